@@ -1,0 +1,1 @@
+"""Domain rules: pure, standard library only. No clock, no database, no broker."""

@@ -1,0 +1,1 @@
+"""How it runs: settings, the Celery app, the money task, schedule, embedded servers, command line and demo."""
