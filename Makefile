@@ -1,0 +1,65 @@
+# Python 3.11 or newer and make are all that must be there before. `make` lists the targets.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.installed
+PYTEST := $(BIN)/pytest -q
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint format unit property integration acceptance lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(READY)  ## a tour that starts its own PostgreSQL and Valkey, and cleans up after itself
+	@$(BIN)/balance-worker demo
+
+up: $(READY)  ## the worker, beat and Flower with embedded servers, until Ctrl-C
+	@$(BIN)/balance-worker up
+
+test: lint  ## lint, then every test; those that had to be skipped are listed with the reason
+	@$(PYTEST) -n 2 tests
+
+lint: $(READY)  ## style, formatting, types, import rules
+	@echo "lint: ruff check";  $(BIN)/ruff check --quiet .
+	@echo "lint: ruff format"; $(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+	@echo "lint: mypy";        $(BIN)/mypy --no-error-summary
+	@echo "lint: imports";     out=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$out"; exit 1; }
+
+format: $(READY)  ## let ruff rewrite what it can
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+
+unit: $(READY)  ## tests with no server, milliseconds each
+	@$(PYTEST) tests/unit
+
+property: $(READY)  ## invariants under generated jobs
+	@$(PYTEST) -n 2 tests/property
+
+integration: $(READY)  ## the path, the store and the brokers on real servers
+	@$(PYTEST) -n 2 tests/integration
+
+acceptance: $(READY)  ## whole processes: crashes, restarts, the compose file's own commands
+	@$(PYTEST) -n 2 tests/acceptance
+
+lock: $(READY)  ## write requirements.lock from pyproject.toml (UPGRADE=1: newest allowed versions)
+	@test -x $(VENV)/uv/bin/uv || { $(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/pip install --quiet uv; }
+	@$(VENV)/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade) --quiet -o requirements.lock
+	@echo "requirements.lock: $$(grep -c == requirements.lock) packages"
+
+clean:  ## remove the virtual environment and everything generated
+	@rm -rf $(VENV) dist .balance-worker .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last: an installation that was interrupted is done again.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "$(PYTHON) is $$($(PYTHON) --version 2>&1 || true): Python 3.11 or newer is needed."; \
+		echo "Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "installing into $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
