@@ -1,0 +1,55 @@
+"""The user that PostgreSQL runs as when we are root: it refuses to be root itself."""
+
+import logging
+import os
+import pwd
+import shutil
+from pathlib import Path
+
+from worker.spawn import Identity
+
+_log = logging.getLogger("balance.embedded")
+_USERS = ("postgres", "nobody")
+_SEARCH_BY_OTHERS = 0o001
+
+
+def unprivileged_identity(data_dir: Path) -> Identity | None:
+    """Whom to run as: None when we are an ordinary user, otherwise the owner of `data_dir` or a system account.
+
+    Raises LookupError when we are root and the system has neither a `postgres` nor a `nobody` user.
+    """
+    if os.geteuid() != 0:
+        return None
+    if data_dir.exists() and data_dir.stat().st_uid != 0:
+        owner = data_dir.stat()
+        return Identity(owner.st_uid, owner.st_gid)
+    for name in _USERS:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Identity(entry.pw_uid, entry.pw_gid)
+    raise LookupError("running as root, and there is no user 'postgres' or 'nobody' to run PostgreSQL as")
+
+
+def let_through(path: Path) -> None:
+    """Let other users pass through the directories above `path` (search only: they still cannot be listed).
+
+    Needed when root keeps the program or the data under a closed directory such as /root. Said in the log.
+    """
+    for directory in reversed(path.resolve().parents):
+        mode = directory.stat().st_mode
+        if not mode & _SEARCH_BY_OTHERS:
+            directory.chmod(mode | _SEARCH_BY_OTHERS)
+            _log.warning(
+                "%s was closed to other users; it can now be passed through (not listed), because PostgreSQL runs "
+                "as another user than root and has to reach %s",
+                directory,
+                path,
+            )
+
+
+def give(path: Path, identity: Identity | None) -> None:
+    """Make `path` the identity's own (nothing when there is none)."""
+    if identity is not None:
+        shutil.chown(path, identity.uid, identity.gid)
