@@ -1,0 +1,1 @@
+"""The tests: unit, property, integration and acceptance, marked by their folder."""
