@@ -44,7 +44,7 @@ acceptance: $(READY)  ## whole processes: crashes, restarts, the compose file's 
 	@$(PYTEST) -n 2 tests/acceptance
 
 lock: $(READY)  ## write requirements.lock from pyproject.toml (UPGRADE=1: newest allowed versions)
-	@test -x $(VENV)/uv/bin/uv || { $(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/pip install --quiet uv; }
+	@test -x $(VENV)/uv/bin/uv || { $(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/pip install -qq uv; }
 	@$(VENV)/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade) --quiet -o requirements.lock
 	@echo "requirements.lock: $$(grep -c == requirements.lock) packages"
@@ -56,10 +56,10 @@ clean:  ## remove the virtual environment and everything generated
 # The stamp is written last: an installation that was interrupted is done again.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "$(PYTHON) is $$($(PYTHON) --version 2>&1 || true): Python 3.11 or newer is needed."; \
+		echo "$(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1): Python 3.11 or newer is needed."; \
 		echo "Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "installing into $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/pip install -qq --disable-pip-version-check -r requirements.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps -e .
 	@touch $@
