@@ -178,7 +178,8 @@ class EmbeddedValkey(LocalServer):
     def _answers(self) -> bool:
         import redis  # here, so that PostgreSQL alone needs no broker client
 
-        client = redis.Redis(host=HOST, port=self.port, password=self.password, socket_timeout=1)
+        no_retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)  # the caller's loop is the retry
+        client = redis.Redis(host=HOST, port=self.port, password=self.password, socket_timeout=1, retry=no_retry)
         try:
             # Loading the append-only file counts as not answering yet; so does a stranger on the port.
             return bool(client.info("server")["process_id"] == self.pid)

@@ -65,8 +65,14 @@ class LocalServer(ABC):
 
     @property
     def password(self) -> str:
-        """The password, made at first start and kept in the data directory, readable by us alone."""
-        return (self.directory / "password").read_text().strip()
+        """The password, made at first start and kept in the data directory, readable by us alone.
+
+        Raises ServerError before the first start.
+        """
+        try:
+            return (self.directory / "password").read_text()
+        except FileNotFoundError:
+            raise ServerError(f"{self.name}: not started") from None
 
     @property
     def log_path(self) -> Path:
