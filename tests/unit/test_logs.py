@@ -1,0 +1,75 @@
+"""Log lines: one shape for all loggers, no passwords."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from worker.logs import configure_logging
+
+
+@pytest.fixture(autouse=True)
+def _leave_logging_as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+
+
+def _json_lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_our_lines_and_the_librarys_have_one_shape() -> None:
+    stream = io.StringIO()
+    configure_logging("info", "json", stream)
+    structlog.get_logger("balance").info("applied", job_id="j1", text="تم")
+    logging.getLogger("celery.worker").warning("lost %s", "it")
+    ours, theirs = _json_lines(stream)
+    assert ours.items() >= {"event": "applied", "job_id": "j1", "text": "تم", "level": "info"}.items()
+    assert theirs.items() >= {"event": "lost it", "logger": "celery.worker", "level": "warning"}.items()
+    assert str(ours["timestamp"]).endswith("Z")
+    assert "تم" in stream.getvalue()
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_passwords_are_masked_in_text_values_and_tracebacks(log_format: str) -> None:
+    stream = io.StringIO()
+    configure_logging("info", log_format, stream)  # type: ignore[arg-type]  # the parameter is one of the two
+    log = structlog.get_logger("balance")
+    log.info("at redis://:hunter2@h/0", url="amqp://u:hunter2@h//", password="hunter2")
+    logging.getLogger("kombu").error("cannot reach %s", "amqp://u:hunter2@h//")
+    try:
+        raise ConnectionError("postgresql://u:hunter2@h/db")
+    except ConnectionError:
+        log.exception("away")
+        logging.getLogger("sqlalchemy").exception("away too")
+    assert "hunter2" not in stream.getvalue()
+    assert stream.getvalue().count("ConnectionError: postgresql://u:***@h/db") == 2
+
+
+def test_the_level_holds_for_all_and_libraries_keep_their_details_to_themselves() -> None:
+    stream = io.StringIO()
+    configure_logging("info", "json", stream)
+    structlog.get_logger("balance").debug("hidden")
+    logging.getLogger("kombu").info("hidden")
+    logging.getLogger("celery").info("shown")
+    assert [line["event"] for line in _json_lines(stream)] == ["shown"]
+    configure_logging("debug", "json", stream)
+    logging.getLogger("kombu").debug("shown too")
+    assert [line["event"] for line in _json_lines(stream)] == ["shown", "shown too"]
+
+
+def test_the_last_call_counts() -> None:
+    first, second = io.StringIO(), io.StringIO()
+    configure_logging("info", "json", first)
+    configure_logging("info", "console", second)
+    structlog.get_logger("balance").info("once")
+    assert first.getvalue() == ""
+    assert second.getvalue().count("once") == 1

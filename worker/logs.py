@@ -1,0 +1,84 @@
+"""Log lines on stderr, for people or as JSON: ours and those of Celery, kombu and SQLAlchemy in one shape."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Literal, TextIO
+
+import structlog
+from structlog.typing import Processor
+
+from worker.urls import mask_url
+
+_SECRET_KEYS = frozenset({"password", "passwd", "requirepass", "authorization", "secret", "token"})
+# Their information is about themselves; ours is about money.
+_QUIET = ("sqlalchemy", "kombu", "amqp", "tornado.access", "alembic.runtime.plugins")
+
+_SHARED: tuple[Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.ExtraAdder(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+    structlog.processors.format_exc_info,
+    structlog.processors.UnicodeDecoder(),
+)
+
+
+def configure_logging(
+    level: Literal["debug", "info", "warning", "error"] = "info",
+    log_format: Literal["console", "json"] = "console",
+    stream: TextIO | None = None,
+) -> None:
+    """Send all logging, structlog's and the standard library's, to `stream` (stderr) in one format.
+
+    May be called again; the last call counts. Passwords in URLs, and values under names such as `password`, are masked
+    in the text, in every value and in tracebacks. Connect it to Celery's `setup_logging` signal, or Celery will put
+    handlers of its own beside it.
+    """
+    target = sys.stderr if stream is None else stream
+    renderer: Processor
+    if log_format == "json":
+        # Not ASCII only: descriptions in Russian and Arabic stay readable and searchable.
+        renderer = structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+    else:
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_SHARED,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _mask_names, renderer, _mask_text],
+    )
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        if isinstance(old.formatter, structlog.stdlib.ProcessorFormatter):
+            root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else max(logging.WARNING, root.level))
+    logging.captureWarnings(capture=True)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *_SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def _mask_names(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key in event.keys() & _SECRET_KEYS:
+        event[key] = "***"
+    return event
+
+
+def _mask_text(_logger: Any, _method: str, rendered: Any) -> Any:
+    return mask_url(rendered) if isinstance(rendered, str) else rendered

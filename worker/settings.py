@@ -1,0 +1,289 @@
+"""All settings. The environment is read here and nowhere else, when `load_settings` is called and not at import."""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from worker.urls import SecretUrl, mask_url
+
+PREFIX = "BALANCE_"
+_REDIS_SCHEMES = frozenset({"redis", "rediss"})
+_RABBITMQ_SCHEMES = frozenset({"amqp", "amqps"})
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_POSTGRES_DRIVER = "postgresql+psycopg"
+_NAME = r"^[A-Za-z0-9._-]{1,100}$"
+
+
+class SettingsError(ValueError):
+    """One or more settings are wrong; the text has one line for each: the variable, its value, what is allowed."""
+
+
+def _broker_url(url: str) -> SecretUrl:
+    for part in url.split(";"):
+        if urlsplit(part).scheme not in _REDIS_SCHEMES | _RABBITMQ_SCHEMES or not urlsplit(part).hostname:
+            raise ValueError
+    return SecretUrl(url)
+
+
+def _result_url(url: str) -> SecretUrl:
+    return SecretUrl(url) if url == "rpc://" else _redis_url(url)
+
+
+def _redis_url(url: str) -> SecretUrl:
+    if urlsplit(url).scheme not in _REDIS_SCHEMES or not urlsplit(url).hostname:
+        raise ValueError
+    return SecretUrl(url)
+
+
+def _database_url(url: str) -> SecretUrl:
+    """Spell all usual ways to say PostgreSQL as the one that SQLAlchemy takes psycopg 3 for."""
+    scheme, separator, rest = url.partition("://")
+    known = scheme in {"postgres", "postgresql", _POSTGRES_DRIVER}
+    if not known or not separator or not urlsplit(url).path.strip("/"):
+        raise ValueError
+    return SecretUrl(f"{_POSTGRES_DRIVER}://{rest}")
+
+
+def _credentials(value: SecretStr) -> SecretStr:
+    user, _, password = value.get_secret_value().partition(":")
+    if not user or not password:
+        raise ValueError
+    return value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
+ResultUrl = Annotated[str, AfterValidator(_result_url)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+Credentials = Annotated[SecretStr, AfterValidator(_credentials)]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
+
+_BROKERS: JsonDict = {"allowed": "a redis://, rediss://, amqp:// or amqps:// URL with a host"}
+_RESULTS: JsonDict = {"allowed": "a redis:// or rediss:// URL with a host, or rpc://"}
+_DATABASES: JsonDict = {"allowed": "a postgresql:// URL with a database name"}
+_NAMES: JsonDict = {"allowed": "1 to 100 letters, digits, dots, hyphens and underscores"}
+
+
+def _unit(name: str) -> JsonDict:
+    return {"unit": name}
+
+
+class Settings(BaseSettings):
+    """Every setting with its default. Immutable. Each is the environment variable BALANCE_<NAME>."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        frozen=True,
+        env_ignore_empty=True,
+        validate_default=True,
+        extra="ignore",
+        allow_inf_nan=False,
+    )
+
+    broker_url: BrokerUrl = Field(
+        "redis://127.0.0.1:6379/0", json_schema_extra=_BROKERS, description="Where jobs wait: Redis/Valkey or RabbitMQ."
+    )
+    database_url: DatabaseUrl = Field(
+        "postgresql+psycopg://127.0.0.1:5432/balance",
+        json_schema_extra=_DATABASES,
+        description="The PostgreSQL database.",
+    )
+    result_url: ResultUrl | None = Field(
+        None,
+        json_schema_extra=_RESULTS,
+        description="Where results go that a producer asked for. Unset: the broker when it is Redis, rpc:// when it is "
+        "RabbitMQ. Results are a convenience: the outcome is in the database.",
+    )
+    result_expires_s: int = Field(86_400, ge=1, le=30 * 86_400, description="How long a result can be fetched.")
+    queue: str = Field("balance", pattern=_NAME, json_schema_extra=_NAMES, description="The queue of money jobs.")
+    io_queue: str = Field(
+        "balance.io", pattern=_NAME, json_schema_extra=_NAMES, description="The queue of charges and webhooks."
+    )
+    lock_timeout_ms: int = Field(
+        5_000,
+        ge=10,
+        le=600_000,
+        description="How long a transaction waits for another's lock before it is tried again.",
+    )
+    statement_timeout_ms: int = Field(
+        30_000, ge=100, le=600_000, description="How long one SQL statement may take before it is tried again."
+    )
+    connect_timeout_s: int = Field(5, ge=1, le=120, description="How long connecting to the database may take.")
+    pool_size: int = Field(
+        2,
+        ge=1,
+        le=100,
+        json_schema_extra=_unit("connections"),
+        description="Database connections a process keeps open.",
+    )
+    retry_base_s: float = Field(
+        0.1, gt=0, le=60, description="The first wait after a passing fault; it doubles from there, with jitter."
+    )
+    retry_cap_s: float = Field(5.0, gt=0, le=300, description="The longest wait between two attempts.")
+    retry_limit: int = Field(
+        5,
+        ge=1,
+        le=100,
+        json_schema_extra=_unit("attempts"),
+        description="How often a job may fail by a fault that is not passing before it is parked as a dead letter.",
+    )
+    visibility_timeout_s: int = Field(
+        300, ge=10, le=86_400, description="Redis: when a job taken by a worker that vanished is given to another."
+    )
+    broker_socket_timeout_s: float = Field(
+        15.0, ge=1, le=120, description="How long the broker may be silent before the connection is given up."
+    )
+    max_amount_kopeks: int = Field(
+        100_000_000, ge=1, le=10**15, description="The largest amount of one users.update_balance, in either direction."
+    )
+    topup_scan_every_s: float = Field(5.0, ge=0.1, le=86_400, description="How often due auto top-ups are looked for.")
+    expire_every_s: float = Field(5.0, ge=0.1, le=86_400, description="How often expired credits are written off.")
+    prune_every_s: float = Field(3_600.0, ge=1, le=7 * 86_400, description="How often old records are removed.")
+    prune_after_days: int = Field(
+        90,
+        ge=1,
+        le=36_500,
+        description="The age at which delivered events and the like are removed (never the ledger).",
+    )
+    sweep_limit: int = Field(
+        500, ge=1, le=10_000, json_schema_extra=_unit("rows"), description="How many rows a sweep takes at a time."
+    )
+    embedded_appendfsync: Literal["always", "everysec"] = Field(
+        "always",
+        description="When the Valkey of `up` and `demo` syncs its file: before each answer, or once a second.",
+    )
+    flower_address: str = Field(
+        "127.0.0.1",
+        pattern=r"^[A-Za-z0-9.:-]+$",
+        json_schema_extra={"allowed": "an address"},
+        description="Where Flower listens.",
+    )
+    flower_port: int = Field(5_555, ge=1, le=65_535, description="The port that Flower listens on.")
+    flower_basic_auth: Credentials | None = Field(
+        None,
+        json_schema_extra={"allowed": "user:password"},
+        description="Whom Flower lets in, as user:password. Needed when it listens on more than this machine.",
+    )
+    log_level: LogLevel = Field("info", description="The least severe messages that are logged.")
+    log_format: Literal["console", "json"] = Field("console", description="How log lines are written to stderr.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        """Refuse values that are right one by one and wrong together."""
+        rules = {
+            "BALANCE_IO_QUEUE must differ from BALANCE_QUEUE": self.io_queue != self.queue,
+            "BALANCE_LOCK_TIMEOUT_MS must be less than BALANCE_STATEMENT_TIMEOUT_MS": (
+                self.lock_timeout_ms < self.statement_timeout_ms
+            ),
+            "BALANCE_RETRY_BASE_S must not exceed BALANCE_RETRY_CAP_S": self.retry_base_s <= self.retry_cap_s,
+            # Otherwise a job comes to a second worker while the first is still waiting for its turn.
+            "BALANCE_VISIBILITY_TIMEOUT_S must exceed BALANCE_STATEMENT_TIMEOUT_MS and BALANCE_RETRY_CAP_S together": (
+                self.visibility_timeout_s > self.statement_timeout_ms / 1000 + self.retry_cap_s
+            ),
+            "BALANCE_VISIBILITY_TIMEOUT_S must exceed BALANCE_BROKER_SOCKET_TIMEOUT_S": (
+                self.visibility_timeout_s > self.broker_socket_timeout_s
+            ),
+            "BALANCE_RESULT_URL can be rpc:// only when BALANCE_BROKER_URL is RabbitMQ": (
+                self.result_url != "rpc://" or self.broker_kind == "rabbitmq"
+            ),
+            # Whoever reaches Flower can stop workers.
+            "BALANCE_FLOWER_BASIC_AUTH must be set when BALANCE_FLOWER_ADDRESS is not this machine's loopback": (
+                self.flower_basic_auth is not None or self.flower_address in _LOOPBACK
+            ),
+        }
+        if broken := [rule for rule, holds in rules.items() if not holds]:
+            raise ValueError("\n".join(broken))
+        return self
+
+    @property
+    def broker_kind(self) -> Literal["redis", "rabbitmq"]:
+        """Which of the two brokers `broker_url` is."""
+        return "redis" if urlsplit(self.broker_url).scheme in _REDIS_SCHEMES else "rabbitmq"
+
+    @property
+    def result_backend(self) -> str:
+        """The URL for Celery's results: `result_url`, or what follows from the broker. May contain a password."""
+        if self.result_url is not None:
+            return self.result_url
+        return self.broker_url if self.broker_kind == "redis" else "rpc://"
+
+
+@lru_cache(maxsize=1)
+def load_settings() -> Settings:
+    """Read the environment, once. Raises SettingsError when a value is wrong or a variable's name is misspelt."""
+    if typos := _misspelt(os.environ):
+        raise SettingsError("\n".join(typos))
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentences(error))) from None
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """The environment for a child process: ours, with the settings that were given (not the defaults)."""
+    given = {f"{PREFIX}{name.upper()}": plain(getattr(settings, name)) for name in settings.model_fields_set}
+    return {**os.environ, **given}
+
+
+def plain(value: object) -> str:
+    """A setting's value as text for the environment, secrets included."""
+    return value.get_secret_value() if isinstance(value, SecretStr) else "" if value is None else str(value)
+
+
+def allowed(field: FieldInfo) -> str:
+    """What may be put into a setting, in words."""
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and "allowed" in extra:
+        return str(extra["allowed"])
+    choices = getattr(field.annotation, "__args__", ())
+    if choices:
+        return f"one of {', '.join(map(str, choices))}"
+    limits = {key: getattr(rule, key) for rule in field.metadata for key in ("gt", "ge", "le") if hasattr(rule, key)}
+    kind = "a whole number" if field.annotation is int else "a number"
+    low = f"above {limits['gt']:g}" if "gt" in limits else f"from {limits['ge']}"
+    return f"{kind} {low} to {limits['le']}"
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    sentences = []
+    for problem in error.errors(include_url=False):
+        if not problem["loc"]:
+            sentences += [f"{rule}." for rule in str(problem["ctx"]["error"]).splitlines()]
+            continue
+        name = str(problem["loc"][0])
+        value = _masked(name, str(problem["input"]))
+        sentences.append(f"{PREFIX}{name.upper()} is {value!r}; allowed is {allowed(Settings.model_fields[name])}.")
+    return sentences
+
+
+def _masked(name: str, value: str) -> str:
+    """A wrong value without secrets; what should have been a URL may hold a password in any shape."""
+    if name == "flower_basic_auth":
+        return "***"
+    if name.endswith("_url") and "://" not in value:
+        return re.sub(r".*@", "***@", value, flags=re.DOTALL)
+    return mask_url(value)
+
+
+def _misspelt(environment: Mapping[str, str]) -> list[str]:
+    """A misspelt name would silently leave the default in force. Names that resemble none are others' business."""
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    sentences = []
+    for variable in sorted(environment):
+        name = variable.upper()
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
+            sentences += [f"{variable} is no setting; did you mean {candidate}?" for candidate in near]
+    return sentences
