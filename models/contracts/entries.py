@@ -1,0 +1,64 @@
+"""entries.reverse: takes the entry of a job back. The answer is the body of the account it belongs to."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+from uuid import UUID
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from models.contracts.apps import app_body
+from models.contracts.envelope import Contract
+from models.contracts.fields import Description
+from models.contracts.users import user_body
+from models.contracts.wallets import wallet_body, wallet_error
+from models.domain import commands
+from models.domain.accounts import Account, Kind
+from models.domain.decision import Facts
+from models.domain.outcome import Refusal
+
+
+def _uuid(value: Any) -> UUID:
+    if isinstance(value, UUID):
+        return value
+    try:
+        return UUID(value)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise PydanticCustomError("uuid_parsing", "Input should be the job_id of an outcome") from error
+
+
+JobId = Annotated[UUID, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
+
+
+class EntriesReverse(Contract):
+    NAME: ClassVar[str] = "entries.reverse"
+    SUMMARY: ClassVar[str] = "Take the entry of a job back, once"
+
+    job_id: Annotated[JobId, Field(description="job_id in the outcome of the job to take back")]
+    force: Annotated[bool, Field(description="Reverse even when the funds are gone")] = False
+    description: Description | None = None
+
+    def to_command(self) -> commands.EntryReverse:
+        return commands.EntryReverse(
+            commands.EntryOfJob(self.job_id), self.force, self.description or f"Reversal of job {self.job_id}"
+        )
+
+    @classmethod
+    def response(cls, account: Account, facts: Facts) -> dict[str, Any]:
+        return account_body(account, facts)
+
+    @classmethod
+    def error(cls, refusal: Refusal) -> dict[str, Any]:
+        return wallet_error(refusal)
+
+
+def account_body(account: Account, facts: Facts) -> dict[str, Any]:
+    """The body that the account's own API shows it with."""
+    match account.key.kind:
+        case Kind.USER:
+            return user_body(account, facts)
+        case Kind.WALLET:
+            return wallet_body(account)
+        case Kind.APP:
+            return app_body(account, facts)

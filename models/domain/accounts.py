@@ -1,0 +1,126 @@
+"""An account and the face that a user, a wallet or an app shows on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final
+
+from models.domain.grants import Grant
+
+Json = Mapping[str, Any]
+
+
+class Kind(StrEnum):
+    USER = "user"
+    WALLET = "wallet"
+    APP = "app"
+
+
+class UserStatus(StrEnum):
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+    DELETED = "deleted"
+
+
+class WalletStatus(StrEnum):
+    ACTIVE = "active"
+    FROZEN = "frozen"
+    CLOSED = "closed"
+
+
+class WalletType(StrEnum):
+    PROMOTIONAL = "PROMOTIONAL"
+    PRE_PAID = "PRE_PAID"
+
+
+class TopUpTrigger(StrEnum):
+    DISABLED = "disabled"
+    BALANCE_BELOW_THRESHOLD = "balance_below_threshold"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKey:
+    """How publishers name an account: wallet:w_1, user:42, app:shop/7."""
+
+    kind: Kind
+    ref: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.ref}"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    user_id: int
+    telegram_id: int | None
+    username: str | None
+    first_name: str | None
+    last_name: str | None
+    language: str
+    status: UserStatus
+    referral_code: str | None
+    referred_by_id: int | None
+    has_had_paid_subscription: bool
+    has_made_first_topup: bool
+    last_activity: datetime | None
+    promo_group: Json | None
+    subscription: Json | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    customer_id: str | None
+    name: str
+    description: str
+    currency: str
+    wallet_type: WalletType
+    status: WalletStatus
+    conversion_rate: Decimal  # currency for one credit
+    config: Json
+    metadata: Mapping[str, str]
+    trigger: TopUpTrigger
+    min_balance: int | None  # units of credit
+    top_up_amount: int | None  # units of credit
+    due_at: datetime | None  # since when the balance is below the minimum with no top-up made
+    crossing: int  # how often the balance has crossed the minimum downwards: names the top-up
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    app_id: str
+    store_id: str
+    decrease_only: bool
+
+
+Face = User | Wallet | App
+
+APP_SCALE: Final = 0  # an app's balance is a whole number
+USER_SCALE: Final = 2  # kopeks
+WALLET_SCALE: Final = 9  # of credits, unless the wallet was created otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The one balance row, with all that a decision about it needs.
+
+    `balance` = Σ amounts of its entries = balance_after of entry number `seq`. `grants` are the open ones of a wallet,
+    loaded only for the jobs that need them; the rest of a wallet's balance belongs to no grant.
+    """
+
+    id: int
+    key: AccountKey
+    unit: str
+    scale: int
+    balance: int
+    seq: int
+    floor: int | None  # the lowest balance a job may leave; None: no limit
+    head: bytes  # hash of entry number `seq`; empty when there is none
+    set_at: datetime | None  # occurred_at of the last absolute set applied
+    created_at: datetime
+    updated_at: datetime
+    face: Face
+    grants: tuple[Grant, ...] = ()

@@ -1,0 +1,173 @@
+"""Commands: jobs after validation, with defaults filled in. Amounts that need the account's scale are decimals yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from models.domain.accounts import AccountKey, Json, TopUpTrigger, WalletStatus, WalletType
+from models.domain.outcome import Refusal
+
+NOT_SETTLED: Final = UUID(int=0)
+SYSTEM_PRODUCER: Final = "balance-worker"
+"""The producer of the jobs that we make ourselves. Nobody else may use it, or keys of ours could be taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramUser:
+    """A user named by telegram id instead of the internal one."""
+
+    telegram_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntryOfJob:
+    """The account on which another job wrote its entry."""
+
+    job_id: UUID
+
+
+Target = AccountKey | TelegramUser | EntryOfJob
+
+
+@dataclass(frozen=True, slots=True)
+class UserUpsert:
+    target: AccountKey
+    user_id: int
+    changes: Mapping[str, Any]  # the fields given, by their names in accounts.User
+    floor: int | None  # kopeks; None: leave it as it is
+
+
+@dataclass(frozen=True, slots=True)
+class UserCorrect:
+    target: AccountKey | TelegramUser
+    amount_kopeks: int
+    description: str
+    listed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpPolicy:
+    trigger: TopUpTrigger
+    min_balance: Decimal | None  # credits
+    amount: Decimal | None  # credits
+
+
+@dataclass(frozen=True, slots=True)
+class WalletCreate:
+    target: AccountKey
+    customer_id: str | None
+    name: str
+    description: str
+    currency: str
+    wallet_type: WalletType
+    conversion_rate: Decimal
+    scale: int
+    floor: Decimal  # credits
+    config: Json
+    policy: TopUpPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class WalletUpdate:
+    target: AccountKey
+    name: str | None
+    description: str | None
+    metadata: Mapping[str, str] | None
+    config: Json | None
+    status: WalletStatus | None
+    trigger: TopUpTrigger | None
+    min_balance: Decimal | None
+    top_up_amount: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class WalletTopUp:
+    target: AccountKey
+    credits: Decimal | None  # wins over `amount`
+    amount: Decimal | None  # in the wallet's currency
+    reason: str
+    description: str
+    expires_at: datetime | None
+    priority: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WalletDebit:
+    target: AccountKey
+    credits: Decimal | None
+    amount: Decimal | None
+    reason: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class WalletTerminate:
+    target: AccountKey
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class WalletAutoTopUp:
+    """Ours: the credit for one crossing of the minimum."""
+
+    target: AccountKey
+    crossing: int
+
+
+@dataclass(frozen=True, slots=True)
+class GrantExpire:
+    """Ours: what is left of one expired grant leaves the balance."""
+
+    target: AccountKey
+    grant_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AppUpsert:
+    target: AccountKey
+    app_id: str
+    store_id: str
+    decrease_only: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class AppSet:
+    target: AccountKey
+    balance: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntryReverse:
+    target: EntryOfJob
+    force: bool
+    description: str
+
+
+UserCommand = UserUpsert | UserCorrect
+WalletCommand = (
+    WalletCreate | WalletUpdate | WalletTopUp | WalletDebit | WalletTerminate | WalletAutoTopUp | GrantExpire
+)
+AppCommand = AppUpsert | AppSet
+Command = UserCommand | WalletCommand | AppCommand | EntryReverse
+CREATES = (UserUpsert, WalletCreate, AppUpsert)
+SPENDS_GRANTS = (WalletDebit, WalletTerminate, GrantExpire)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One message, understood. `command` is a Refusal when the body breaks its contract: that is answered in turn."""
+
+    name: str
+    producer: str
+    key: str
+    meaning: str  # canonical JSON of the validated body: equal meanings, equal texts
+    fingerprint: bytes  # SHA-256 of name and meaning
+    occurred_at: datetime | None
+    metadata: Mapping[str, str]
+    command: Command | Refusal
+    id: UUID = NOT_SETTLED  # given when the job is settled

@@ -1,0 +1,29 @@
+"""Faults: what went wrong around a job, as opposed to a refusal, which is an answer to it.
+
+    Fault
+    ├── TransientFault    the same jobs may succeed later: wait and try again, keep the message
+    │   └── KeyRace       two transactions used one new key or account at once: try again now
+    └── PermanentFault    trying again gives the same fault: park the job as a dead letter
+
+Everything that is not a TransientFault is treated as permanent: applied singly, counted, then parked.
+"""
+
+from __future__ import annotations
+
+
+class Fault(Exception):
+    """Something failed around a job. `next_step` says what happens now and what the operator may do."""
+
+    next_step = "the job is kept"
+
+
+class TransientFault(Fault):
+    next_step = "the same jobs are tried again after a pause; no message is acknowledged before that"
+
+
+class KeyRace(TransientFault):
+    next_step = "the same jobs are tried again at once and find what the other transaction wrote"
+
+
+class PermanentFault(Fault):
+    next_step = "the job is parked as a dead letter; see it with `balance-worker jobs parked`"

@@ -1,0 +1,27 @@
+"""One key, one meaning. The meaning is the validated, normalised command, not the bytes that carried it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal texts."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def fingerprint(name: str, meaning: str) -> bytes:
+    """32 bytes that stand for the meaning for ever, after the body itself has been pruned."""
+    return hashlib.sha256(f"{name}\n{meaning}".encode()).digest()
+
+
+def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The fields in which two bodies differ: {field: {"first": …, "now": …}}; None stands for the default."""
+    return {
+        field: {"first": first.get(field), "now": second.get(field)}
+        for field in sorted({*first, *second})
+        if first.get(field) != second.get(field)
+    }

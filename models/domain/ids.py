@@ -1,0 +1,17 @@
+"""Ids that sort by time (UUID version 7, RFC 9562), so that new rows go to the end of their index."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+def uuid7(at: datetime, counter: int, random: int) -> UUID:
+    """The id made at `at`, the `counter`-th of its batch (12 bits), with 62 bits of `random`."""
+    milliseconds = (at - _EPOCH) // _MILLISECOND
+    value = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | (counter & 0xFFF) << 64
+    return UUID(int=value | 0b10 << 62 | random & (2**62 - 1))

@@ -1,0 +1,113 @@
+"""The ledger's one move: post an amount to an account, as entry number seq + 1, chained to the entry before it.
+
+What always holds, and the database says so too where it can:
+  1. balance = Σ amounts of the entries = balance_after of the last one;
+  2. entries are numbered 1, 2, 3 … without a gap;
+  3. each entry's hash covers its content and the hash of the one before: nothing can be changed, removed or put in
+     between without breaking the chain from there on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from models.domain.accounts import Account, AccountKey
+from models.domain.grants import Draw
+from models.domain.money import UNITS_MAX
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class EntryKind(StrEnum):
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+    CREDIT = "credit"
+    DEBIT = "debit"
+    SET = "set"
+    REVERSAL = "reversal"
+    EXPIRY = "expiry"
+    TERMINATION = "termination"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What an entry says beyond its amount."""
+
+    kind: EntryKind
+    job_id: UUID
+    at: datetime
+    reason: str | None = None
+    description: str | None = None
+    metadata: Mapping[str, str] | None = None
+    listed: bool = True  # False: kept for the audit, hidden from the user's own history
+    grant_id: UUID | None = None  # the grant that this entry made or expired
+    draws: tuple[Draw, ...] = ()  # units taken from grants; negative: put back
+    reverses: int | None = None  # seq of the entry that this one takes back
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    account_id: int
+    account: AccountKey
+    seq: int
+    amount: int
+    balance_after: int
+    note: Note
+    prev_hash: bytes
+    hash: bytes
+
+    @property
+    def id(self) -> str:
+        return f"{self.account_id}-{self.seq}"
+
+    @property
+    def balance_before(self) -> int:
+        return self.balance_after - self.amount
+
+
+def fits(account: Account, amount: int) -> bool:
+    """Whether the balance after `amount` is a number that an account can hold."""
+    return -UNITS_MAX <= account.balance + amount <= UNITS_MAX
+
+
+def passes_floor(account: Account, amount: int, locked: int = 0) -> bool:
+    """Whether taking `amount` (negative) would leave less than the floor; `locked` units may not be spent."""
+    return account.floor is not None and account.balance - locked + amount < account.floor
+
+
+def post(account: Account, amount: int, note: Note) -> tuple[Account, Entry]:
+    """The account after the entry, and the entry. Callers have refused what `fits` and `passes_floor` forbid."""
+    seq, balance = account.seq + 1, account.balance + amount
+    digest = entry_hash(account.head, account.key, seq, amount, balance, note)
+    entry = Entry(account.id, account.key, seq, amount, balance, note, account.head, digest)
+    return replace(account, seq=seq, balance=balance, head=digest, updated_at=note.at), entry
+
+
+def entry_hash(prev: bytes, account: AccountKey, seq: int, amount: int, balance_after: int, note: Note) -> bytes:
+    """SHA-256 over the previous hash and all that the entry says. The form is version 1 and must never change."""
+    content = [
+        1,
+        str(account),
+        seq,
+        amount,
+        balance_after,
+        note.kind.value,
+        note.reason,
+        note.description,
+        sorted(note.metadata.items()) if note.metadata else [],
+        note.listed,
+        str(note.job_id),
+        str(note.grant_id) if note.grant_id else None,
+        [[str(grant), units] for grant, units in note.draws],
+        note.reverses,
+        (note.at - _EPOCH) // _MICROSECOND,
+    ]
+    return hashlib.sha256(prev + json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()).digest()

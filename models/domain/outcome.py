@@ -1,0 +1,89 @@
+"""The answer to a job: what became of it, under a code that never changes its meaning. docs/outcomes.md lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    APPLIED = "applied"
+    REJECTED = "rejected"
+
+
+class Code(StrEnum):
+    """Why a job ended as it did. APPLIED and UNCHANGED are successes; every other code is a refusal."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+
+    INVALID_REQUEST = "invalid_request"
+    AMOUNT_ZERO = "amount_zero"
+    AMOUNT_MISSING = "amount_missing"
+    AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
+    BALANCE_OVERFLOW = "balance_overflow"
+    SCALE_EXCEEDED = "scale_exceeded"
+    EXPIRY_NOT_IN_FUTURE = "expiry_not_in_future"
+    REASON_RESERVED = "reason_reserved"
+    POLICY_INCOMPLETE = "policy_incomplete"
+
+    USER_NOT_FOUND = "user_not_found"
+    WALLET_NOT_FOUND = "wallet_not_found"
+    APP_NOT_FOUND = "app_not_found"
+    JOB_NOT_FOUND = "job_not_found"
+    WALLET_EXISTS = "wallet_exists"
+    TELEGRAM_ID_TAKEN = "telegram_id_taken"
+
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    WALLET_FROZEN = "wallet_frozen"
+    WALLET_CLOSED = "wallet_closed"
+    WALLET_IN_DEBT = "wallet_in_debt"
+    TOP_UP_NOT_DUE = "top_up_not_due"
+    DECREASE_ONLY = "decrease_only"
+    SUPERSEDED = "superseded"
+    ALREADY_REVERSED = "already_reversed"
+    NOT_REVERSIBLE = "not_reversible"
+
+    IDEMPOTENCY_CONFLICT = "idempotency_conflict"
+
+
+HTTP_STATUS: Mapping[Code, int] = {
+    Code.APPLIED: 200,
+    Code.UNCHANGED: 200,
+    Code.INVALID_REQUEST: 422,
+    Code.AMOUNT_ZERO: 400,
+    Code.AMOUNT_MISSING: 400,
+    Code.AMOUNT_OUT_OF_RANGE: 422,
+    Code.BALANCE_OVERFLOW: 422,
+    Code.SCALE_EXCEEDED: 400,
+    Code.EXPIRY_NOT_IN_FUTURE: 400,
+    Code.REASON_RESERVED: 400,
+    Code.POLICY_INCOMPLETE: 400,
+    Code.USER_NOT_FOUND: 404,
+    Code.WALLET_NOT_FOUND: 404,
+    Code.APP_NOT_FOUND: 404,
+    Code.JOB_NOT_FOUND: 404,
+    Code.WALLET_EXISTS: 409,
+    Code.TELEGRAM_ID_TAKEN: 409,
+    Code.INSUFFICIENT_FUNDS: 402,
+    Code.WALLET_FROZEN: 409,
+    Code.WALLET_CLOSED: 409,
+    Code.WALLET_IN_DEBT: 409,
+    Code.TOP_UP_NOT_DUE: 409,
+    Code.DECREASE_ONLY: 422,
+    Code.SUPERSEDED: 409,
+    Code.ALREADY_REVERSED: 409,
+    Code.NOT_REVERSIBLE: 409,
+    Code.IDEMPOTENCY_CONFLICT: 409,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A job that is answered with no. `message` is a sentence for a person; `details` are for programs."""
+
+    code: Code
+    message: str
+    details: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,38 @@
+"""When to try again, decided purely: the caller brings the attempt, the fault and a random number, and waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.domain.errors import KeyRace, TransientFault
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    base_s: float = 0.1
+    cap_s: float = 5.0
+    limit: int = 5  # attempts of a job that fails by anything but a transient fault
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    attempts: int
+
+
+def decide_retry(policy: RetryPolicy, attempt: int, fault: BaseException, random: float) -> Wait | Park:
+    """What to do after attempt number `attempt` (from 1) ended in `fault`. `random` is in [0, 1).
+
+    A transient fault is waited out for as long as it lasts: the database being away is no reason to give up money.
+    Waits double up to the cap and are spread over their upper half, so that workers do not return in step.
+    """
+    if isinstance(fault, KeyRace):
+        return Wait(0.0)
+    if not isinstance(fault, TransientFault) and attempt >= policy.limit:
+        return Park(attempt)
+    ceiling = min(policy.cap_s, policy.base_s * 2 ** min(attempt - 1, 30))
+    return Wait(ceiling * (0.5 + random / 2))

@@ -1,0 +1,129 @@
+"""Decisions about what a wallet is: created, changed, terminated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from models.domain import autotopup, ledger, money
+from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
+from models.domain.commands import Job, WalletCreate, WalletTerminate, WalletUpdate
+from models.domain.decision import Decision, Facts, note
+from models.domain.events import EventType
+from models.domain.outcome import Code, Refusal
+from models.domain.wallets import NOT_FOUND, TERMINATED_REASON, move
+
+
+def create(command: WalletCreate, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+    if account is not None:
+        return Refusal(Code.WALLET_EXISTS, "A wallet with this id exists", {"wallet_id": command.target.ref})
+    terms = _policy_units(command.policy.min_balance, command.policy.amount, command.scale)
+    if isinstance(terms, Refusal):
+        return terms
+    try:
+        floor = money.to_units(command.floor, command.scale)
+    except (money.ScaleExceeded, money.Overflow) as error:
+        return Refusal(Code.SCALE_EXCEEDED, str(error), {"field": "floor", "scale": command.scale})
+    wallet = Wallet(
+        customer_id=command.customer_id,
+        name=command.name,
+        description=command.description,
+        currency=command.currency,
+        wallet_type=command.wallet_type,
+        status=WalletStatus.ACTIVE,
+        conversion_rate=command.conversion_rate,
+        config=command.config,
+        metadata=job.metadata,
+        trigger=command.policy.trigger,
+        min_balance=terms[0],
+        top_up_amount=terms[1],
+        due_at=None,
+        crossing=0,
+    )
+    if refusal := _incomplete(wallet):
+        return refusal
+    after = Account(
+        id=facts.new_ids[command.target],
+        key=command.target,
+        unit="credit",
+        scale=command.scale,
+        balance=0,
+        seq=0,
+        floor=floor,
+        head=b"",
+        set_at=None,
+        created_at=facts.now,
+        updated_at=facts.now,
+        face=wallet,
+    )
+    # A new wallet is not below its minimum by having fallen: the policy waits for the first debit.
+    return Decision(after, events=(EventType.WALLET_UPDATED,))
+
+
+def update(command: WalletUpdate, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+    if account is None:
+        return NOT_FOUND
+    assert isinstance(account.face, Wallet)
+    if account.face.status is WalletStatus.CLOSED:
+        return Refusal(Code.WALLET_CLOSED, "Wallet is closed")
+    terms = _policy_units(command.min_balance, command.top_up_amount, account.scale)
+    if isinstance(terms, Refusal):
+        return terms
+    given: dict[str, Any] = {
+        "name": command.name,
+        "description": command.description,
+        "metadata": command.metadata,
+        "config": command.config,
+        "status": command.status,
+        "trigger": command.trigger,
+        "min_balance": terms[0],
+        "top_up_amount": terms[1],
+    }
+    wallet = replace(account.face, **{field: value for field, value in given.items() if value is not None})
+    if refusal := _incomplete(wallet):
+        return refusal
+    after, crossing = autotopup.follow(account, replace(account, face=wallet, updated_at=facts.now))
+    return Decision(after, events=(EventType.WALLET_UPDATED, *crossing))
+
+
+def terminate(command: WalletTerminate, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+    """Takes what is left, expired or not, and closes. A wallet in debt stays open: a write-off is a decision."""
+    if account is None:
+        return NOT_FOUND
+    assert isinstance(account.face, Wallet)
+    if account.face.status is WalletStatus.CLOSED:
+        return Refusal(Code.WALLET_CLOSED, "Wallet is closed")
+    if account.balance < 0:
+        return Refusal(Code.WALLET_IN_DEBT, "The wallet's balance is negative; settle it before terminating")
+    wallet = replace(account.face, status=WalletStatus.CLOSED, due_at=None)
+    draws = tuple((grant.id, grant.remaining) for grant in account.grants if grant.remaining)
+    emptied = tuple(replace(grant, remaining=0) for grant in account.grants)
+    closed = replace(account, face=wallet, grants=emptied, updated_at=facts.now)
+    if account.balance == 0 and not draws:
+        return Decision(closed, events=(EventType.WALLET_UPDATED,))
+    text = note(job, facts, ledger.EntryKind.TERMINATION, TERMINATED_REASON, command.description)
+    moved = move(closed, -account.balance, replace(text, draws=draws), before=account)
+    return replace(moved, events=(*moved.events, EventType.WALLET_UPDATED))
+
+
+def _policy_units(
+    minimum: Decimal | None, amount: Decimal | None, scale: int
+) -> tuple[int | None, int | None] | Refusal:
+    try:
+        units = [None if value is None else money.to_units(value, scale) for value in (minimum, amount)]
+        money.checked(sum(value for value in units if value is not None))
+    except (money.ScaleExceeded, money.Overflow) as error:
+        return Refusal(Code.SCALE_EXCEEDED, str(error), {"field": "auto_topup", "scale": scale})
+    return units[0], units[1]
+
+
+def _incomplete(wallet: Wallet) -> Refusal | None:
+    on = wallet.trigger is TopUpTrigger.BALANCE_BELOW_THRESHOLD
+    if on and not (wallet.min_balance and wallet.top_up_amount):
+        return Refusal(
+            Code.POLICY_INCOMPLETE,
+            "auto_topup_min_balance and auto_topup_amount must be above zero when the trigger is on",
+            {"field": "auto_topup_trigger"},
+        )
+    return None

@@ -1,0 +1,1 @@
+"""Alembic migrations, up and down. Run them with `balance-worker migrate`."""

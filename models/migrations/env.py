@@ -1,0 +1,28 @@
+"""Alembic's entry point: one migration at a time, whatever number of deployments start at once."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlalchemy import Connection, create_engine, pool, text
+
+from models.tables import accounts, jobs, ledger, outbox
+from models.tables.base import Base
+
+_TABLES = (accounts, jobs, ledger, outbox)  # imported so that Base.metadata is complete
+_LOCK = 4_242_007_001
+
+
+def _migrate(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True)
+    with context.begin_transaction():
+        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    _migrate(given)
+else:
+    engine = create_engine(context.config.attributes["url"], poolclass=pool.NullPool)
+    with engine.connect() as own:
+        _migrate(own)

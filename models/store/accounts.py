@@ -1,0 +1,117 @@
+"""Accounts: locked in one order by all, read with their faces after the lock, written once a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from models.domain.accounts import Account, AccountKey, Face, Kind
+from models.domain.grants import Grant
+from models.store import faces, rows
+from models.tables import accounts as tables
+
+# Sorted ids: two transactions that want the same accounts queue up for the first one instead of deadlocking.
+_LOCK: Final = text("""
+    select id, kind, ref, unit, scale, balance, seq, floor, head, set_at, created_at, updated_at
+    from accounts
+    where id = any(array(
+        select a.id from accounts a
+        join unnest(cast(:kinds as text[]), cast(:refs as text[])) as wanted (kind, ref)
+          on a.kind = wanted.kind and a.ref = wanted.ref
+        union
+        select u.account_id from users u where u.telegram_id = any(cast(:telegram_ids as bigint[]))
+        union
+        select unnest(cast(:ids as bigint[]))
+    ))
+    order by id
+    for update
+""")
+_NEXT_IDS: Final = text("select nextval('accounts_id_seq') from generate_series(1, cast(:count as integer))")
+
+
+def lock(
+    connection: Connection, keys: Iterable[AccountKey], telegram_ids: Iterable[int] = (), ids: Iterable[int] = ()
+) -> list[Mapping[str, Any]]:
+    """Locks the accounts there are, and returns their rows as they are once locked."""
+    wanted = sorted(set(keys), key=str)
+    found = connection.execute(
+        _LOCK,
+        {
+            "kinds": [key.kind.value for key in wanted],
+            "refs": [key.ref for key in wanted],
+            "telegram_ids": sorted(set(telegram_ids)),
+            "ids": sorted(set(ids)),
+        },
+    )
+    return [dict(row) for row in found.mappings()]
+
+
+def read(
+    connection: Connection, locked: Sequence[Mapping[str, Any]], grants: Mapping[int, Sequence[Grant]]
+) -> list[Account]:
+    """The accounts of locked rows, with their faces. A face is only changed under the lock, so it is read after it."""
+    kinds = {row["id"]: Kind(row["kind"]) for row in locked}
+    shown = faces.load(connection, kinds)
+    return [_account(row, shown[row["id"]], tuple(grants.get(row["id"], ()))) for row in locked]
+
+
+def next_ids(connection: Connection, count: int) -> list[int]:
+    """Ids for accounts about to be created."""
+    return list(connection.execute(_NEXT_IDS, {"count": count}).scalars()) if count else []
+
+
+def create(connection: Connection, accounts: Sequence[Account]) -> None:
+    """Inserts accounts, in one order for all. The same account created elsewhere at once raises KeyRace."""
+    ordered = sorted(accounts, key=lambda account: str(account.key))
+    rows.insert(
+        connection,
+        tables.Account,
+        [
+            {
+                "id": account.id,
+                "kind": account.key.kind.value,
+                "ref": account.key.ref,
+                "unit": account.unit,
+                "scale": account.scale,
+                "created_at": account.created_at,
+                **_movable(account),
+            }
+            for account in ordered
+        ],
+    )
+
+
+def save(connection: Connection, accounts: Sequence[Account]) -> None:
+    """Writes what jobs change on locked accounts."""
+    rows.update(connection, tables.Account, "id", [{"id": account.id, **_movable(account)} for account in accounts])
+
+
+def _movable(account: Account) -> dict[str, Any]:
+    return {
+        "balance": account.balance,
+        "seq": account.seq,
+        "floor": account.floor,
+        "head": rows.hexed(account.head),
+        "set_at": account.set_at,
+        "updated_at": account.updated_at,
+    }
+
+
+def _account(row: Mapping[str, Any], face: Face, grants: tuple[Grant, ...]) -> Account:
+    return Account(
+        id=row["id"],
+        key=AccountKey(Kind(row["kind"]), row["ref"]),
+        unit=row["unit"],
+        scale=row["scale"],
+        balance=row["balance"],
+        seq=row["seq"],
+        floor=row["floor"],
+        head=bytes(row["head"]),
+        set_at=row["set_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        face=face,
+        grants=grants,
+    )

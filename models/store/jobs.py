@@ -1,0 +1,115 @@
+"""Settled jobs: found by their key, written once with their answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from models.domain.commands import Job
+from models.domain.outcome import Code, Status
+from models.store import rows
+from models.tables import jobs as tables
+
+Identity = tuple[str, str]
+"""(producer, idempotency key)"""
+
+_FIND: Final = text("""
+    select clock.now, found.*
+    from (select clock_timestamp() as now) as clock
+    left join (
+        select j.id, j.producer, j.idempotency_key, j.name, j.fingerprint, j.status, j.code,
+               cast(j.body as text) as body, cast(j.outcome as text) as outcome
+        from jobs j
+        join unnest(cast(:producers as text[]), cast(:keys as text[])) as wanted (producer, key)
+          on j.producer = wanted.producer and j.idempotency_key = wanted.key
+    ) as found on true
+""")
+# Rows are locked in the order of the index that finds them, a bounded number at a time; a second beat takes the others.
+_PRUNE: Final = text("""
+    update jobs set body = null,
+        outcome = json_build_object(
+            'job_id', outcome->'job_id', 'producer', outcome->'producer',
+            'idempotency_key', outcome->'idempotency_key', 'status', outcome->'status',
+            'replayed', outcome->'replayed', 'code', outcome->'code', 'entry', outcome->'entry',
+            'response', null, 'error', null)
+    where id in (
+        select id from jobs
+        where body is not null and settled_at < clock_timestamp() - make_interval(days => :days)
+        order by settled_at limit :limit for update skip locked)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredJob:
+    id: UUID
+    name: str
+    fingerprint: bytes
+    status: Status
+    code: Code
+    body: str | None  # canonical JSON; None once pruned
+    outcome: str  # the document, JSON
+
+
+@dataclass(frozen=True, slots=True)
+class SettledJob:
+    """A job with its answer, about to be written."""
+
+    job: Job
+    account_id: int | None
+    status: Status
+    code: Code
+    outcome: str
+    settled_at: datetime
+
+
+def find(connection: Connection, identities: Iterable[Identity]) -> tuple[datetime, dict[Identity, StoredJob]]:
+    """The database's time now, and the jobs that have been settled under these keys."""
+    wanted = list(identities)
+    found: dict[Identity, StoredJob] = {}
+    result = connection.execute(
+        _FIND, {"producers": [producer for producer, _ in wanted], "keys": [key for _, key in wanted]}
+    )
+    now: datetime | None = None
+    for row in result:
+        now = row.now
+        if row.id is not None:
+            found[row.producer, row.idempotency_key] = StoredJob(
+                row.id, row.name, bytes(row.fingerprint), Status(row.status), Code(row.code), row.body, row.outcome
+            )
+    assert now is not None
+    return now, found
+
+
+def insert(connection: Connection, settled: Sequence[SettledJob]) -> None:
+    """Writes settled jobs, keys sorted. A key that another transaction has just used raises KeyRace."""
+    ordered = sorted(settled, key=lambda item: (item.job.producer, item.job.key))
+    rows.insert(
+        connection,
+        tables.Job,
+        [
+            {
+                "id": item.job.id,
+                "producer": item.job.producer,
+                "idempotency_key": item.job.key,
+                "name": item.job.name,
+                "fingerprint": rows.hexed(item.job.fingerprint),
+                "account_id": item.account_id,
+                "status": item.status.value,
+                "code": item.code.value,
+                "body": rows.raw(item.job.meaning),
+                "outcome": rows.raw(item.outcome),
+                "settled_at": item.settled_at,
+            }
+            for item in ordered
+        ],
+    )
+
+
+def prune(connection: Connection, older_than_days: int, limit: int) -> int:
+    """Drops the bodies and responses of up to `limit` settled jobs; key, fingerprint and the answer in short stay."""
+    return connection.execute(_PRUNE, {"days": older_than_days, "limit": limit}).rowcount

@@ -1,0 +1,106 @@
+"""Connections, the one commit, and which database errors mean "try again"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from models.domain.errors import KeyRace, TransientFault
+
+UNIQUE_VIOLATION: Final = "23505"
+# SQLSTATE classes and codes that a later attempt may not meet: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_TRANSIENT_CLASSES: Final = ("08", "53", "57P", "58")  # connection, resources, operator intervention, system
+_TRANSIENT_CODES: Final = (
+    "25006",  # read-only: a failover is under way
+    "25P03",  # idle in transaction for too long
+    "25P04",  # transaction timeout
+    "40001",  # serialization
+    "40P01",  # deadlock
+    "55P03",  # lock timeout
+    "57014",  # statement timeout
+)
+
+
+def make_engine(
+    url: str,
+    *,
+    pool_size: int = 2,
+    connect_timeout_s: int = 5,
+    lock_timeout_ms: int = 5_000,
+    statement_timeout_ms: int = 30_000,
+    application_name: str = "balance-worker",
+) -> Engine:
+    """An engine on which no statement can wait for ever. `url` starts with postgresql+psycopg://."""
+    options = " ".join(
+        f"-c {name}={value}"
+        for name, value in {
+            "lock_timeout": lock_timeout_ms,
+            "statement_timeout": statement_timeout_ms,
+            "idle_in_transaction_session_timeout": 2 * statement_timeout_ms,
+            "default_transaction_isolation": r"read\ committed",
+            "timezone": "UTC",
+        }.items()
+    )
+    arguments: dict[str, Any] = {
+        "options": options,
+        "connect_timeout": connect_timeout_s,
+        "application_name": application_name,
+        # A half-open connection is noticed, not waited on.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": max(statement_timeout_ms, 10_000),
+    }
+    return create_engine(
+        url, pool_size=pool_size, max_overflow=0, pool_timeout=connect_timeout_s, connect_args=arguments
+    )
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction, committed when the block ends well. Raises TransientFault where a later attempt may succeed."""
+    with _faults(), engine.connect() as connection:
+        yield connection
+        connection.commit()
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A read-only transaction in which every query sees the same moment."""
+    with (
+        _faults(),
+        engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True) as connection,
+    ):
+        yield connection
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, PoolTimeout) as error:
+        fault = _transient(error)
+        if fault is None:
+            raise
+        raise fault from error
+
+
+def _transient(error: DBAPIError | PoolTimeout) -> TransientFault | None:
+    if isinstance(error, PoolTimeout):
+        return TransientFault(f"no free database connection: {error}")
+    state = getattr(error.orig, "sqlstate", None)
+    first_line = str(error.orig).strip().split("\n", 1)[0]
+    if state == UNIQUE_VIOLATION:
+        return KeyRace(first_line)
+    if state is None:
+        # No SQLSTATE: the connection broke, or was never made.
+        lost = error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
+        return TransientFault(f"database out of reach: {first_line}") if lost else None
+    if state.startswith(_TRANSIENT_CLASSES) or state in _TRANSIENT_CODES:
+        return TransientFault(f"{first_line} (SQLSTATE {state})")
+    return None

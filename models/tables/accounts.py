@@ -1,0 +1,117 @@
+"""Accounts and their three faces."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Numeric,
+    SmallInteger,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.domain import accounts as domain
+from models.tables.base import Base, Units, one_of
+
+
+class Account(Base):
+    """The one balance row. All that changes money locks it first."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        UniqueConstraint("kind", "ref"),
+        CheckConstraint(one_of("kind", *domain.Kind), "kind"),
+        CheckConstraint("scale between 0 and 18", "scale"),
+        CheckConstraint("seq >= 0 and (seq > 0 or balance = 0)", "no_balance_without_entries"),
+        CheckConstraint("(seq = 0) = (head = ''::bytea)", "head_of_chain"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    kind: Mapped[str]
+    ref: Mapped[str]
+    unit: Mapped[str]
+    scale: Mapped[int] = mapped_column(SmallInteger)
+    balance: Mapped[Units]
+    seq: Mapped[int]
+    floor: Mapped[Units | None]
+    head: Mapped[bytes] = mapped_column(LargeBinary)
+    set_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class User(Base):
+    __tablename__ = "users"
+    __table_args__ = (CheckConstraint(one_of("status", *domain.UserStatus), "status"),)
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(unique=True)
+    telegram_id: Mapped[int | None] = mapped_column(unique=True)
+    username: Mapped[str | None]
+    first_name: Mapped[str | None]
+    last_name: Mapped[str | None]
+    language: Mapped[str]
+    status: Mapped[str]
+    referral_code: Mapped[str | None]
+    referred_by_id: Mapped[int | None]
+    has_had_paid_subscription: Mapped[bool]
+    has_made_first_topup: Mapped[bool]
+    last_activity: Mapped[datetime | None]
+    promo_group: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    subscription: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+
+
+class Wallet(Base):
+    __tablename__ = "wallets"
+    __table_args__ = (
+        CheckConstraint(one_of("wallet_type", *domain.WalletType), "wallet_type"),
+        CheckConstraint(one_of("status", *domain.WalletStatus), "status"),
+        CheckConstraint(one_of("trigger", *domain.TopUpTrigger), "trigger"),
+        CheckConstraint("conversion_rate > 0", "conversion_rate_positive"),
+        CheckConstraint(
+            "trigger = 'disabled' or (min_balance > 0 and top_up_amount > 0"
+            " and min_balance is not null and top_up_amount is not null)",
+            "policy_complete",
+        ),
+        CheckConstraint(
+            "due_at is null or (trigger <> 'disabled' and status = 'active')", "due_only_with_policy_in_force"
+        ),
+        # What the scan reads: only wallets that are due, however many there are.
+        Index("ix_wallets_due", "due_at", postgresql_where=text("due_at is not null")),
+    )
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    customer_id: Mapped[str | None]
+    name: Mapped[str]
+    description: Mapped[str]
+    currency: Mapped[str]
+    wallet_type: Mapped[str]
+    status: Mapped[str]
+    conversion_rate: Mapped[Decimal] = mapped_column(Numeric)
+    config: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB)
+    trigger: Mapped[str]
+    min_balance: Mapped[Units | None]
+    top_up_amount: Mapped[Units | None]
+    due_at: Mapped[datetime | None]
+    crossing: Mapped[int]
+
+
+class App(Base):
+    __tablename__ = "apps"
+    __table_args__ = (UniqueConstraint("app_id", "store_id"),)
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    app_id: Mapped[str]
+    store_id: Mapped[str]
+    decrease_only: Mapped[bool]

@@ -1,0 +1,157 @@
+"""THE PATH: jobs are applied one at a time, in order; only the commit is shared.
+
+    step                                                        where              if the process dies here, redelivery
+    1  the message comes in                                     worker/lane        finds nothing done
+    2  it is understood, or refused at its turn                 contracts/message  finds nothing done
+    3  accounts are locked, ids sorted                          store/accounts     the lock went with the connection
+    4  keys that have been answered are found                   store/jobs         nothing was written
+    5  each job is decided, in order, in memory, purely         domain/decide      nothing was written
+    6  jobs with their answers, entries, balances, events       store/*            all rolled back together
+    7  one commit                                               store/session      before: as above; after: 4 replays
+    8  the answers go out, the messages are acknowledged        worker/lane        replayed, acknowledged
+
+Looking keys up under the account locks, instead of claiming them first, writes each job row once, complete. One new key
+used in two transactions at once is caught by its unique constraint: KeyRace, and the later one runs again and replays.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from models.contracts.catalogue import contract_of
+from models.contracts.events import event_document
+from models.contracts.outcome import encode, entry_document, outcome_document
+from models.domain.accounts import Account
+from models.domain.commands import Job
+from models.domain.decide import decide
+from models.domain.decision import Decision, Facts, Limits
+from models.domain.events import EventType
+from models.domain.idempotency import differences
+from models.domain.ids import uuid7
+from models.domain.ledger import Entry
+from models.domain.outcome import Code, Refusal, Status
+from models.store import accounts, entries, faces, grants, outbox
+from models.store import jobs as store
+from models.store.session import transaction
+from tasks.book import Book, open_book
+from tasks.outcome import Outcome
+
+
+def apply(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[Outcome]:
+    """Settles the jobs in one transaction and answers each, in their order.
+
+    A refusal is an answer and disturbs no neighbour. A fault raises and takes everything back: TransientFault when the
+    same jobs may succeed later, anything else when one of them is at fault.
+    """
+    with transaction(engine) as connection:
+        return settle(connection, jobs, limits)
+
+
+def settle(connection: Connection, jobs: Sequence[Job], limits: Limits) -> list[Outcome]:
+    """`apply` inside a transaction of the caller's."""
+    book = open_book(connection, jobs)
+    now, answered = store.find(connection, {(job.producer, job.key) for job in jobs})
+    page = _Page(book, _facts(book, now, limits), answered)
+    outcomes = [page.answer(job) for job in jobs]
+    page.write(connection)
+    return outcomes
+
+
+def _facts(book: Book, now: datetime, limits: Limits) -> Facts:
+    # The book's own mappings: what one job of the batch changes, the next one knows.
+    return Facts(now, limits, book.new_ids, book.telegram_owners, book.originals, book.reversed)
+
+
+@dataclass(slots=True)
+class _Page:
+    """What one transaction writes."""
+
+    book: Book
+    facts: Facts
+    answered: dict[store.Identity, store.StoredJob]
+    settled: list[store.SettledJob] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    events: list[outbox.Event] = field(default_factory=list)
+
+    def answer(self, job: Job) -> Outcome:
+        known = self.answered.get((job.producer, job.key))
+        if known is not None:
+            return _replay(known) if known.fingerprint == job.fingerprint else _conflict(job, known)
+        job = replace(job, id=uuid7(self.facts.now, len(self.settled), secrets.randbits(62)))
+        account = None if isinstance(job.command, Refusal) else self.book.find(job.command.target)
+        decision = decide(job, account, self.facts)
+        if isinstance(decision, Refusal):
+            return self._refuse(job, account, decision)
+        return self._accept(job, decision)
+
+    def _accept(self, job: Job, decision: Decision) -> Outcome:
+        account, entry = decision.account, decision.entry
+        self.book.accept(decision)
+        response = contract_of(job.name).response(account, self.facts)
+        written = None if entry is None else entry_document(entry, account.scale)
+        if entry is not None:
+            self.entries.append(entry)
+        for event in decision.events:
+            self._tell(job, event, account, {"entry": written, "account": response})
+        document = outcome_document(job, Status.APPLIED, decision.code, written, response, None)
+        return self._settle(job, account, Status.APPLIED, decision.code, document)
+
+    def _refuse(self, job: Job, account: Account | None, refusal: Refusal) -> Outcome:
+        error = contract_of(job.name).error(refusal)
+        self._tell(job, EventType.JOB_REJECTED, account, {"name": job.name, "code": refusal.code, "error": error})
+        document = outcome_document(job, Status.REJECTED, refusal.code, None, None, error)
+        return self._settle(job, account, Status.REJECTED, refusal.code, document)
+
+    def _settle(self, job: Job, account: Account | None, status: Status, code: Code, document: Any) -> Outcome:
+        text = encode(document)
+        account_id = None if account is None else account.id
+        self.settled.append(store.SettledJob(job, account_id, status, code, text, self.facts.now))
+        # A second message of the same batch under this key gets the answer of the first.
+        self.answered[job.producer, job.key] = store.StoredJob(
+            job.id, job.name, job.fingerprint, status, code, job.meaning, text
+        )
+        return Outcome(job.id, status, code, text)
+
+    def _tell(self, job: Job, event: EventType, account: Account | None, data: dict[str, Any]) -> None:
+        key = None if account is None else str(account.key)
+        payload = encode(event_document(job, len(self.events), event, self.facts.now, key, data))
+        account_id = None if account is None else account.id
+        self.events.append(outbox.Event(event, account_id, job.id, payload, self.facts.now))
+
+    def write(self, connection: Connection) -> None:
+        """Everything is decided; from here on there are only writes."""
+        accounts.create(connection, self.book.created())
+        faces.save(connection, self.book.changed_faces())
+        store.insert(connection, self.settled)
+        grants.save(connection, self.book.changed_grants())
+        entries.insert(connection, self.entries)
+        accounts.save(connection, self.book.changed())
+        outbox.insert(connection, self.events)
+
+
+def _replay(known: store.StoredJob) -> Outcome:
+    return Outcome(known.id, known.status, known.code, known.outcome, replayed=True)
+
+
+def _conflict(job: Job, known: store.StoredJob) -> Outcome:
+    """The key stands for another job. Nothing is stored: the key keeps its first answer."""
+    details: dict[str, Any] = {"job_id": str(known.id)}
+    if known.name != job.name:
+        details["job"] = {"first": known.name, "now": job.name}
+    elif known.body is None:
+        details["fields"] = "the first body is no longer kept"
+    else:
+        details["fields"] = differences(json.loads(known.body), json.loads(job.meaning))
+    refusal = Refusal(Code.IDEMPOTENCY_CONFLICT, "The idempotency key was used for a job with another meaning", details)
+    error = contract_of(job.name).error(refusal)
+    document = outcome_document(
+        replace(job, id=known.id), Status.REJECTED, Code.IDEMPOTENCY_CONFLICT, None, None, error
+    )
+    return Outcome(known.id, Status.REJECTED, Code.IDEMPOTENCY_CONFLICT, encode(document))

@@ -1,0 +1,146 @@
+"""The accounts of one batch in memory: as they were when locked, and as the jobs decided so far have left them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from models.domain import commands
+from models.domain.accounts import Account, AccountKey, Kind, User
+from models.domain.commands import Job, Target
+from models.domain.decision import Decision
+from models.domain.grants import Grant
+from models.domain.ledger import Entry
+from models.domain.outcome import Refusal
+from models.store import accounts, entries, faces, grants
+
+_NO_ENTRIES: Mapping[UUID, Entry] = {}
+
+
+class Book:
+    """Locked accounts, looked up by whatever name a job uses for them."""
+
+    def __init__(
+        self,
+        locked: Sequence[Account],
+        originals: Mapping[UUID, Entry],
+        reversed_entries: set[tuple[int, int]],
+        telegram_owners: Mapping[int, AccountKey],
+        new_ids: Mapping[AccountKey, int],
+    ) -> None:
+        self._before = {account.key: account for account in locked}
+        self._now = dict(self._before)
+        self.originals = originals
+        self.reversed = reversed_entries
+        self.telegram_owners = dict(telegram_owners)
+        self.new_ids = new_ids
+
+    def find(self, target: Target) -> Account | None:
+        """The account as it is at this point of the batch."""
+        match target:
+            case AccountKey():
+                return self._now.get(target)
+            case commands.TelegramUser(telegram_id):
+                owner = self.telegram_owners.get(telegram_id)
+                return self._now.get(owner) if owner else None
+            case commands.EntryOfJob(job_id):
+                original = self.originals.get(job_id)
+                return self._now.get(original.account) if original else None
+
+    def accept(self, decision: Decision) -> None:
+        """The account after a decision is what the next job of the batch finds."""
+        account, before = decision.account, self._now.get(decision.account.key)
+        self._now[account.key] = account
+        if decision.entry is not None and decision.entry.note.reverses is not None:
+            self.reversed.add((account.id, decision.entry.note.reverses))
+        if isinstance(account.face, User) and (before is None or before.face is not account.face):
+            for telegram_id in [known for known, key in self.telegram_owners.items() if key == account.key]:
+                del self.telegram_owners[telegram_id]
+            if account.face.telegram_id is not None:
+                self.telegram_owners[account.face.telegram_id] = account.key
+
+    def created(self) -> list[Account]:
+        return [account for key, account in self._now.items() if key not in self._before]
+
+    def changed(self) -> list[Account]:
+        """Accounts that existed and whose own row differs now."""
+        return [account for account, before in self._pairs() if before is not None and account is not before]
+
+    def changed_faces(self) -> list[Account]:
+        return [account for account, before in self._pairs() if before is None or account.face is not before.face]
+
+    def changed_grants(self) -> list[tuple[int, Grant]]:
+        """(account id, grant) of grants that are new or drawn on."""
+        changed = []
+        for account, before in self._pairs():
+            if before is None or account.grants is not before.grants:
+                old = {} if before is None else {grant.id: grant for grant in before.grants}
+                changed += [(account.id, grant) for grant in account.grants if old.get(grant.id) != grant]
+        return changed
+
+    def _pairs(self) -> Iterator[tuple[Account, Account | None]]:
+        for key, account in self._now.items():
+            yield account, self._before.get(key)
+
+
+def open_book(connection: Connection, jobs: Sequence[Job]) -> Book:
+    """Locks what the jobs are about and reads all that deciding them takes, in a constant number of statements."""
+    wanted = [job.command for job in jobs if not isinstance(job.command, Refusal)]
+    targets = [command.target for command in wanted]
+    job_ids = {target.job_id for target in targets if isinstance(target, commands.EntryOfJob)}
+    originals = entries.of_jobs(connection, job_ids) if job_ids else _NO_ENTRIES
+    upserts = [command for command in wanted if isinstance(command, commands.UserUpsert)]
+    telegram_ids = {target.telegram_id for target in targets if isinstance(target, commands.TelegramUser)}
+
+    locked = accounts.lock(
+        connection,
+        [target for target in targets if isinstance(target, AccountKey)],
+        telegram_ids,
+        [original.account_id for original in originals.values()],
+    )
+    ids: dict[AccountKey, int] = {AccountKey(Kind(row["kind"]), row["ref"]): row["id"] for row in locked}
+    spenders = _spenders(wanted, ids, originals)
+    draws = [grant_id for original in originals.values() for grant_id, _ in original.note.draws]
+    held = grants.load(connection, spenders, draws) if spenders or draws else {}
+    read = accounts.read(connection, locked, held)
+    missing = sorted({c.target for c in wanted if isinstance(c, commands.CREATES) and c.target not in ids}, key=str)
+    return Book(
+        read,
+        originals,
+        entries.reversed_among(connection, originals.values()) if originals else set(),
+        _telegram_owners(connection, read, upserts, telegram_ids),
+        dict(zip(missing, accounts.next_ids(connection, len(missing)), strict=True)),
+    )
+
+
+def _spenders(wanted: Sequence[Any], ids: Mapping[AccountKey, int], originals: Mapping[UUID, Entry]) -> set[int]:
+    """Ids of the accounts whose open grants matter to these commands."""
+    spenders: set[int] = set()
+    for command in wanted:
+        if isinstance(command, commands.EntryReverse):
+            if command.target.job_id in originals:
+                spenders.add(originals[command.target.job_id].account_id)
+        elif isinstance(command, commands.SPENDS_GRANTS) and (account_id := ids.get(command.target)):
+            spenders.add(account_id)
+    return spenders
+
+
+def _telegram_owners(
+    connection: Connection,
+    read: Sequence[Account],
+    upserts: Sequence[commands.UserUpsert],
+    telegram_ids: set[int],
+) -> dict[int, AccountKey]:
+    """Who has which telegram id: from the locked users, and for those being given out, from everybody."""
+    owners = {
+        account.face.telegram_id: account.key
+        for account in read
+        if isinstance(account.face, User) and account.face.telegram_id is not None
+    }
+    given = {command.changes["telegram_id"] for command in upserts if command.changes.get("telegram_id")}
+    for telegram_id, key in faces.telegram_owners(connection, sorted(given - set(owners))).items():
+        owners.setdefault(telegram_id, key)
+    return owners
