@@ -70,15 +70,15 @@ def _ratio(amount: Decimal, rate: Decimal, scale: int) -> tuple[int, int]:
 
 
 def plain(value: Decimal) -> Decimal:
-    """The same number without trailing zeros or an exponent: 1E+1 is 10 and 1.50 is 1.5."""
-    normal = value.normalize(_CONTEXT)
+    """The same number without trailing zeros, exponent or negative zero: 1E+1 is 10, 1.50 is 1.5 and -0 is 0."""
+    normal = value.normalize(_CONTEXT) if value else ZERO
     exponent = normal.as_tuple().exponent
-    return normal.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else normal
+    return normal.quantize(ONE, context=_CONTEXT) if isinstance(exponent, int) and exponent > 0 else normal
 
 
 def text(value: Decimal) -> str:
     """The canonical text of a decimal: equal numbers give equal texts."""
-    return format(plain(value), "f") if value else "0"
+    return format(plain(value), "f")
 
 
 def number(value: Decimal) -> int | Decimal:
