@@ -12,7 +12,7 @@ from models.domain.commands import Job, WalletCreate, WalletTerminate, WalletUpd
 from models.domain.decision import Decision, Facts, note
 from models.domain.events import EventType
 from models.domain.outcome import Code, Refusal
-from models.domain.wallets import NOT_FOUND, TERMINATED_REASON, move
+from models.domain.wallets import NOT_FOUND, TERMINATED_REASON, move, unstorable
 
 
 def create(command: WalletCreate, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
@@ -24,7 +24,7 @@ def create(command: WalletCreate, account: Account | None, job: Job, facts: Fact
     try:
         floor = money.to_units(command.floor, command.scale)
     except (money.ScaleExceeded, money.Overflow) as error:
-        return Refusal(Code.SCALE_EXCEEDED, str(error), {"field": "floor", "scale": command.scale})
+        return unstorable(error, "floor", command.scale)
     wallet = Wallet(
         customer_id=command.customer_id,
         name=command.name,
@@ -41,7 +41,7 @@ def create(command: WalletCreate, account: Account | None, job: Job, facts: Fact
         due_at=None,
         crossing=0,
     )
-    if refusal := _incomplete(wallet):
+    if refusal := _unsound(wallet):
         return refusal
     after = Account(
         id=facts.new_ids[command.target],
@@ -81,7 +81,7 @@ def update(command: WalletUpdate, account: Account | None, job: Job, facts: Fact
         "top_up_amount": terms[1],
     }
     wallet = replace(account.face, **{field: value for field, value in given.items() if value is not None})
-    if refusal := _incomplete(wallet):
+    if refusal := _unsound(wallet):
         return refusal
     after, crossing = autotopup.follow(account, replace(account, face=wallet, updated_at=facts.now))
     return Decision(after, events=(EventType.WALLET_UPDATED, *crossing))
@@ -94,13 +94,14 @@ def terminate(command: WalletTerminate, account: Account | None, job: Job, facts
     assert isinstance(account.face, Wallet)
     if account.face.status is WalletStatus.CLOSED:
         return Refusal(Code.WALLET_CLOSED, "Wallet is closed")
-    if account.balance < 0:
-        return Refusal(Code.WALLET_IN_DEBT, "The wallet's balance is negative; settle it before terminating")
-    wallet = replace(account.face, status=WalletStatus.CLOSED, due_at=None)
     draws = tuple((grant.id, grant.remaining) for grant in account.grants if grant.remaining)
+    # At zero with grants, a debt of plain credits hides behind them: no entry could tell where the grants went.
+    if account.balance < 0 or (account.balance == 0 and draws):
+        return Refusal(Code.WALLET_IN_DEBT, "The wallet owes credits; settle them before terminating")
+    wallet = replace(account.face, status=WalletStatus.CLOSED, due_at=None)
     emptied = tuple(replace(grant, remaining=0) for grant in account.grants)
     closed = replace(account, face=wallet, grants=emptied, updated_at=facts.now)
-    if account.balance == 0 and not draws:
+    if account.balance == 0:
         return Decision(closed, events=(EventType.WALLET_UPDATED,))
     text = note(job, facts, ledger.EntryKind.TERMINATION, TERMINATED_REASON, command.description)
     moved = move(closed, -account.balance, replace(text, draws=draws), before=account)
@@ -112,18 +113,25 @@ def _policy_units(
 ) -> tuple[int | None, int | None] | Refusal:
     try:
         units = [None if value is None else money.to_units(value, scale) for value in (minimum, amount)]
-        money.checked(sum(value for value in units if value is not None))
     except (money.ScaleExceeded, money.Overflow) as error:
-        return Refusal(Code.SCALE_EXCEEDED, str(error), {"field": "auto_topup", "scale": scale})
+        return unstorable(error, "auto_topup", scale)
     return units[0], units[1]
 
 
-def _incomplete(wallet: Wallet) -> Refusal | None:
-    on = wallet.trigger is TopUpTrigger.BALANCE_BELOW_THRESHOLD
-    if on and not (wallet.min_balance and wallet.top_up_amount):
+def _unsound(wallet: Wallet) -> Refusal | None:
+    if wallet.trigger is TopUpTrigger.DISABLED:
+        return None
+    if not (wallet.min_balance and wallet.top_up_amount):
         return Refusal(
             Code.POLICY_INCOMPLETE,
             "auto_topup_min_balance and auto_topup_amount must be above zero when the trigger is on",
             {"field": "auto_topup_trigger"},
+        )
+    # A top-up is made below the minimum, so with this it always fits.
+    if wallet.min_balance + wallet.top_up_amount > money.UNITS_MAX:
+        return Refusal(
+            Code.BALANCE_OVERFLOW,
+            "auto_topup_min_balance and auto_topup_amount together are more than an account can hold",
+            {"field": "auto_topup_amount"},
         )
     return None

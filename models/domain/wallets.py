@@ -31,7 +31,7 @@ def top_up(command: WalletTopUp, account: Account | None, job: Job, facts: Facts
             "expiry_date_utc must be in the future",
             {"field": "expiry_date_utc", "input": command.expires_at.isoformat()},
         )
-    units = _units(account, command.credits, command.amount)
+    units = _units(account, command.credits, command.amount, "credits_to_add")
     if isinstance(units, Refusal):
         return units
     if not ledger.fits(account, units):
@@ -51,7 +51,7 @@ def debit(command: WalletDebit, account: Account | None, job: Job, facts: Facts)
         return NOT_FOUND
     if refusal := closed_or_frozen(account):
         return refusal
-    units = _units(account, command.credits, command.amount)
+    units = _units(account, command.credits, command.amount, "credits")
     if isinstance(units, Refusal):
         return units
     locked = grants.locked(account.grants, facts.now)
@@ -116,10 +116,16 @@ def closed_or_frozen(account: Account) -> Refusal | None:
     return None
 
 
-def _units(account: Account, credits: Decimal | None, amount: Decimal | None) -> int | Refusal:
+def unstorable(error: money.ScaleExceeded | money.Overflow, field: str, scale: int) -> Refusal:
+    """The refusal of a number that the account cannot hold."""
+    if isinstance(error, money.ScaleExceeded):
+        return Refusal(Code.SCALE_EXCEEDED, str(error), {"field": field, "scale": scale})
+    return Refusal(Code.BALANCE_OVERFLOW, str(error), {"field": field})
+
+
+def _units(account: Account, credits: Decimal | None, amount: Decimal | None, field: str) -> int | Refusal:
     """Units of credit: credits win when they are above zero, else the amount is divided by the conversion rate."""
     assert isinstance(account.face, Wallet)
-    field = "credits"
     try:
         if credits is not None and credits > 0:
             units = money.to_units(credits, account.scale)
@@ -128,10 +134,8 @@ def _units(account: Account, credits: Decimal | None, amount: Decimal | None) ->
             units = money.divide_half_even(amount, account.face.conversion_rate, account.scale)
         else:
             return Refusal(Code.AMOUNT_MISSING, "Either credits or amount must be greater than zero")
-    except money.ScaleExceeded as error:
-        return Refusal(Code.SCALE_EXCEEDED, str(error), {"field": field, "scale": account.scale})
-    except money.Overflow as error:
-        return Refusal(Code.BALANCE_OVERFLOW, str(error), {"field": field})
+    except (money.ScaleExceeded, money.Overflow) as error:
+        return unstorable(error, field, account.scale)
     if units == 0:
         return Refusal(Code.AMOUNT_MISSING, "The amount is less than the smallest unit of credit", {"field": field})
     return units
