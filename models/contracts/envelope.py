@@ -57,7 +57,11 @@ class Contract(Identity):
 
     def meaning(self) -> str:
         """Canonical JSON of what is asked. Defaults are left out: a new optional field changes no old meaning."""
-        return canonical(self.model_dump(mode="json", exclude=_IDENTITY, exclude_defaults=True))
+        return canonical(self.body())
+
+    def body(self) -> dict[str, Any]:
+        """The fields that say what is asked, as plain JSON values."""
+        return self.model_dump(mode="json", exclude=_IDENTITY, exclude_defaults=True)
 
     def to_command(self) -> Command | Refusal:
         """The command, or the refusal for a body that no account could accept."""

@@ -79,6 +79,11 @@ class UsersUpsert(_UserContract):
     subscription: Subscription | None = None
     floor_kopeks: Annotated[int, Field(ge=-money.UNITS_MAX, le=0)] | None = None
 
+    def body(self) -> dict[str, Any]:
+        # Null clears and absence leaves as it is: two meanings, though null is the default of both.
+        cleared = {name: None for name, value in self.to_command().changes.items() if value is None}
+        return {**super().body(), **cleared}
+
     def to_command(self) -> commands.UserUpsert:
         names = self.model_fields_set & set(User.__dataclass_fields__) - {"user_id"}
         changes = {name: getattr(self, name) for name in names}
