@@ -32,10 +32,9 @@ def parse(name: str, kwargs: Mapping[str, Any]) -> Job:
     if contract is None:
         raise Malformed("unknown_job", f"There is no job named {name!r}; there are {', '.join(CATALOGUE)}")
     try:
-        body = contract.model_validate(kwargs)
-    except ValidationError as error:
-        return _refused(contract, kwargs, error)
-    return to_job(body)
+        return _understood(contract, kwargs)
+    except RecursionError as error:
+        raise Malformed("too_deep", f"{name} cannot be answered: its arguments are nested too deeply") from error
 
 
 def to_job(body: Contract) -> Job:
@@ -51,6 +50,13 @@ def to_job(body: Contract) -> Job:
         metadata=body.metadata or {},
         command=body.to_command(),
     )
+
+
+def _understood(contract: type[Contract], kwargs: Mapping[str, Any]) -> Job:
+    try:
+        return to_job(contract.model_validate(kwargs))
+    except ValidationError as error:
+        return _refused(contract, kwargs, error)
 
 
 def _refused(contract: type[Contract], kwargs: Mapping[str, Any], error: ValidationError) -> Job:
