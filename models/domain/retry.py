@@ -27,10 +27,12 @@ class Park:
 def decide_retry(policy: RetryPolicy, attempt: int, fault: BaseException, random: float) -> Wait | Park:
     """What to do after attempt number `attempt` (from 1) ended in `fault`. `random` is in [0, 1).
 
-    A transient fault is waited out for as long as it lasts: the database being away is no reason to give up money.
-    Waits double up to the cap and are spread over their upper half, so that workers do not return in step.
+    A race is run again at once. A transient fault is waited out for as long as it lasts: the database being away is no
+    reason to give up money. Waits double up to the cap and are spread over their upper half, so that workers do not
+    return in step.
     """
-    if isinstance(fault, KeyRace):
+    # A race is over once the other transaction has ended; one that goes on is not a race, and must not spin.
+    if isinstance(fault, KeyRace) and attempt < policy.limit:
         return Wait(0.0)
     if not isinstance(fault, TransientFault) and attempt >= policy.limit:
         return Park(attempt)
