@@ -12,6 +12,7 @@ class RetryPolicy:
     base_s: float = 0.1
     cap_s: float = 5.0
     limit: int = 5  # attempts of a job that fails by anything but a transient fault
+    races: int = 5  # attempts that end in a race and are made again at once, before waiting as for any other fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def decide_retry(policy: RetryPolicy, attempt: int, fault: BaseException, random
     return in step.
     """
     # A race is over once the other transaction has ended; one that goes on is not a race, and must not spin.
-    if isinstance(fault, KeyRace) and attempt < policy.limit:
+    if isinstance(fault, KeyRace) and attempt <= policy.races:
         return Wait(0.0)
     if not isinstance(fault, TransientFault) and attempt >= policy.limit:
         return Park(attempt)
