@@ -1,0 +1,22 @@
+"""jobs.prune: drops the bodies and responses of old jobs. Keys and short answers stay, so no key is applied twice."""
+
+from __future__ import annotations
+
+from models.store import jobs
+from models.store.session import transaction
+from tasks.settling import Settler
+
+
+def prune(settler: Settler, older_than_days: int, batch: int) -> int:
+    """Prunes every job settled longer ago than that, `batch` jobs a transaction. Returns how many it pruned."""
+
+    def once() -> int:
+        with transaction(settler.engine) as connection:
+            return jobs.prune(connection, older_than_days, batch)
+
+    total = 0
+    while True:
+        pruned = settler.persist(once)
+        total += pruned
+        if pruned < batch:
+            return total

@@ -1,0 +1,51 @@
+"""Scheduled work that becomes jobs of our own: found through an index, applied by the same path as every job.
+
+Any number of beats and workers may sweep at once: each finding has a key, and a key is applied once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from models.domain.commands import SYSTEM_PRODUCER, Command, Job
+from models.domain.idempotency import canonical, fingerprint
+from models.domain.outcome import Status
+from models.store.session import snapshot
+from tasks.outcome import Outcome
+from tasks.settling import Settler
+
+
+def system_job(name: str, subject: str, body: dict[str, Any], command: Command) -> Job:
+    """A job that we make ourselves. Its key is its name and its subject, hashed when it is long."""
+    if len(subject) > 200:
+        subject = hashlib.sha256(subject.encode()).hexdigest()
+    meaning = canonical(body)
+    return Job(
+        name=name,
+        producer=SYSTEM_PRODUCER,
+        key=f"{name}:{subject}",
+        meaning=meaning,
+        fingerprint=fingerprint(name, meaning),
+        occurred_at=None,
+        metadata={},
+        command=command,
+    )
+
+
+def sweep(settler: Settler, find: Callable[[Connection], list[Job]]) -> int:
+    """Settles what `find` finds until it finds nothing new. Returns how many jobs were applied, replays not counted."""
+    applied, seen = 0, set[str]()
+    while jobs := [job for job in settler.persist(lambda: _look(settler, find)) if job.key not in seen]:
+        seen.update(job.key for job in jobs)
+        for outcome in settler.settle(jobs):
+            applied += isinstance(outcome, Outcome) and outcome.status is Status.APPLIED and not outcome.replayed
+    return applied
+
+
+def _look(settler: Settler, find: Callable[[Connection], list[Job]]) -> list[Job]:
+    with snapshot(settler.engine) as connection:
+        return find(connection)

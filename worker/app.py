@@ -1,0 +1,97 @@
+"""The Celery app: `celery -A worker.app worker|beat|flower|inspect`. Importing it reads no environment."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from celery import Celery, signals
+from kombu import Exchange, Queue
+
+from models.contracts.catalogue import CATALOGUE
+from tasks.queues import queue_arguments
+from worker.lane import MoneyTask
+from worker.logs import configure_logging
+from worker.runtime import RUNTIME
+from worker.schedule import beat_schedule, register_ticks
+from worker.serialization import EXACT_JSON, register_exact_json
+from worker.settings import Settings
+
+_ANONYMOUS: Final = Exchange("", type="direct")  # straight to the queue: no binding that could be lost
+
+
+def configuration() -> dict[str, Any]:
+    """Celery's configuration from our settings. docs/decisions and docs/guarantees.md say why for each."""
+    settings = RUNTIME.settings
+    queues = [
+        Queue(name, _ANONYMOUS, routing_key=name, durable=True, queue_arguments=queue_arguments(settings.broker_url))
+        for name in (settings.queue, settings.io_queue)
+    ]
+    return {
+        "broker_url": settings.broker_url,
+        "broker_transport_options": _transport_options(settings),
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,  # a worker waits for its broker for as long as it takes
+        "broker_channel_error_retry": True,  # READONLY during a failover is a reconnect
+        "broker_heartbeat": 30,
+        "result_backend": settings.result_backend,
+        "result_expires": settings.result_expires_s,
+        "result_serializer": EXACT_JSON,
+        "result_accept_content": ["json"],
+        "redis_socket_timeout": settings.broker_socket_timeout_s,
+        "redis_socket_connect_timeout": 5.0,
+        "redis_socket_keepalive": True,
+        "redis_backend_health_check_interval": 10,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_queues": queues,
+        "task_default_queue": settings.queue,
+        "task_default_exchange": "",
+        "task_create_missing_queues": False,  # a misspelt queue would be one that nobody reads
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_acks_on_failure_or_timeout": True,  # what failed has been parked by then
+        "task_track_started": False,
+        "task_send_sent_event": True,
+        "worker_prefetch_multiplier": 1,
+        "worker_send_task_events": True,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_soft_shutdown_timeout": 0.0,
+        "worker_enable_remote_control": True,
+        "timezone": "UTC",
+        "enable_utc": True,
+        "beat_schedule": beat_schedule(settings),
+        "beat_max_loop_interval": 5,
+    }
+
+
+def _transport_options(settings: Settings) -> dict[str, Any]:
+    if settings.broker_kind == "rabbitmq":
+        return {"confirm_publish": True}
+    return {
+        "visibility_timeout": settings.visibility_timeout_s,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": settings.broker_socket_timeout_s,  # a half-open link is noticed, not waited on
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+    }
+
+
+def _configure_logging(**_: Any) -> None:
+    configure_logging(RUNTIME.settings.log_level, RUNTIME.settings.log_format)
+
+
+def make_app() -> Celery:
+    """The app with every job and every tick registered."""
+    register_exact_json()
+    made = Celery("balance-worker", set_as_current=True)
+    made.add_defaults(configuration)
+    for name in CATALOGUE:
+        made.register_task(type(f"Money_{name.replace('.', '_')}", (MoneyTask,), {"name": name})())
+    register_ticks(made)
+    signals.setup_logging.connect(_configure_logging, weak=False)
+    return made
+
+
+app: Final = make_app()

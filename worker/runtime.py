@@ -1,0 +1,63 @@
+"""What a worker process holds: its settings, its engine, and how it waits."""
+
+from __future__ import annotations
+
+import random
+from functools import cached_property
+from threading import Event
+from typing import Final
+
+from celery.worker import state
+from sqlalchemy import Engine
+
+from models.domain.decision import Limits
+from models.domain.retry import RetryPolicy
+from tasks.settling import Interrupted, Settler
+from worker.database import engine_for
+from worker.settings import Settings, load_settings
+
+_SLICE_S: Final = 0.2  # how soon a waiting worker notices that it was told to stop
+
+
+class Runtime:
+    """Made when first used, so that importing the app reads no environment and opens no connection."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load_settings()
+
+    @cached_property
+    def engine(self) -> Engine:
+        return engine_for(self.settings)
+
+    @cached_property
+    def settler(self) -> Settler:
+        settings = self.settings
+        return Settler(
+            engine=self.engine,
+            limits=Limits(max_amount_kopeks=settings.max_amount_kopeks),
+            policy=RetryPolicy(settings.retry_base_s, settings.retry_cap_s, settings.retry_limit),
+            wait=wait_unless_stopped,
+            random=random.random,
+        )
+
+
+def wait_unless_stopped(seconds: float) -> None:
+    """Waits out a pause. Raises Interrupted when the worker is told to stop meanwhile: its messages go back."""
+    never, left = Event(), seconds
+    while left > 0:
+        if _stopping():
+            raise Interrupted
+        never.wait(min(left, _SLICE_S))
+        left -= _SLICE_S
+    if _stopping():
+        raise Interrupted
+
+
+def _stopping() -> bool:
+    flags: tuple[int | bool | None, ...] = (state.should_stop, state.should_terminate)
+    # None and False mean no; 0 is an exit code, and means yes.
+    return any(flag is not None and flag is not False for flag in flags)
+
+
+RUNTIME: Final = Runtime()
