@@ -12,6 +12,7 @@ from models.domain import commands
 from models.domain.accounts import Account, AccountKey, Kind, User
 from models.domain.commands import Job, Target
 from models.domain.decision import Decision
+from models.domain.errors import KeyRace
 from models.domain.grants import Grant
 from models.domain.ledger import Entry
 from models.domain.outcome import Refusal
@@ -134,13 +135,15 @@ def _telegram_owners(
     upserts: Sequence[commands.UserUpsert],
     telegram_ids: set[int],
 ) -> dict[int, AccountKey]:
-    """Who has which telegram id: from the locked users, and for those being given out, from everybody."""
+    """Who has which telegram id: from the locked users, and for ids that none of them has, from everybody."""
     owners = {
         account.face.telegram_id: account.key
         for account in read
         if isinstance(account.face, User) and account.face.telegram_id is not None
     }
     given = {command.changes["telegram_id"] for command in upserts if command.changes.get("telegram_id")}
-    for telegram_id, key in faces.telegram_owners(connection, sorted(given - set(owners))).items():
-        owners.setdefault(telegram_id, key)
-    return owners
+    elsewhere = faces.telegram_owners(connection, sorted((given | telegram_ids) - set(owners)))
+    if moved := telegram_ids & set(elsewhere):
+        # Nobody answers "not found" for a user who is there, only not locked.
+        raise KeyRace(f"telegram ids {sorted(moved)} went to another user while this batch waited for its locks")
+    return {**elsewhere, **owners}

@@ -52,11 +52,15 @@ class Account(Base):
 
 class User(Base):
     __tablename__ = "users"
-    __table_args__ = (CheckConstraint(one_of("status", *domain.UserStatus), "status"),)
+    __table_args__ = (
+        CheckConstraint(one_of("status", *domain.UserStatus), "status"),
+        # Looked at after the statement, not row by row: one batch may hand a telegram id from one user to another.
+        UniqueConstraint("telegram_id", deferrable=True, initially="IMMEDIATE"),
+    )
 
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
     user_id: Mapped[int] = mapped_column(unique=True)
-    telegram_id: Mapped[int | None] = mapped_column(unique=True)
+    telegram_id: Mapped[int | None]
     username: Mapped[str | None]
     first_name: Mapped[str | None]
     last_name: Mapped[str | None]

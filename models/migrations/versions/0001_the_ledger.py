@@ -137,7 +137,7 @@ def upgrade() -> None:
         sa.CheckConstraint("status in ('active', 'blocked', 'deleted')", name=op.f("ck_users_status")),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_users_account_id_accounts")),
         sa.PrimaryKeyConstraint("account_id", name=op.f("pk_users")),
-        sa.UniqueConstraint("telegram_id", name=op.f("uq_users_telegram_id")),
+        sa.UniqueConstraint("telegram_id", deferrable=True, initially="IMMEDIATE", name=op.f("uq_users_telegram_id")),
         sa.UniqueConstraint("user_id", name=op.f("uq_users_user_id")),
     )
     op.create_table(
