@@ -87,7 +87,8 @@ class LocalServer(ABC):
         """
         if self.pid is not None:
             return
-        self._take_lock()
+        if self._lock is None:  # it is held when the server died under us
+            self._take_lock()
         try:
             self._prepare()
             self._stop_leftover()
@@ -149,8 +150,10 @@ class LocalServer(ABC):
 
     def _bring_up(self) -> None:
         """Choose a port, start and wait until the server answers."""
+        moves = self._port is None  # once somebody has our URL, the port stays
         for attempt in range(1, _START_ATTEMPTS + 1):
-            self._port = self._choose_port()
+            if moves:
+                self._port = self._choose_port()
             with open_log(self.log_path) as output:
                 before = output.tell()
                 self._process = self._launch(output)
@@ -171,9 +174,7 @@ class LocalServer(ABC):
         remembered = self.directory / "port"
         if remembered.exists() and is_free(port := int(remembered.read_text())):
             return port
-        while not is_free(port := secrets.choice(_PORTS)):
-            continue
-        return port
+        return free_port()
 
     def _wait_until_answering(self, process: subprocess.Popen[bytes]) -> bool:
         deadline = time.monotonic() + self.start_timeout_s
@@ -248,6 +249,13 @@ def open_log(path: Path) -> IO[bytes]:
     file = path.open("ab")
     path.chmod(0o600)
     return file
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    while not is_free(port := secrets.choice(_PORTS)):
+        continue
+    return port
 
 
 def is_free(port: int) -> bool:

@@ -30,7 +30,8 @@ class Child:
 
     `env`: its whole environment (None = ours); secrets belong there and not in `argv`, which process lists show.
     `describe`: what it does, for people. `ready`: asked several times a second until it says yes; None = ready once
-    started. `stop_timeout_s`: seconds between SIGTERM and SIGKILL.
+    started. `stop_timeout_s`: seconds between SIGTERM and SIGKILL. `cwd`: its working directory (None = ours).
+    `before_start`: called before every start, the first included.
     """
 
     name: str
@@ -39,6 +40,8 @@ class Child:
     describe: str = ""
     ready: Callable[[], bool] | None = None
     stop_timeout_s: float = 10.0
+    cwd: Path | None = None
+    before_start: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,21 @@ class Backoff:
         return min(self.cap_s, self.base_s * 2.0 ** min(deaths_in_a_row - 1, 30))
 
 
+class Announcer:
+    """Passes events on to a listener, one call at a time, from any thread; a listener that fails is logged."""
+
+    def __init__(self, listener: Callable[[Event], None]) -> None:
+        self._listener = listener
+        self._lock = Lock()
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            try:
+                self._listener(event)
+            except Exception:  # noqa: BLE001 -- a listener whose terminal is gone must not end the watch over workers
+                _log.exception("the listener failed on %s of %s", event.kind, event.name)
+
+
 class Supervisor:
     """Runs `children`; their output goes to `log_dir`/NAME.log; `on_event` hears of everything, one call at a time.
 
@@ -78,9 +96,8 @@ class Supervisor:
         backoff: Backoff | None = None,
     ) -> None:
         self._log_dir = log_dir
-        self._on_event = on_event
-        self._event_lock = Lock()
-        self._keepers = [_Keeper(child, log_dir, self._tell, backoff or Backoff()) for child in children]
+        tell = Announcer(on_event)
+        self._keepers = [_Keeper(child, log_dir, tell, backoff or Backoff()) for child in children]
 
     def start(self) -> None:
         """Start the children in order, without waiting until they are ready. To be called once."""
@@ -108,13 +125,6 @@ class Supervisor:
         """Stop the children one after the other, last started first, and return when all have ended."""
         for keeper in reversed(self._keepers):
             keeper.stop()
-
-    def _tell(self, event: Event) -> None:
-        with self._event_lock:
-            try:
-                self._on_event(event)
-            except Exception:  # noqa: BLE001 -- a listener whose terminal is gone must not end the watch over workers
-                _log.exception("the listener failed on %s of %s", event.kind, event.name)
 
 
 class _Keeper:
@@ -182,10 +192,13 @@ class _Keeper:
             self._process = None
             if self._stopping.is_set():
                 return
+            child = self.child
             try:
+                if child.before_start is not None:
+                    child.before_start()
                 with open_log(self.log_path) as output:
                     self._process = spawn(
-                        self.child.argv, env=self.child.env, output=output, death_signal=signal.SIGKILL
+                        child.argv, env=child.env, cwd=child.cwd, output=output, death_signal=signal.SIGKILL
                     )
             except OSError as error:
                 problem = str(error)

@@ -1,0 +1,258 @@
+"""All of it on one machine: the servers (embedded unless given), the migrations, the workers, beat and Flower."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event as Flag
+from threading import Thread
+from types import TracebackType
+from typing import Self
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from celery import Celery
+from celery.utils.nodenames import host_format
+
+from models.store.schema import upgrade
+from worker.embedded import EmbeddedPostgres, EmbeddedValkey
+from worker.localserver import LocalServer, ServerError, free_port, is_free
+from worker.settings import Settings, child_environment
+from worker.supervisor import Announcer, Backoff, Child, Event, Supervisor
+from worker.urls import SecretUrl, mask_url
+
+_APP = "worker.app"
+_PING_TIMEOUT_S = 1.0
+_SERVER_POLL_S = 0.5
+_WARM_SHUTDOWN_S = 60.0  # a batch that is being applied may finish
+
+
+def _ignore(_event: Event) -> None:
+    """Nobody listens."""
+
+
+class Stack:
+    """The whole product under `data_dir`: `postgres`, `valkey`, `logs`, `beat-schedule`.
+
+    PostgreSQL is embedded unless BALANCE_DATABASE_URL was given, Valkey unless BALANCE_BROKER_URL was. `on_event` hears
+    of servers, migrations and children, from several threads, one call at a time.
+    """
+
+    def __init__(self, settings: Settings, data_dir: Path, on_event: Callable[[Event], None] = _ignore) -> None:
+        self.data_dir = data_dir.expanduser().absolute()
+        self.settings = settings  # after start(): with the addresses of the embedded servers
+        self._tell = Announcer(on_event)
+        given = settings.model_fields_set
+        self.postgres = None if "database_url" in given else EmbeddedPostgres(self.data_dir)
+        fsync = settings.embedded_appendfsync
+        self.valkey = None if "broker_url" in given else EmbeddedValkey(self.data_dir, appendfsync=fsync)
+        self.supervisor: Supervisor | None = None
+        self._keepers: list[_ServerKeeper] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def flower_url(self) -> str | None:
+        """Where Flower is; None when it is not installed. Its port is known after start()."""
+        return (
+            f"http://{_reachable(self.settings.flower_address)}:{self.settings.flower_port}" if _has_flower() else None
+        )
+
+    def start(self, ready_timeout_s: float = 60.0) -> None:
+        """Start everything and return when it is ready to take jobs; whatever was started is stopped when it fails.
+
+        Raises ServerError (an embedded server), NotReady (a worker, beat or Flower), or what the migrations ran into.
+        """
+        try:
+            self._start_servers()
+            upgrade(self.settings.database_url)
+            self._tell(Event("ready", "migrations", None, "the database is at the newest revision"))
+            self.supervisor = Supervisor(self._children(), self.data_dir / "logs", self._tell)
+            self.supervisor.start()
+            self.supervisor.wait_ready(ready_timeout_s)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the children, the workers warmly, and only then the servers. May be repeated."""
+        if self.supervisor is not None:
+            self.supervisor.stop()
+            self.supervisor = None
+        while self._keepers:
+            self._keepers.pop().stop()
+
+    def _start_servers(self) -> None:
+        self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
+        chosen: dict[str, object] = {}
+        for field, server in (("database_url", self.postgres), ("broker_url", self.valkey)):
+            if server is not None:
+                keeper = _ServerKeeper(server, self._tell)
+                self._keepers.append(keeper)
+                keeper.start()
+                chosen[field] = SecretUrl(server.url)
+        if "flower_port" not in self.settings.model_fields_set and not is_free(self.settings.flower_port):
+            chosen["flower_port"] = free_port()
+        self.settings = self.settings.model_copy(update=chosen)
+
+    def _children(self) -> list[Child]:
+        """In the order of their start; they stop in the reverse: first what makes work, then what does it."""
+        settings = self.settings
+        beat = _BeatSchedule(self.data_dir / "beat-schedule")
+        level = f"--loglevel={settings.log_level}"
+        children = [
+            self._worker("money", settings.queue, ["--pool=solo"], "applies money jobs, one at a time, in order"),
+            self._worker("io", settings.io_queue, ["--pool=threads", "--concurrency=4"], "charges and sends webhooks"),
+            self._child(
+                "beat",
+                ["beat", level, f"--schedule={beat.path}"],
+                "looks for what is due",
+                ready=beat.was_written,
+                before_start=beat.remember,
+            ),
+        ]
+        if _has_flower():
+            address = [f"--address={settings.flower_address}", f"--port={settings.flower_port}"]
+            healthy = f"{self.flower_url}/healthcheck"
+            children.insert(
+                0,
+                self._child("flower", ["flower", *address], f"shows it: {self.flower_url}", lambda: _answers(healthy)),
+            )
+        return children
+
+    def _worker(self, name: str, queue: str, pool: list[str], describe: str) -> Child:
+        # Neighbours are not asked (mingle, gossip): workers share nothing but the queue and the database.
+        alone = ["--without-mingle", "--without-gossip", "--task-events", f"--loglevel={self.settings.log_level}"]
+        argv = ["worker", f"--queues={queue}", f"--hostname={name}@%h", *pool, *alone]
+        node = host_format(f"{name}@%h")
+        broker_url = self.settings.broker_url
+        return self._child(name, argv, describe, lambda: _pings(broker_url, node), stop_timeout_s=_WARM_SHUTDOWN_S)
+
+    def _child(
+        self,
+        name: str,
+        arguments: list[str],
+        describe: str,
+        ready: Callable[[], bool],
+        before_start: Callable[[], None] | None = None,
+        stop_timeout_s: float = 10.0,
+    ) -> Child:
+        return Child(
+            name=name,
+            # In a directory of ours, because Celery looks for `worker.app` in the working directory first.
+            argv=[sys.executable, "-m", "celery", f"--app={_APP}", *arguments],
+            env=self._environment(),
+            cwd=self.data_dir,
+            describe=describe,
+            ready=ready,
+            before_start=before_start,
+            stop_timeout_s=stop_timeout_s,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        """Addresses and passwords go this way and not by command line, which process lists show."""
+        environment = {**child_environment(self.settings), "PYTHONUNBUFFERED": "1"}
+        secret = self.settings.flower_basic_auth
+        if secret is None:
+            environment["FLOWER_READ_ONLY"] = "true"  # without a password it shows, and stops nobody
+        else:
+            environment["FLOWER_BASIC_AUTH"] = secret.get_secret_value()
+        return environment
+
+
+class _ServerKeeper:
+    """Starts an embedded server and starts it again when it dies, at the same address."""
+
+    def __init__(self, server: LocalServer, tell: Callable[[Event], None], backoff: Backoff | None = None) -> None:
+        self._server = server
+        self._tell = tell
+        self._backoff = backoff or Backoff()
+        self._stopping = Flag()
+        self._thread = Thread(target=self._keep, name=f"keeper-{server.name}", daemon=True)
+
+    def start(self) -> None:
+        """Raises ServerError when the first start fails."""
+        self._server.start()
+        self._tell(Event("ready", self._server.name, self._server.pid, mask_url(self._server.url)))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        pid = self._server.pid
+        self._server.stop()
+        if pid is not None:
+            self._tell(Event("stopped", self._server.name, pid, "shut down cleanly"))
+
+    def _keep(self) -> None:
+        failures = 0
+        delay_s = _SERVER_POLL_S
+        while not self._stopping.wait(delay_s):
+            delay_s = _SERVER_POLL_S
+            if self._server.pid is not None:
+                failures = 0
+                continue
+            failures += 1
+            self._tell(Event("died", self._server.name, None, f"starting it again (log: {self._server.log_path})"))
+            try:
+                self._server.start()
+            except ServerError as error:
+                delay_s = self._backoff.delay_s(failures)
+                self._tell(Event("failed", self._server.name, None, f"{error}; again in {delay_s:g} s"))
+            else:
+                self._tell(Event("ready", self._server.name, self._server.pid, "runs again"))
+
+
+class _BeatSchedule:
+    """Beat's schedule file, which beat writes when it has set itself up (an older one may be there before)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._before = self._state()
+
+    def remember(self) -> None:
+        self._before = self._state()
+
+    def was_written(self) -> bool:
+        return self._state() != self._before
+
+    def _state(self) -> dict[str, int]:
+        # The database module that Python was built with decides what is appended to the name.
+        return {file.name: file.stat().st_mtime_ns for file in self.path.parent.glob(f"{self.path.name}*")}
+
+
+def _has_flower() -> bool:
+    return importlib.util.find_spec("flower") is not None
+
+
+def _reachable(address: str) -> str:
+    return "127.0.0.1" if address in {"0.0.0.0", "::", ""} else address  # noqa: S104 -- compared, not listened on
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=_PING_TIMEOUT_S) as response:  # noqa: S310 -- our own http address
+            return bool(response.status == 200)
+    except (URLError, TimeoutError, ConnectionError):
+        return False
+
+
+def _pings(broker_url: str, node: str) -> bool:
+    """Whether the worker itself answers over the broker."""
+    app = Celery(broker=broker_url, set_as_current=False)
+    app.conf.broker_connection_timeout = _PING_TIMEOUT_S
+    try:
+        with app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=1)
+            replies = app.control.ping(destination=[node], timeout=_PING_TIMEOUT_S, connection=connection)
+    finally:
+        app.close()
+    return any(node in reply for reply in replies or [])
