@@ -1,0 +1,177 @@
+"""Jobs, accounts and grants as tests need them: everything has a default, so that a test names what it is about."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Engine, RowMapping, text
+
+from models.contracts.message import parse
+from models.domain.accounts import (
+    Account,
+    AccountKey,
+    Face,
+    Kind,
+    TopUpTrigger,
+    User,
+    UserStatus,
+    Wallet,
+    WalletStatus,
+    WalletType,
+)
+from models.domain.commands import GrantExpire, Job
+from models.domain.decision import Limits
+from models.domain.grants import Grant
+from models.store.session import transaction
+from tasks.apply import apply
+from tasks.sweep import system_job
+
+NOW: Final = datetime(2030, 1, 1, 12, tzinfo=UTC)
+LIMITS: Final = Limits()
+Document = dict[str, Any]
+
+_numbers = itertools.count(1)
+
+
+# --- jobs through the path
+
+
+def job(name: str, /, **fields: Any) -> Job:
+    """A job as a publisher sends it, under a key of its own unless one is given."""
+    return parse(name, {"idempotency_key": f"key-{next(_numbers)}", **fields})
+
+
+def settle(engine: Engine, *jobs: Job) -> list[Document]:
+    """The outcome documents of jobs applied in one transaction."""
+    return [outcome.document() for outcome in apply(engine, jobs, LIMITS)]
+
+
+def ask(engine: Engine, name: str, /, **fields: Any) -> Document:
+    """The outcome document of one job."""
+    return settle(engine, job(name, **fields))[0]
+
+
+def done(engine: Engine, name: str, /, **fields: Any) -> Document:
+    """As `ask`, for a job that a test needs to have been applied."""
+    document = ask(engine, name, **fields)
+    assert document["status"] == "applied", document
+    return document
+
+
+def refused(document: Document, code: str, status: int, body: Document) -> None:
+    """Asserts the whole answer of a refusal, word for word."""
+    assert document["error"] == {"status": status, "body": body}
+    assert (document["status"], document["code"]) == ("rejected", code)
+    assert document["entry"] is None
+    assert document["response"] is None
+
+
+# --- what the database holds
+
+
+def rows(engine: Engine, query: str, /, **parameters: Any) -> Sequence[RowMapping]:
+    with engine.connect() as connection:
+        return connection.execute(text(query), parameters).mappings().all()
+
+
+def execute(engine: Engine, statement: str, /, **parameters: Any) -> int:
+    """Runs a statement behind the ledger's back; returns how many rows it changed."""
+    with engine.begin() as connection:
+        return connection.execute(text(statement), parameters).rowcount
+
+
+def entries(engine: Engine, account: str) -> Sequence[RowMapping]:
+    """The entries of an account named like wallet:w_1, in their order."""
+    return rows(
+        engine,
+        "select e.* from entries e join accounts a on a.id = e.account_id"
+        " where a.kind || ':' || a.ref = :account order by e.seq",
+        account=account,
+    )
+
+
+def balance(engine: Engine, account: str) -> int:
+    found = rows(engine, "select balance from accounts where kind || ':' || ref = :account", account=account)
+    return int(found[0]["balance"])
+
+
+def events(engine: Engine) -> list[tuple[str, Document]]:
+    """(type, payload) of the outbox, in its order."""
+    return [(row["type"], row["payload"]) for row in rows(engine, "select type, payload from outbox order by id")]
+
+
+def grants_left(engine: Engine) -> dict[UUID, int]:
+    """What is left of each grant."""
+    return {row["id"]: row["remaining"] for row in rows(engine, "select id, remaining from grants")}
+
+
+def let_expire(engine: Engine, grant_id: str) -> None:
+    """Makes a grant's time be over. No test waits for that."""
+    assert execute(engine, "update grants set expires_at = clock_timestamp() where id = :id", id=UUID(grant_id)) == 1
+
+
+def expire_job(account: AccountKey, grant_id: str) -> Job:
+    """The sweep's job for one grant."""
+    command = GrantExpire(account, UUID(grant_id))
+    return system_job("credits.expire_grant", grant_id, {"account": str(account), "grant_id": grant_id}, command)
+
+
+def reset(engine: Engine) -> None:
+    """Empties the ledger: for tests that need many clean ones."""
+    with transaction(engine) as connection:
+        for table in ("outbox", "entries", "grants", "jobs", "users", "wallets", "apps", "accounts"):
+            connection.execute(text(f"delete from {table}"))
+
+
+# --- the pure domain
+
+
+def wallet_account(*, balance: int = 0, grants: tuple[Grant, ...] = (), floor: int = 0, **face: Any) -> Account:
+    """A wallet of scale 0 and rate 1, so that a unit is a credit."""
+    return account_of(AccountKey(Kind.WALLET, "w"), wallet_face(**face), balance=balance, floor=floor, grants=grants)
+
+
+def user_account(*, balance: int = 0, floor: int = 0, **face: Any) -> Account:
+    user = User(7, None, None, None, None, "ru", UserStatus.ACTIVE, None, None, False, False, None, None, None)
+    return account_of(AccountKey(Kind.USER, "7"), replace(user, **face), balance=balance, floor=floor, scale=2)
+
+
+def wallet_face(**changes: Any) -> Wallet:
+    plain = Wallet(
+        customer_id=None,
+        name="",
+        description="",
+        currency="USD",
+        wallet_type=WalletType.PRE_PAID,
+        status=WalletStatus.ACTIVE,
+        conversion_rate=Decimal(1),
+        config={"allowed_price_types": ["ALL"]},
+        metadata={},
+        trigger=TopUpTrigger.DISABLED,
+        min_balance=None,
+        top_up_amount=None,
+        due_at=None,
+        crossing=0,
+    )
+    return replace(plain, **changes)
+
+
+def account_of(key: AccountKey, face: Face, **changes: Any) -> Account:
+    plain = Account(1, key, "unit", 0, 0, 0, 0, b"", None, NOW, NOW, face)
+    return replace(plain, **changes)
+
+
+def grant(number: int, remaining: int, *, priority: int | None = None, days: int | None = None, age: int = 0) -> Grant:
+    """Grant `number`, expiring `days` from NOW (negative: expired), made `age` days before it."""
+    expires_at = None if days is None else NOW + timedelta(days=days)
+    made = NOW - timedelta(days=age)
+    return Grant(UUID(int=number), max(remaining, 1), remaining, priority, expires_at, made)
+
+
+def remaining(found: Sequence[Grant]) -> Mapping[int, int]:
+    """What is left, by the grant's number."""
+    return {item.id.int: item.remaining for item in found}

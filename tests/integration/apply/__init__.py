@@ -1,0 +1,1 @@
+"""THE PATH on a real database."""

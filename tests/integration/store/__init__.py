@@ -1,0 +1,1 @@
+"""What the database holds, against whom, and how the ledger is found out."""

@@ -1,0 +1,1 @@
+"""The wire: what is understood, refused, and how it is named for ever."""
