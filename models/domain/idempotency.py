@@ -19,9 +19,12 @@ def fingerprint(name: str, meaning: str) -> bytes:
 
 
 def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The fields in which two bodies differ: {field: {"first": …, "now": …}}; None stands for the default."""
+    """The fields in which two bodies differ: {field: {"first": …, "now": …}}; None stands for a field left out.
+
+    A field that is left out in one and null in the other differs, too: where null clears, they mean different things.
+    """
     return {
         field: {"first": first.get(field), "now": second.get(field)}
         for field in sorted({*first, *second})
-        if first.get(field) != second.get(field)
+        if (field in first, first.get(field)) != (field in second, second.get(field))
     }
