@@ -1,0 +1,214 @@
+"""The answer of users.* jobs: the whole user of the source document, with its keys and types, and nothing else.
+
+| sentence of the contract | tests |
+|---|---|
+| the whole user of the seed | test_users_response_has_the_keys_and_types_of_the_document, …_unset_fields_* |
+| balance_rubles = balance_kopeks / 100, two decimals | test_users_response_balance_rubles_* |
+| promo_group and subscription null when none | test_users_response_promo_group_and_subscription_are_null_when_none |
+| actual_status | test_users_response_actual_status |
+| subscription statuses | test_users_response_subscription_statuses_* |
+| user statuses | test_users_response_user_statuses_* |
+"""
+
+import json
+import re
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from models.domain.decision import Limits
+from tasks.apply import apply
+from tests.builders import ask, done, job
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+SUBSCRIPTION = {
+    "id": 5,
+    "status": "active",
+    "is_trial": False,
+    "start_date": "2023-11-07T05:31:56Z",
+    "end_date": "2999-11-07T05:31:56.123456Z",
+    "traffic_limit_gb": 100,
+    "traffic_used_gb": 7,
+    "device_limit": 3,
+    "autopay_enabled": True,
+    "autopay_days_before": 2,
+    "subscription_url": "https://example.com/s",
+    "subscription_crypto_link": "happ://x",
+    "connected_squads": ["a", "b"],
+}
+PROMO_GROUP = {
+    "id": 3,
+    "name": "VIP",
+    "server_discount_percent": 10,
+    "traffic_discount_percent": 20,
+    "device_discount_percent": 30,
+    "apply_discounts_to_addons": False,
+}
+USER = {
+    "user_id": 1,
+    "telegram_id": 77,
+    "username": "ivan",
+    "first_name": "Иван",
+    "last_name": "Петров",
+    "language": "en",
+    "status": "blocked",
+    "referral_code": "ref1",
+    "referred_by_id": 9,
+    "has_had_paid_subscription": True,
+    "has_made_first_topup": True,
+    "last_activity": "2023-11-07T05:31:56Z",
+    "promo_group": PROMO_GROUP,
+    "subscription": SUBSCRIPTION,
+}
+
+
+def shown(engine: Engine, **fields: Any) -> dict[str, Any]:
+    """The user as a correction by 100 kopeks shows it."""
+    done(engine, "users.upsert", user_id=1, **fields)
+    response: dict[str, Any] = done(engine, "users.update_balance", user_id=1, amount_kopeks=100)["response"]
+    return response
+
+
+def with_subscription(engine: Engine, **changes: Any) -> dict[str, Any]:
+    subscription: dict[str, Any] = shown(engine, subscription={**SUBSCRIPTION, **changes})["subscription"]
+    return subscription
+
+
+def test_users_response_has_the_keys_and_types_of_the_document(engine: Engine) -> None:
+    done(engine, "users.upsert", **USER)
+    response = done(engine, "users.update_balance", user_id=1, amount_kopeks=12345)["response"]
+    assert TIME.fullmatch(response.pop("created_at"))
+    assert TIME.fullmatch(response.pop("updated_at"))
+    assert response == {
+        "id": 1,
+        **{key: value for key, value in USER.items() if key != "user_id"},
+        "balance_kopeks": 12345,
+        "balance_rubles": Decimal("123.45"),
+        "subscription": {**SUBSCRIPTION, "actual_status": "active"},
+    }
+    kept = ("has_had_paid_subscription", "has_made_first_topup")
+    assert all(response[key] is True for key in kept), "booleans, not numbers"
+
+
+def test_users_response_unset_fields_are_null_and_required_ones_are_there(engine: Engine) -> None:
+    response = shown(engine)
+    empty = {key for key, value in response.items() if value is None}
+    assert empty == {
+        "telegram_id",
+        "username",
+        "first_name",
+        "last_name",
+        "referral_code",
+        "referred_by_id",
+        "last_activity",
+        "promo_group",
+        "subscription",
+    }
+    assert (response["status"], response["language"]) == ("active", "ru")
+
+
+@pytest.mark.parametrize(
+    ("kopeks", "rubles"),
+    [(1, "0.01"), (10, "0.10"), (100, "1.00"), (1000, "10.00"), (123456, "1234.56"), (100_000_000, "1000000.00")],
+)
+def test_users_response_balance_rubles_is_a_number_with_exactly_two_decimals(
+    engine: Engine, kopeks: int, rubles: str
+) -> None:
+    done(engine, "users.upsert", user_id=1)
+    [outcome] = apply(engine, [job("users.update_balance", user_id=1, amount_kopeks=kopeks)], Limits())
+    assert f'"balance_kopeks":{kopeks},"balance_rubles":{rubles},' in outcome.text
+    assert json.loads(outcome.text, parse_float=Decimal)["response"]["balance_rubles"] == Decimal(kopeks) / 100
+
+
+def test_users_response_balance_rubles_below_zero(engine: Engine) -> None:
+    done(engine, "users.upsert", user_id=1, floor_kopeks=-5)
+    [outcome] = apply(engine, [job("users.update_balance", user_id=1, amount_kopeks=-5)], Limits())
+    assert '"balance_rubles":-0.05,' in outcome.text
+
+
+def test_users_response_balance_rubles_of_nothing(engine: Engine) -> None:
+    done(engine, "users.upsert", user_id=1, floor_kopeks=0)
+    [outcome] = apply(engine, [job("users.upsert", user_id=1)], Limits())
+    assert '"balance_rubles":0.00,' in outcome.text
+
+
+def test_users_response_promo_group_and_subscription_are_null_when_none(engine: Engine) -> None:
+    response = shown(engine, promo_group=PROMO_GROUP, subscription=SUBSCRIPTION)
+    assert response["promo_group"] == PROMO_GROUP
+    cleared = shown(engine, promo_group=None, subscription=None)
+    assert (cleared["promo_group"], cleared["subscription"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "end_date", "actual"),
+    [
+        ("active", "2999-01-01T00:00:00Z", "active"),
+        ("active", "2020-01-01T00:00:00Z", "expired"),
+        ("active", None, "expired"),
+        ("trial", "2999-01-01T00:00:00+03:00", "trial"),
+        ("trial", "2020-01-01T00:00:00+03:00", "expired"),
+        ("trial", None, "expired"),
+        *((passed, end, passed) for passed in ("expired", "disabled", "limited", "pending") for end in (None, "past")),
+    ],
+)
+def test_users_response_actual_status(engine: Engine, status: str, end_date: str | None, actual: str) -> None:
+    end_date = "2020-01-01T00:00:00Z" if end_date == "past" else end_date
+    subscription = with_subscription(engine, status=status, end_date=end_date)
+    assert (subscription["status"], subscription["actual_status"]) == (status, actual)
+
+
+def test_users_response_actual_status_is_not_stored(engine: Engine) -> None:
+    document = ask(engine, "users.upsert", user_id=1, subscription={**SUBSCRIPTION, "actual_status": "active"})
+    assert document["error"]["body"]["detail"][0]["loc"] == ["body", "subscription", "actual_status"]
+
+
+@pytest.mark.parametrize("status", ["trial", "active", "expired", "disabled", "limited", "pending"])
+def test_users_response_subscription_statuses_of_the_contract(engine: Engine, status: str) -> None:
+    assert with_subscription(engine, status=status)["status"] == status
+
+
+def test_users_response_subscription_statuses_others_are_refused(engine: Engine) -> None:
+    document = ask(engine, "users.upsert", user_id=1, subscription={**SUBSCRIPTION, "status": "paused"})
+    assert document["error"]["body"]["detail"][0]["loc"] == ["body", "subscription", "status"]
+
+
+@pytest.mark.parametrize("status", ["active", "blocked", "deleted"])
+def test_users_response_user_statuses_of_the_contract(engine: Engine, status: str) -> None:
+    assert shown(engine, status=status)["status"] == status
+
+
+def test_users_response_user_statuses_others_are_refused(engine: Engine) -> None:
+    document = ask(engine, "users.upsert", user_id=1, status="frozen")
+    assert document["error"]["body"]["detail"][0]["loc"] == ["body", "status"]
+
+
+def test_users_response_created_at_stays_and_updated_at_moves(engine: Engine) -> None:
+    first, second = shown(engine), shown(engine)
+    assert first["created_at"] == second["created_at"]
+    assert first["updated_at"] < second["updated_at"]
+
+
+def test_users_upsert_changes_what_is_given_clears_what_is_null_and_leaves_the_rest(engine: Engine) -> None:
+    done(engine, "users.upsert", **USER)
+    document = done(engine, "users.upsert", user_id=1, username="пётр", first_name=None, language=None)
+    response = document["response"]
+    assert (response["username"], response["first_name"]) == ("пётр", None)
+    assert (response["language"], response["last_name"], response["telegram_id"]) == ("en", "Петров", 77)
+    assert (document["code"], document["entry"]) == ("applied", None)
+
+
+def test_users_upsert_null_and_absence_are_two_meanings_of_one_key(engine: Engine) -> None:
+    done(engine, "users.upsert", user_id=1, telegram_id=77)
+    first = done(engine, "users.upsert", user_id=1, idempotency_key="k")
+    document = ask(engine, "users.upsert", user_id=1, telegram_id=None, idempotency_key="k")
+    assert (document["code"], document["job_id"]) == ("idempotency_conflict", first["job_id"])
+    assert document["error"]["body"]["detail"]["fields"] == {"telegram_id": {"first": None, "now": None}}
+
+
+def test_users_upsert_a_telegram_id_has_one_user(engine: Engine) -> None:
+    done(engine, "users.upsert", user_id=1, telegram_id=77)
+    document = ask(engine, "users.upsert", user_id=2, telegram_id=77)
+    assert document["error"] == {"status": 409, "body": {"detail": "Another user has this telegram id"}}
+    assert document["code"] == "telegram_id_taken"
