@@ -7,13 +7,14 @@ one that asks to be held in a worker's memory (ETA, countdown) is parked too. Se
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import structlog
 from celery import Task, signals
 from celery.exceptions import Reject
+from celery.utils.time import maybe_make_aware
 from celery.worker.request import Request
 from celery.worker.state import revoked as revoked_ids
 from celery.worker.state import task_reserved
@@ -26,6 +27,7 @@ from models.store.dead_letters import DeadLetter
 from models.store.session import transaction
 from tasks.outcome import Outcome
 from tasks.settling import Failed, Interrupted
+from worker.clock import now
 from worker.runtime import RUNTIME
 from worker.serialization import dumps, loads
 
@@ -35,6 +37,10 @@ else:
     _Task = Task  # generic in its stubs alone
 
 _LOG: Final = structlog.get_logger(__name__)
+
+
+# What Celery would hold in memory, destroy or kill a job for: checked here, and then out of its hands.
+_NOT_CELERYS: Final[dict[str, Any]] = {"eta": None, "expires": None, "timelimit": None}
 
 
 class Parked(Exception):
@@ -67,43 +73,33 @@ class MoneyTask(_Task):
             raise Reject("stopping", requeue=True) from None
 
     def _settle(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        if args:
+            raise self._park("positional_arguments", "send arguments by keyword; args must be empty", args, kwargs)
         try:
-            self._check_delivery(args)
             job = parse(self.name, kwargs)
         except Malformed as error:
-            raise self._park(error.reason, str(error), args, kwargs, attempts=1) from error
+            raise self._park(error.reason, str(error), args, kwargs) from error
+        except Exception as error:  # a body that breaks the parser itself is kept like any other
+            raise self._park("failed", repr(error), args, kwargs) from error
         outcome = RUNTIME.settler.settle([job])[0]
         if isinstance(outcome, Failed):
             raise self._park("failed", repr(outcome.error), args, kwargs, outcome.attempts) from outcome.error
         _log_outcome(self.name, job.producer, job.key, outcome)
         return outcome.document()
 
-    def _check_delivery(self, args: tuple[Any, ...]) -> None:
+    def _park(self, reason: str, error: str, args: Any, kwargs: Any, attempts: int = 1) -> Parked:
         request = self.request
-        if args:
-            raise Malformed("positional_arguments", "arguments must be sent by keyword; args must be empty")
-        if request.eta:
-            raise Malformed("eta", "money jobs are applied when they arrive; publish without eta and countdown")
-        if request.id in revoked_ids:
-            raise Malformed("revoked", "the job was revoked before it was applied")
-        if request.expires and datetime.fromisoformat(str(request.expires)) <= datetime.now(UTC):
-            raise Malformed("expired", f"the message expired at {request.expires}, before it was applied")
-
-    def _park(self, reason: str, error: str, args: Any, kwargs: Any, attempts: int) -> Parked:
-        request = self.request
-        letter_id = _keep(
-            DeadLetter(
-                reason=reason,
-                error=error,
-                task=self.name,
-                task_id=request.id,
-                queue=(request.delivery_info or {}).get("routing_key"),
-                headers={"id": request.id, "origin": request.origin, "root_id": request.root_id},
-                body=_bytes_of(args, kwargs),
-                attempts=attempts,
-            )
+        letter = DeadLetter(
+            reason=reason,
+            error=error,
+            task=self.name,
+            task_id=request.id,
+            queue=(request.delivery_info or {}).get("routing_key"),
+            headers={"id": request.id, "origin": request.origin, "root_id": request.root_id},
+            body=_bytes_of(args, kwargs),
+            attempts=attempts,
         )
-        return Parked(f"{reason}: {error} (dead letter {letter_id}; nothing was applied)")
+        return Parked(f"{reason}: {error} (dead letter {_keep(letter)}; nothing was applied)")
 
 
 def _bytes_of(args: Any, kwargs: Any) -> bytes:
@@ -141,12 +137,14 @@ def strategy(task: MoneyTask, app: Any, consumer: Any) -> Callable[..., None]:
     def on_message(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any, **_: Any) -> None:
         try:
             content, headers = _decode(message, old_protocol=body is not None)
-        except ValueError as error:
-            _park_undecodable(message, task.name, error)
+            _check_delivery(headers)
+        except Malformed as error:
+            _park_message(message, task.name, error)
             return
         request = MoneyRequest(
             message, on_ack=ack, on_reject=reject, app=app, hostname=hostname, eventer=eventer, task=task,
-            connection_errors=consumer.connection_errors, body=content, headers=headers, decoded=True,
+            connection_errors=consumer.connection_errors, body=content, decoded=True,
+            headers={**headers, **_NOT_CELERYS},
         )  # fmt: skip
         signals.task_received.send(sender=consumer, request=request)
         if eventer and eventer.enabled and task.send_events:
@@ -163,10 +161,13 @@ def strategy(task: MoneyTask, app: Any, consumer: Any) -> Callable[..., None]:
 
 
 def _decode(message: Any, *, old_protocol: bool) -> tuple[Any, Any]:
-    """[args, kwargs, embed] and the headers. Raises ValueError when the message holds anything else."""
+    """[args, kwargs, embed] and the headers. Raises Malformed when the message holds anything else."""
     if message.content_type != "application/json":
-        raise ValueError(f"content type is {message.content_type}, only application/json is read")
-    content = loads(message.body)
+        raise Malformed("undecodable", f"content type is {message.content_type}; only application/json is read")
+    try:
+        content = loads(message.body)
+    except (ValueError, RecursionError) as error:
+        raise Malformed("undecodable", f"the body is not JSON: {error}") from error
     if old_protocol:
         content, headers, _, _ = proto1_to_proto2(message, content)
         return content, headers
@@ -174,14 +175,31 @@ def _decode(message: Any, *, old_protocol: bool) -> tuple[Any, Any]:
         case [list(), dict(), None | dict()]:
             return content, message.headers
         case _:
-            raise ValueError("body is not [args, kwargs, embed]")
+            raise Malformed("undecodable", "the body is not [args, kwargs, embed]")
 
 
-def _park_undecodable(message: Any, task: str, error: ValueError) -> None:
+def _check_delivery(headers: Any) -> None:
+    """Raises Malformed for a message that Celery would hold in memory or destroy."""
+    if headers.get("eta"):
+        raise Malformed("eta", "money jobs are applied when they arrive; publish without eta and countdown")
+    if headers.get("id") in revoked_ids:
+        raise Malformed("revoked", "the job was revoked before it was applied")
+    expires = headers.get("expires")
+    try:
+        late = bool(expires) and maybe_make_aware(datetime.fromisoformat(str(expires))) <= now()
+    except ValueError as error:
+        raise Malformed("expired", f"expires is {expires!r}, which is not a time") from error
+    if late:
+        raise Malformed("expired", f"the message expired at {expires}, before it was applied")
+
+
+def _park_message(message: Any, task: str, error: Malformed) -> None:
     raw = message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "surrogatepass")
+    headers = {name: value for name, value in message.headers.items() if isinstance(value, (str, int))}
     letter = DeadLetter(
-        reason="undecodable", error=str(error), task=task, task_id=str(message.headers.get("id")),
-        queue=message.delivery_info.get("routing_key"), headers={"content_type": message.content_type}, body=raw,
+        reason=error.reason, error=str(error), task=task, task_id=str(message.headers.get("id")),
+        queue=message.delivery_info.get("routing_key"), headers={**headers, "content_type": message.content_type},
+        body=raw,
     )  # fmt: skip
     try:
         _keep(letter)
