@@ -194,8 +194,8 @@ class Local:
             "PYTHONUNBUFFERED": "1",
             **given,
         }
-        if "BALANCE_FLOWER_ADDRESS" in given:
-            self.environment["BALANCE_FLOWER_PORT"] = self.flower_port
+        if "FLOWER_ADDRESS" in given:
+            self.environment["FLOWER_PORT"] = self.flower_port
 
     def localised(self, text: str, addresses: dict[str, str]) -> str:
         if "://" in text and (url := addresses.get(urlsplit(text).hostname or "")):
