@@ -1,0 +1,30 @@
+"""A system for each test: its own queue and database, on Redis or on RabbitMQ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.acceptance.system import System
+
+
+@pytest.fixture
+def system(redis_url: str, database_url: str, engine: Engine, tmp_path: Path) -> Iterator[System]:
+    """A system on Redis."""
+    running = System(redis_url, database_url, engine, "balance", tmp_path)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def any_system(
+    request: pytest.FixtureRequest, database_url: str, engine: Engine, tmp_path: Path, unique_queue: str
+) -> Iterator[System]:
+    """A system on each broker."""
+    broker_url = request.getfixturevalue(f"{request.param}_url")
+    running = System(broker_url, database_url, engine, unique_queue, tmp_path)
+    yield running
+    running.stop()

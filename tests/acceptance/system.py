@@ -1,0 +1,131 @@
+"""A running system to test from outside: real worker processes, a plain Celery client, the database for the truth."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from typing import Any
+
+from celery import Celery
+from celery.result import AsyncResult
+from kombu import Exchange, Queue
+from sqlalchemy import Engine, text
+
+from tasks.queues import queue_arguments
+
+Process = subprocess.Popen[bytes]
+READY_S = 60
+ANSWER_S = 60
+
+
+def wait_until(what: str, condition: Callable[[], Any], timeout_s: float = READY_S) -> Any:
+    """The condition's value once it is true. Fails the test when that takes too long."""
+    deadline, pause = monotonic() + timeout_s, Event()
+    while not (value := condition()):
+        assert monotonic() < deadline, f"waited {timeout_s} s for {what}"
+        pause.wait(0.05)
+    return value
+
+
+class System:
+    """Processes of one test on one broker and one database."""
+
+    def __init__(self, broker_url: str, database_url: str, engine: Engine, queue: str, logs: Path) -> None:
+        self.broker_url, self.engine, self.queue, self._logs = broker_url, engine, queue, logs
+        self._processes: list[Process] = []
+        self.environment = {
+            **os.environ,
+            "BALANCE_BROKER_URL": broker_url,
+            "BALANCE_DATABASE_URL": database_url,
+            "BALANCE_QUEUE": queue,
+            "BALANCE_IO_QUEUE": f"{queue}.io",
+            "BALANCE_TOPUP_SCAN_EVERY_S": "0.5",
+            "BALANCE_EXPIRE_EVERY_S": "0.5",
+            "BALANCE_RETRY_CAP_S": "0.5",
+            "BALANCE_CONNECT_TIMEOUT_S": "2",
+        }
+        backend = broker_url if broker_url.startswith("redis") else "rpc://"
+        self.client = Celery(broker=broker_url, backend=backend, set_as_current=False)
+        arguments = queue_arguments(broker_url)
+        self.client.conf.task_queues = [Queue(queue, Exchange(""), routing_key=queue, queue_arguments=arguments)]
+
+    def money_worker(self, name: str = "money", **settings: str) -> Process:
+        """A money worker that answers pings."""
+        return self._worker(name, ["--pool=solo", f"--queues={self.queue}"], settings)
+
+    def io_worker(self, name: str = "io", **settings: str) -> Process:
+        return self._worker(name, ["--pool=threads", "--concurrency=2", f"--queues={self.queue}.io"], settings)
+
+    def beat(self, name: str = "beat") -> Process:
+        return self.start(name, ["-m", "celery", "-A", "worker.app", "beat", f"--schedule={self._logs / name}"])
+
+    def start(self, name: str, arguments: list[str], settings: Mapping[str, str] | None = None) -> Process:
+        """A Python process with this system's settings; its output goes to a log of its own."""
+        with (self._logs / f"{name}.log").open("ab") as log:
+            environment = {**self.environment, **(settings or {})}
+            process: Process = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=log, stderr=log)
+        self._processes.append(process)
+        return process
+
+    def send(self, job: str, **arguments: Any) -> AsyncResult[Any]:
+        """Publishes like any Celery client: nothing of ours is involved."""
+        return self.client.send_task(job, kwargs=arguments, queue=self.queue)
+
+    def ask(self, job: str, **arguments: Any) -> Any:
+        """Publishes and waits for the outcome document."""
+        return self.send(job, **arguments).get(timeout=ANSWER_S)
+
+    def rows(self, query: str, **parameters: Any) -> list[Any]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(text(query), parameters))
+
+    def count(self, table: str, where: str = "true") -> int:
+        return int(self.rows(f"select count(*) from {table} where {where}")[0][0])
+
+    def log(self, name: str) -> str:
+        return (self._logs / f"{name}.log").read_text()
+
+    def stop(self) -> None:
+        """Ends what is still running; children that do not stop on SIGTERM are killed."""
+        alive = [process for process in self._processes if process.poll() is None]
+        for process in alive:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        for process in alive:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.client.close()
+
+    def _worker(self, name: str, arguments: list[str], settings: Mapping[str, str]) -> Process:
+        node = f"{name}@{self.queue}"
+        common = ["-m", "celery", "-A", "worker.app", "worker", f"--hostname={node}", "--without-mingle", *arguments]
+        process = self.start(name, common, settings)
+
+        def answers() -> bool:
+            assert process.poll() is None, self.log(name)[-2000:]
+            return bool(self.client.control.ping(destination=[node], timeout=0.5))
+
+        wait_until(f"{node} to answer", answers)
+        return process
+
+
+def seed_response(seed: str) -> dict[str, Any]:
+    """The first JSON object in a source document that is an answer: the one after the request's."""
+    decoder, position, found = json.JSONDecoder(), 0, []
+    while (start := seed.find("{\n", position)) >= 0:
+        try:
+            value, position = decoder.raw_decode(seed, start)
+            found.append(value)
+        except json.JSONDecodeError:
+            position = start + 1
+    return dict(found[1])

@@ -1,0 +1,169 @@
+"""The worker from outside: real processes, real brokers, messages from a plain Celery client."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tests.acceptance.system import ANSWER_S, System, wait_until
+
+TOP_UP: dict[str, Any] = {"wallet_id": "w", "credits_to_add": "1.5", "transaction_reason": "INVOICE_PAYMENT"}
+
+_PUBLISH_MANY = """
+import sys
+from celery import Celery
+from kombu import Exchange, Queue
+from tasks.queues import queue_arguments
+url, queue = sys.argv[1:]
+app = Celery(broker=url)
+app.conf.task_queues = [Queue(queue, Exchange(""), routing_key=queue, queue_arguments=queue_arguments(url))]
+kwargs = dict(idempotency_key="one", wallet_id="w", credits_to_add="1.5", transaction_reason="INVOICE_PAYMENT")
+for _ in range(25):
+    app.send_task("wallets.top_up", kwargs=kwargs, queue=queue, ignore_result=True)
+"""
+
+
+def test_one_message_sent_100_times_from_4_processes_is_applied_once(any_system: System) -> None:
+    any_system.money_worker("money-1")
+    any_system.money_worker("money-2")
+    any_system.ask("wallets.create", idempotency_key="open", wallet_id="w")
+    publishers = [
+        subprocess.Popen([sys.executable, "-c", _PUBLISH_MANY, any_system.broker_url, any_system.queue])
+        for _ in range(4)
+    ]
+    assert [publisher.wait(60) for publisher in publishers] == [0, 0, 0, 0]
+    last = any_system.ask("wallets.top_up", idempotency_key="one", **TOP_UP)
+
+    def settled() -> bool:
+        logs = any_system.log("money-1") + any_system.log("money-2")
+        return logs.count("job.settled") == 1 + 100 + 1
+
+    wait_until("all 100 messages to be settled", settled)
+    logs = any_system.log("money-1") + any_system.log("money-2")
+    assert last["replayed"] is True
+    assert any_system.count("entries") == 1
+    assert any_system.count("jobs", "idempotency_key = 'one'") == 1
+    assert logs.count("replayed=True") == 100  # 99 of the hundred, and the one that asked
+    assert any_system.rows("select balance from accounts")[0][0] == 1_500_000_000
+
+
+def test_numbers_reach_the_ledger_without_having_been_floats(any_system: System) -> None:
+    any_system.money_worker()
+    any_system.ask("wallets.create", idempotency_key="open", wallet_id="w", scale=18)
+    body = '[[], {"idempotency_key":"k","wallet_id":"w","transaction_reason":"INVOICE_PAYMENT",' + (
+        '"credits_to_add":0.123456789012345678}, {}]'
+    )
+    with any_system.client.producer_pool.acquire() as producer:
+        producer.publish(
+            body,
+            exchange="",
+            routing_key=any_system.queue,
+            content_type="application/json",
+            content_encoding="utf-8",
+            headers={"task": "wallets.top_up", "id": "raw-1", "lang": "sh"},
+            correlation_id="raw-1",
+        )
+    wait_until("the job", lambda: any_system.count("entries") == 1)
+    assert any_system.rows("select amount from entries")[0][0] == 123_456_789_012_345_678
+
+
+def test_a_message_without_a_key_is_parked_and_whoever_waits_is_told(any_system: System) -> None:
+    any_system.money_worker()
+    with pytest.raises(Exception, match=r"unusable_key.*nothing was applied"):
+        any_system.ask("wallets.top_up", **TOP_UP)
+    letter = any_system.rows("select reason, task, error, convert_from(body, 'utf8') from dead_letters")[0]
+    assert letter[:2] == ("unusable_key", "wallets.top_up")
+    assert "idempotency_key" in letter[2]
+    assert '"credits_to_add":"1.5"' in letter[3]
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"), [({"countdown": 60}, "eta"), ({"expires": -1}, "expired")], ids=["countdown", "expired"]
+)
+def test_a_message_that_celery_would_hold_or_drop_is_parked(
+    system: System, option: dict[str, Any], reason: str
+) -> None:
+    system.money_worker()
+    arguments = {"idempotency_key": "k", **TOP_UP}
+    system.client.send_task("wallets.top_up", kwargs=arguments, queue="balance", ignore_result=True, **option)
+    wait_until("the letter", lambda: system.count("dead_letters"))
+    assert system.rows("select reason from dead_letters")[0][0] == reason
+    assert system.count("jobs") == 0
+
+
+def test_a_revoked_job_is_parked_not_dropped(system: System) -> None:
+    worker = system.money_worker()
+    system.client.control.revoke("doomed", destination=[f"money@{system.queue}"])
+    wait_until("the revocation", lambda: _is_revoked(system, "doomed"))
+    arguments = {"idempotency_key": "k", **TOP_UP}
+    system.client.send_task("wallets.top_up", kwargs=arguments, queue="balance", task_id="doomed", ignore_result=True)
+    wait_until("the letter", lambda: system.count("dead_letters", "reason = 'revoked'"))
+    assert worker.poll() is None
+
+
+def _is_revoked(system: System, task_id: str) -> bool:
+    replies = system.client.control.inspect(timeout=0.5).revoked() or {}
+    return any(task_id in ids for ids in replies.values())
+
+
+def test_bytes_that_are_no_json_are_parked_as_they_came(any_system: System) -> None:
+    any_system.money_worker()
+    for content_type, body in (("application/json", "{not json"), ("application/x-python-serialize", "cos\nsystem")):
+        with any_system.client.producer_pool.acquire() as producer:
+            headers = {"task": "wallets.top_up", "id": "garbage"}
+            producer.publish(
+                body, exchange="", routing_key=any_system.queue, content_type=content_type, headers=headers,
+                content_encoding="utf-8",
+            )  # fmt: skip
+    any_system.ask("wallets.create", idempotency_key="open", wallet_id="w")
+    wait_until("the letters", lambda: any_system.count("dead_letters") == 2)
+    bodies = any_system.rows("select convert_from(body, 'utf8') from dead_letters where reason = 'undecodable'")
+    assert {row[0] for row in bodies} == {"{not json", "cos\nsystem"}
+
+
+def test_a_worker_told_to_stop_while_the_database_is_locked_gives_the_job_back(any_system: System) -> None:
+    any_system.money_worker()
+    any_system.ask("wallets.create", idempotency_key="open", wallet_id="w")
+    stuck = any_system.money_worker("stuck", BALANCE_LOCK_TIMEOUT_MS="200")
+    first = any_system._processes[0]
+    first.terminate()
+    assert first.wait(30) == 0
+    with any_system.engine.connect() as holder:
+        holder.execute(text("select 1 from accounts for update"))
+        result = any_system.send("wallets.top_up", idempotency_key="k", **TOP_UP)
+        wait_until("the job to wait", lambda: "jobs.waiting" in any_system.log("stuck"))
+        stuck.terminate()
+        assert stuck.wait(30) == 0, any_system.log("stuck")[-2000:]
+        assert any_system.count("entries") == 0
+    any_system.money_worker("next")
+    assert result.get(timeout=ANSWER_S)["code"] == "applied"
+    assert any_system.count("entries") == 1
+
+
+def test_a_worker_killed_while_it_holds_a_job_loses_nothing(any_system: System) -> None:
+    any_system.money_worker()
+    any_system.ask("wallets.create", idempotency_key="open", wallet_id="w")
+    killed = any_system._processes[0]
+    settings = {
+        "BALANCE_VISIBILITY_TIMEOUT_S": "10",
+        "BALANCE_STATEMENT_TIMEOUT_MS": "8000",
+        "BALANCE_LOCK_TIMEOUT_MS": "7000",
+        "BALANCE_BROKER_SOCKET_TIMEOUT_S": "5",
+    }
+    killed.terminate()
+    killed.wait(30)
+    victim = any_system.money_worker("victim", **settings)
+    with any_system.engine.connect() as holder:
+        holder.execute(text("select 1 from accounts for update"))
+        any_system.send("wallets.top_up", idempotency_key="k", **TOP_UP)
+        waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        wait_until("the worker to be inside the transaction", lambda: any_system.rows(waiting))
+        victim.kill()
+        victim.wait()
+    any_system.money_worker("next", **settings)
+    wait_until("the redelivered job", lambda: any_system.count("entries") == 1, timeout_s=90)
+    assert any_system.ask("wallets.top_up", idempotency_key="k", **TOP_UP)["replayed"] is True
