@@ -8,68 +8,24 @@ import importlib.util
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-COMPOSE_FILE = ROOT / "docker-compose.yml"
+from tasks.client import BalanceClient
+from tests.acceptance.compose import COMPOSE_FILE, RAW, ROOT, SECRETS, Local, UnsetVariableError, interpolated, seconds
+
 ENV_EXAMPLE = ROOT / ".env.example"
-RAW: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text())
-
-SECRETS = {
-    name: f"{name.lower().replace('_', '')}1" for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "FLOWER_PASSWORD")
-}
-VOLUME = "/var/lib/balance-worker"
-FLOWER_PORT = "5555"
 ONE_SHOT = {"migrate"}
 OURS = {"migrate", "worker", "io-worker", "beat", "flower"}
-
-
-class UnsetVariableError(ValueError):
-    """A variable that the file requires (`${NAME:?why}`) is not set."""
-
-
-def interpolate(text: str, variables: dict[str, str]) -> str:
-    """Compose's `$$`, `${NAME}`, `${NAME:-default}` and `${NAME:?why}`; a default may hold further variables."""
-    opening = re.search(r"\$\$|\$\{", text)
-    if opening is None:
-        return text
-    before, rest = text[: opening.start()], text[opening.end() :]
-    if opening.group() == "$$":
-        return f"{before}${interpolate(rest, variables)}"
-    depth, end = 1, -1
-    while depth:
-        end = min(position for sign in "{}" if (position := rest.find(sign, end + 1)) >= 0)
-        depth += 1 if rest[end] == "{" else -1
-    parsed = re.fullmatch(r"(\w+)(?::([-?])(.*))?", rest[:end], re.DOTALL)
-    assert parsed, f"not a Compose variable: {rest[:end]}"
-    name, operator, operand = parsed.groups()
-    value = variables.get(name, "")
-    if not value and operator == "?":
-        raise UnsetVariableError(f"{name}: {operand}")
-    if not value and operator == "-":
-        value = interpolate(operand, variables)
-    return before + value + interpolate(rest[end + 1 :], variables)
-
-
-def interpolated(node: Any, variables: dict[str, str]) -> Any:
-    if isinstance(node, dict):
-        return {key: interpolated(value, variables) for key, value in node.items()}
-    if isinstance(node, list):
-        return [interpolated(value, variables) for value in node]
-    return interpolate(node, variables) if isinstance(node, str) else node
+SERVICES: dict[str, Any] = interpolated(RAW["services"], SECRETS)
 
 
 def strings(node: Any) -> Iterator[str]:
@@ -78,14 +34,6 @@ def strings(node: Any) -> Iterator[str]:
             yield from strings(value)
     elif isinstance(node, str):
         yield node
-
-
-def seconds(duration: str) -> int:
-    """60s → 60, 2m → 120."""
-    return int(duration[:-1]) * {"s": 1, "m": 60}[duration[-1]]
-
-
-SERVICES: dict[str, Any] = interpolated(RAW["services"], SECRETS)
 
 
 # What the file is.
@@ -176,102 +124,6 @@ def test_switching_to_rabbitmq_is_one_variable() -> None:
 # What the file does.
 
 
-class Local:
-    """One service of the file as processes of this machine."""
-
-    def __init__(self, name: str, directory: Path, addresses: dict[str, str]) -> None:
-        """`addresses`: the local URL for each host name of the file."""
-        self.service = SERVICES[name]
-        self.volume = directory / "volume"
-        self.volume.mkdir()
-        self.log = directory / f"{name}.log"
-        self.flower_port = free_port()
-        given = {key: self.localised(value, addresses) for key, value in self.service["environment"].items()}
-        self.environment = {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "HOME": str(directory),
-            "HOSTNAME": socket.gethostname(),  # as Docker sets it
-            "PYTHONUNBUFFERED": "1",
-            **given,
-        }
-        if "FLOWER_ADDRESS" in given:
-            self.environment["FLOWER_PORT"] = self.flower_port
-
-    def localised(self, text: str, addresses: dict[str, str]) -> str:
-        if "://" in text and (url := addresses.get(urlsplit(text).hostname or "")):
-            assert urlsplit(url).scheme == urlsplit(text).scheme
-            return url
-        return text.replace(VOLUME, str(self.volume)).replace(FLOWER_PORT, self.flower_port)
-
-    def arguments(self, words: list[str]) -> list[str]:
-        return [self.localised(word, {}) for word in words]
-
-    def run_once(self) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.arguments(self.service["command"]),
-            cwd=self.volume,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    @contextmanager
-    def running(self) -> Iterator[subprocess.Popen[bytes]]:
-        with self.log.open("wb") as log:
-            process = subprocess.Popen(
-                self.arguments(self.service["command"]),
-                cwd=self.volume,
-                env=self.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            try:
-                yield process
-            finally:
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    process.wait()
-
-    def is_healthy(self) -> bool:
-        check = self.service["healthcheck"]
-        kind, *words = self.arguments(check["test"])
-        command = ["/bin/sh", "-c", *words] if kind == "CMD-SHELL" else words
-        try:
-            result = subprocess.run(
-                command, env=self.environment, capture_output=True, timeout=seconds(check["timeout"]), check=False
-            )
-        except subprocess.TimeoutExpired:
-            return False  # what Docker makes of it too
-        return result.returncode == 0
-
-    def wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
-        """Within the file's own `start_period`; fails with the service's log."""
-        deadline = time.monotonic() + seconds(self.service["healthcheck"]["start_period"])
-        while not self.is_healthy():
-            assert process.poll() is None, f"exited with {process.returncode}\n{self.log.read_text()}"
-            assert time.monotonic() < deadline, f"not healthy in time\n{self.log.read_text()}"
-            with pytest.raises(subprocess.TimeoutExpired):  # an exit ends the waiting at once
-                process.wait(timeout=0.5)
-
-    def stop(self, process: subprocess.Popen[bytes]) -> None:
-        """As `docker compose stop` does it: SIGTERM to the process, and no more than the file's grace."""
-        process.terminate()
-        try:
-            process.wait(timeout=seconds(self.service["stop_grace_period"]))
-        except subprocess.TimeoutExpired:
-            pytest.fail(f"did not stop within its grace period\n{self.log.read_text()}")
-        assert process.returncode == 0, self.log.read_text()
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 @pytest.mark.parametrize("name", sorted(OURS - ONE_SHOT))
 def test_service_becomes_healthy_and_stops_in_time(
     name: str, tmp_path: Path, database_url: str, redis_url: str
@@ -294,6 +146,23 @@ def test_beat_that_no_longer_ticks_is_unhealthy(tmp_path: Path, database_url: st
         assert not local.is_healthy()
         os.kill(process.pid, signal.SIGCONT)
         local.wait_until_healthy(process)
+
+
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+def test_worker_applies_what_a_publisher_sends(
+    broker: str, tmp_path: Path, database_url: str, unique_queue: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(f"{broker}_url")
+    switch = {"BALANCE_BROKER_URL": "amqp://balance:secret@rabbitmq:5672//"} if broker == "rabbitmq" else {}
+    local = Local("worker", tmp_path, {"postgres": database_url, broker: url}, queue=unique_queue, **switch)
+    with local.running() as process, BalanceClient(url, queue=unique_queue) as client:
+        local.wait_until_healthy(process)
+        client.wallets_create(idempotency_key="open", wallet_id="w").get(timeout_s=30)
+        job = client.wallets_top_up(
+            idempotency_key="k", wallet_id="w", credits_to_add="2", transaction_reason="INVOICE_PAYMENT"
+        )
+        assert job.get(timeout_s=30).status == "applied"
+        local.stop(process)
 
 
 def test_flower_asks_for_the_password(tmp_path: Path, database_url: str, redis_url: str) -> None:
