@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Engine, RowMapping, text
+from sqlalchemy import Engine, text
 
 from models.contracts.message import parse
 from models.domain.accounts import (
@@ -73,9 +73,9 @@ def refused(document: Document, code: str, status: int, body: Document) -> None:
 # --- what the database holds
 
 
-def rows(engine: Engine, query: str, /, **parameters: Any) -> Sequence[RowMapping]:
+def rows(engine: Engine, query: str, /, **parameters: Any) -> list[dict[str, Any]]:
     with engine.connect() as connection:
-        return connection.execute(text(query), parameters).mappings().all()
+        return [dict(row) for row in connection.execute(text(query), parameters).mappings()]
 
 
 def execute(engine: Engine, statement: str, /, **parameters: Any) -> int:
@@ -84,7 +84,7 @@ def execute(engine: Engine, statement: str, /, **parameters: Any) -> int:
         return connection.execute(text(statement), parameters).rowcount
 
 
-def entries(engine: Engine, account: str) -> Sequence[RowMapping]:
+def entries(engine: Engine, account: str) -> list[dict[str, Any]]:
     """The entries of an account named like wallet:w_1, in their order."""
     return rows(
         engine,
