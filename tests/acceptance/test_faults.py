@@ -1,0 +1,121 @@
+"""Faults around the worker: the database away, beats doubled, the broker restarted."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import monotonic
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from models.store.audit import assert_ledger_is_coherent
+from models.store.schema import upgrade
+from tests import servers
+from tests.acceptance.system import System, wait_until
+from worker.embedded import EmbeddedPostgres
+
+OUTAGE_S = float(os.environ.get("BALANCE_TEST_OUTAGE_S", "20"))
+JOBS = 400
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL that the test may stop, with full durability."""
+    with servers.server_directory() as directory, EmbeddedPostgres(directory) as server:
+        upgrade(server.url)
+        yield server
+
+
+def test_postgresql_stopped_for_20_seconds_under_load_every_job_is_applied_once(
+    own_postgres: EmbeddedPostgres, redis_url: str, tmp_path: Path
+) -> None:
+    engine = create_engine(own_postgres.url, pool_pre_ping=True)
+    system = System(redis_url, own_postgres.url, engine, "balance", tmp_path)
+    try:
+        _survive_outage(system, own_postgres)
+    finally:
+        system.stop()
+        engine.dispose()
+
+
+def _survive_outage(system: System, postgres: EmbeddedPostgres) -> None:
+    system.money_worker("money-1")
+    system.money_worker("money-2")
+    for number in range(4):
+        system.ask("users.upsert", idempotency_key=f"u{number}", user_id=number + 1)
+    stopped = threading.Event()
+
+    def publish(number: int) -> None:
+        # Half before and during the stop, the other half once the database is away.
+        if number >= JOBS // 2:
+            stopped.wait(60)
+        key = f"job-{number // 2}"  # every job is sent twice
+        arguments = {"idempotency_key": key, "user_id": number // 2 % 4 + 1, "amount_kopeks": 100}
+        system.client.send_task("users.update_balance", kwargs=arguments, queue=system.queue, ignore_result=True)
+
+    with ThreadPoolExecutor(4) as pool:
+        published = pool.map(publish, range(JOBS))
+        wait_until("some jobs to be applied", lambda: system.count("entries") > 10)
+        postgres.stop()
+        began = monotonic()
+        stopped.set()
+        assert len(list(published)) == JOBS
+        wait_until("the workers to wait", lambda: "jobs.waiting" in system.log("money-1") + system.log("money-2"))
+        pause = threading.Event()
+        pause.wait(max(0.0, OUTAGE_S - (monotonic() - began)))
+        postgres.start()
+    wait_until("every job", lambda: system.count("jobs", "name = 'users.update_balance'") == JOBS // 2)
+    assert system.rows("select balance from accounts order by id") == [(JOBS // 8 * 100,)] * 4
+    assert all(process.poll() is None for process in system._processes), "no worker needed a hand"
+    assert_ledger_is_coherent(system.engine)
+
+
+def test_two_beats_and_two_io_workers_make_one_top_up_and_one_expiry(system: System) -> None:
+    system.money_worker()
+    for name in ("io-1", "io-2"):
+        system.io_worker(name)
+    for name in ("beat-1", "beat-2"):
+        system.beat(name)
+    policy = {"auto_topup_trigger": "balance_below_threshold", "auto_topup_min_balance": 10, "auto_topup_amount": 100}
+    wallets = [f"w{number}" for number in range(5)]
+    credit = {"transaction_reason": "INVOICE_PAYMENT", "credits_to_add": 20}
+    for wallet in wallets:
+        system.ask("wallets.create", idempotency_key=f"open-{wallet}", wallet_id=wallet, **policy)
+        system.ask("wallets.top_up", idempotency_key=f"fill-{wallet}", wallet_id=wallet, **credit)
+        soon = system.rows("select cast(clock_timestamp() + interval '2 seconds' as text)")[0][0].replace(" ", "T")
+        expiring = {**credit, "credits_to_add": 3, "expiry_date_utc": f"{soon}:00"}
+        system.ask("wallets.top_up", idempotency_key=f"gift-{wallet}", wallet_id=wallet, **expiring)
+        system.ask("wallets.debit", idempotency_key=f"spend-{wallet}", wallet_id=wallet, credits=15)
+    expected = "select count(*) from entries where kind = 'expiry'"
+    wait_until("top-ups", lambda: system.count("jobs", "name = 'autotopup.top_up'") == len(wallets))
+    ticks = system.log("beat-1").count("autotopup.scan") + system.log("beat-2").count("autotopup.scan")
+    wait_until("later ticks of both beats", lambda: _ticks(system) >= ticks + 8)
+    assert system.count("entries", "reason = 'PURCHASED_CREDIT_DIRECT'") == len(wallets)
+    assert system.rows(expected)[0][0] == system.count("jobs", "name = 'credits.expire_grant' and code = 'applied'")
+    assert system.count("grants", "remaining > 0 and expires_at < clock_timestamp() - interval '5 seconds'") == 0
+
+
+def _ticks(system: System) -> int:
+    return sum(system.log(f"beat-{number}").count("autotopup.scan") for number in (1, 2))
+
+
+def test_connections_terminated_under_load_cost_nothing(system: System) -> None:
+    system.money_worker()
+    system.ask("users.upsert", idempotency_key="u", user_id=1)
+    for number in range(100):
+        arguments = {"idempotency_key": f"k{number}", "user_id": 1, "amount_kopeks": 1}
+        system.client.send_task("users.update_balance", kwargs=arguments, queue="balance", ignore_result=True)
+        if number % 20 == 0:
+            with system.engine.connect() as connection:
+                connection.execute(
+                    text(
+                        "select pg_terminate_backend(pid) from pg_stat_activity"
+                        " where datname = current_database() and pid <> pg_backend_pid()"
+                    )
+                )
+    wait_until("every job", lambda: system.count("entries") == 100)
+    assert system.rows("select balance from accounts")[0][0] == 100
