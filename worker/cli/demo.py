@@ -143,3 +143,8 @@ def _show_ledger(console: Console, tour: Tour, key: AccountKey) -> None:
             entry.hash.hex()[:10],
         )
     console.print(table)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(demo)

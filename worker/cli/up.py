@@ -93,3 +93,8 @@ def _line(document: dict[str, Any]) -> None:
 
 def _say(text: str, to: Any = None) -> None:
     print(text, file=to or sys.stdout, flush=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(up)

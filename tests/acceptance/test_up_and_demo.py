@@ -1,0 +1,117 @@
+"""`balance-worker up` and `balance-worker demo`, as a newcomer runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+from sqlalchemy import create_engine, text
+
+from models.store.audit import assert_ledger_is_coherent
+from tests import servers
+from tests.acceptance.system import ANSWER_S, wait_until
+
+_CLI = [sys.executable, "-m", "worker.cli.main"]
+_BARE = {name: value for name, value in os.environ.items() if not name.startswith("BALANCE_")}
+
+
+@pytest.fixture
+def data_dir() -> Any:
+    with servers.server_directory() as directory:
+        yield directory / "data"
+
+
+def test_demo_ends_with_ok_and_counts_and_a_second_run_works(data_dir: Path) -> None:
+    for _ in range(2):
+        done = subprocess.run(
+            [*_CLI, "demo", "--data-dir", str(data_dir)], env=_BARE, capture_output=True, text=True, timeout=180
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        last = done.stdout.strip().splitlines()[-1]
+        assert last.startswith("demo: ok (16 messages: 8 applied, 3 replayed, 4 refused, 1 parked; 7 entries")
+
+
+def test_up_serves_a_plain_client_restarts_children_and_keeps_its_data(data_dir: Path) -> None:
+    first = _up(data_dir)
+    try:
+        assert _top_up(first.ready["broker_url"])["replayed"] is False
+        assert _top_up(first.ready["broker_url"])["replayed"] is True
+        worker = first.pid_of("money")
+        os.kill(worker, signal.SIGKILL)
+        wait_until("the worker's restart", lambda: first.pid_of("money") not in (None, worker) and first.is_up("money"))
+        assert _top_up(first.ready["broker_url"])["replayed"] is True
+    finally:
+        assert first.stop(signal.SIGTERM) == 0, first.output()
+    second = _up(data_dir)
+    try:
+        assert second.ready["database_url"] == first.ready["database_url"]
+        assert _top_up(second.ready["broker_url"])["replayed"] is True
+        engine = create_engine(second.ready["database_url"])
+        with engine.connect() as connection:
+            assert connection.execute(text("select count(*) from entries")).scalar() == 1
+        assert_ledger_is_coherent(engine)
+        engine.dispose()
+    finally:
+        assert second.stop(signal.SIGINT) == 0, second.output()
+
+
+class _Up:
+    """A running `up --json`, read line by line."""
+
+    def __init__(self, process: subprocess.Popen[str], output: Path) -> None:
+        self._process, self._output = process, output
+        self.ready: dict[str, Any] = wait_until("ready", self._find_ready, timeout_s=90)
+
+    def output(self) -> str:
+        return self._output.read_text()
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.output().splitlines() if line.endswith("}")]
+
+    def pid_of(self, name: str) -> int:
+        return int([line["pid"] for line in self.lines() if line.get("name") == name and line["pid"]][-1])
+
+    def is_up(self, name: str) -> bool:
+        return bool([line["state"] for line in self.lines() if line.get("name") == name][-1] == "ready")
+
+    def stop(self, how: signal.Signals) -> int:
+        self._process.send_signal(how)
+        return self._process.wait(90)
+
+    def _find_ready(self) -> dict[str, Any] | None:
+        assert self._process.poll() is None, self.output()
+        return next((line for line in self.lines() if line["event"] == "ready"), None)
+
+
+def _up(data_dir: Path) -> _Up:
+    output = data_dir.parent / "up.out"
+    with output.open("w") as out:
+        process = subprocess.Popen(
+            [*_CLI, "up", "--data-dir", str(data_dir), "--json"], env=_BARE, stdout=out, stderr=out, text=True
+        )
+    return _Up(process, output)
+
+
+def _top_up(broker_url: str) -> Any:
+    client = Celery(broker=broker_url, backend=broker_url, set_as_current=False)
+    opened = client.send_task("wallets.create", kwargs={"idempotency_key": "open", "wallet_id": "w"}, queue="balance")
+    assert opened.get(timeout=ANSWER_S)["code"] == "applied"
+    arguments = {
+        "idempotency_key": "k",
+        "wallet_id": "w",
+        "credits_to_add": 5,
+        "transaction_reason": "FREE_CREDIT_GRANT",
+    }
+    result = client.send_task("wallets.top_up", kwargs=arguments, queue="balance")
+    document = result.get(timeout=ANSWER_S)
+    opened.forget()
+    result.forget()
+    client.close()
+    return document

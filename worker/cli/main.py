@@ -1,0 +1,71 @@
+"""The command line: `balance-worker`. Settings come from BALANCE_* alone, since arguments show in process lists."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from worker.cli import accounts, asyncapi, config, demo, jobs, migrate, reference, up, verify
+from worker.cli.faults import stop
+
+_MODULES: Final = (demo, up, migrate, jobs, accounts, verify, asyncapi, config, reference)
+_EPILOG = """\
+\b
+Exit codes:
+  0    done
+  1    the answer is no: the ledger does not add up, the job was refused,
+       there is no such job or account
+  2    it could not be done: wrong arguments or settings, database or broker
+       out of reach, migrations missing; stderr says what to do
+  3    published, but with no outcome yet when the waiting time was over
+  70   a mistake in this program
+  130  interrupted
+"""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"balance-worker {version('balance-worker')}")
+        raise typer.Exit
+
+
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Changes balances exactly once, and lets you look at what it did.
+
+    Settings are environment variables: `balance-worker config` shows them, docs/settings.md explains them.
+    """
+
+
+def make_app() -> typer.Typer:
+    """Every command, in the order in which the help lists them."""
+    app = typer.Typer(
+        name="balance-worker",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback(epilog=_EPILOG)(root)
+    for module in _MODULES:
+        module.register(app)
+    return app
+
+
+def main() -> None:
+    """Runs the command line and ends the process."""
+    try:
+        make_app()(prog_name="balance-worker")
+    except Exception as error:  # noqa: BLE001 - the one place where every fault becomes a sentence or a traceback
+        stop(error)
+
+
+if __name__ == "__main__":
+    main()
