@@ -1,0 +1,125 @@
+"""An example or two of each job's arguments, as they stand in a message. Documentation shows them, tests apply them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_TOP_UP_JOB: Final = "0193a5c2-7b1e-7c40-8a52-3f0d6f1f9b11"
+
+EXAMPLES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
+    "wallets.create": (
+        {
+            "idempotency_key": "open-w_1",
+            "producer": "billing",
+            "wallet_id": "w_1",
+            "customer_id": "cust_7",
+            "name": "Main wallet",
+            "currency": "USD",
+            "conversion_rate": "0.01",
+            "auto_topup_trigger": "balance_below_threshold",
+            "auto_topup_min_balance": "100",
+            "auto_topup_amount": "1000",
+        },
+        {"idempotency_key": "open-w_2", "wallet_id": "w_2", "wallet_type": "PROMOTIONAL", "scale": 2},
+    ),
+    "wallets.update": (
+        {
+            "idempotency_key": "rules-w_1-3",
+            "producer": "billing",
+            "wallet_id": "w_1",
+            "name": "Team wallet",
+            "config": {"allowed_price_types": ["USAGE"]},
+            "wallet_status": "frozen",
+        },
+    ),
+    "wallets.top_up": (
+        {
+            "idempotency_key": "invoice-1042",
+            "producer": "billing",
+            "wallet_id": "w_1",
+            "credits_to_add": "12.50",
+            "transaction_reason": "PURCHASED_CREDIT_DIRECT",
+            "metadata": {"invoice": "1042"},
+        },
+        {
+            "idempotency_key": "gift-2027-01",
+            "producer": "billing",
+            "occurred_at": "2027-01-01T00:00:00Z",
+            "wallet_id": "w_1",
+            "amount": 5,
+            "transaction_reason": "FREE_CREDIT_GRANT",
+            "expiry_date_utc": "2099-12-31",
+            "priority": 0,
+            "description": "New year's gift",
+        },
+    ),
+    "wallets.debit": (
+        {
+            "idempotency_key": "usage-2027-01-31-w_1",
+            "producer": "metering",
+            "wallet_id": "w_1",
+            "credits": "0.000125",
+            "description": "Usage of January 31st",
+        },
+    ),
+    "wallets.terminate": (
+        {"idempotency_key": "close-w_1", "producer": "billing", "wallet_id": "w_1", "description": "Account closed"},
+    ),
+    "users.upsert": (
+        {
+            "idempotency_key": "user-42-v1",
+            "producer": "bot",
+            "user_id": 42,
+            "telegram_id": 700000042,
+            "username": "olga",
+            "first_name": "Ольга",
+            "language": "ru",
+            "promo_group": {"id": 2, "name": "VIP", "server_discount_percent": 10},
+            "subscription": {"id": 9, "status": "active", "end_date": "2099-12-31T00:00:00Z", "device_limit": 3},
+        },
+        {"idempotency_key": "user-42-v2", "producer": "bot", "user_id": 42, "username": None},
+    ),
+    "users.update_balance": (
+        {
+            "idempotency_key": "payment-88213",
+            "producer": "bot",
+            "user_id": 42,
+            "amount_kopeks": 50000,
+            "description": "Пополнение",
+        },
+        {
+            "idempotency_key": "fix-17",
+            "producer": "support",
+            "telegram_id": 700000042,
+            "amount_kopeks": -1500,
+            "create_transaction": False,
+        },
+    ),
+    "apps.upsert": (
+        {
+            "idempotency_key": "install-1298199463",
+            "producer": "salla",
+            "app_id": "1298199463",
+            "store_id": "23",
+            "decrease_only": True,
+        },
+    ),
+    "apps.update_balance": (
+        {
+            "idempotency_key": "balance-23-1001",
+            "producer": "salla",
+            "occurred_at": "2027-01-31T12:00:00Z",
+            "app_id": "1298199463",
+            "store_id": "23",
+            "balance": 250,
+        },
+    ),
+    "entries.reverse": (
+        {
+            "idempotency_key": "refund-1042",
+            "producer": "billing",
+            "job_id": _TOP_UP_JOB,
+            "description": "Refund of invoice 1042",
+        },
+    ),
+}

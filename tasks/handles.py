@@ -1,0 +1,168 @@
+"""What a publisher gets for a job: a handle, and through it the outcome."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from time import monotonic
+from typing import Any, Final
+from uuid import UUID
+
+from kombu.utils.json import object_hook
+
+from models.domain.outcome import Status
+from tasks.results import Results
+
+_FINAL: Final = ("SUCCESS", "FAILURE", "REVOKED")
+
+
+class OutcomeTimeout(TimeoutError):
+    """No outcome came in time. The job may still be applied: publish it again with the same key to learn it."""
+
+
+class JobParked(Exception):
+    """The worker could not settle the job and keeps its message as a dead letter. Nothing was applied.
+
+    `reason` is what the worker said. An operator can replay the dead letter; publishing again with the same key is
+    safe too.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The ledger entry that the job wrote. Amounts are integers: units of 10**-scale of the account's unit."""
+
+    id: str
+    account: str  # wallet:w_1, user:42, app:shop/7
+    seq: int
+    amount: int
+    balance_before: int
+    balance_after: int
+    scale: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """The source API's error body, and the HTTP status that it comes with."""
+
+    status: int
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer to a job: the same for ever for the same key. Numbers with a fraction are Decimals.
+
+    `status` is "applied" or "rejected" and `code` says why (models.domain.outcome.Code). `response` is the body of the
+    source API when applied; `error` is set when rejected. `raw` is the whole document, with fields that a newer worker
+    may have added.
+    """
+
+    job_id: UUID
+    producer: str
+    idempotency_key: str
+    status: str
+    code: str
+    replayed: bool  # the key had been answered before
+    entry: Entry | None
+    response: Mapping[str, Any] | None
+    error: Error | None
+    raw: Mapping[str, Any]
+
+    @property
+    def applied(self) -> bool:
+        return self.status == Status.APPLIED
+
+
+class JobHandle:
+    """A published job. Valid in the process that published it, until its client is closed."""
+
+    __slots__ = ("__weakref__", "_meta", "_results", "idempotency_key", "name", "task_id")
+
+    def __init__(self, name: str, idempotency_key: str, task_id: str, results: Results | None) -> None:
+        self.name = name
+        self.idempotency_key = idempotency_key
+        self.task_id = task_id
+        self._results = results
+        self._meta: dict[str, Any] | None = None
+        if results is not None:
+            results.expect(self, task_id)
+
+    def __repr__(self) -> str:
+        return f"JobHandle({self.name} key={self.idempotency_key} task_id={self.task_id})"
+
+    def get(self, timeout_s: float) -> Outcome:
+        """Waits for the outcome, at most so many seconds; with 0 it looks once.
+
+        Raises OutcomeTimeout (also while the result backend cannot be reached), JobParked, and RuntimeError when no
+        result was asked for or the client is closed. A refusal is an outcome, not an exception.
+        """
+        if self._meta is None:
+            self._meta = self._wait(timeout_s)
+        result = self._meta["result"]
+        if self._meta["status"] != "SUCCESS":
+            reason = _failure(result)
+            raise JobParked(f"{self.name} key={self.idempotency_key} was not applied: {reason}", reason)
+        return outcome_of(result)
+
+    def _wait(self, timeout_s: float) -> dict[str, Any]:
+        if self._results is None:
+            raise RuntimeError(f"{self!r} was published with want_result=False; publish it again with the same key")
+        deadline = monotonic() + timeout_s
+        problem: Exception | None = None
+        for text in self._results.texts(self, self.task_id, deadline):
+            if isinstance(text, Exception):
+                problem = text
+            elif (meta := _decoded(text))["status"] in _FINAL:
+                return meta
+        why = f" ({type(problem).__name__}: {problem})" if problem else ""
+        raise OutcomeTimeout(
+            f"no outcome of {self.name} key={self.idempotency_key} within {timeout_s} s{why}; the job may still be "
+            "applied: publish it again with the same key to learn its outcome"
+        ) from problem
+
+
+def outcome_of(document: Mapping[str, Any]) -> Outcome:
+    """The outcome that a document describes; fields it does not know stay in `raw`."""
+    entry, error = document["entry"], document["error"]
+    return Outcome(
+        job_id=UUID(str(document["job_id"])),
+        producer=document["producer"],
+        idempotency_key=document["idempotency_key"],
+        status=document["status"],
+        code=document["code"],
+        replayed=document["replayed"],
+        entry=None if entry is None else _entry(entry),
+        response=document["response"],
+        error=None if error is None else Error(error["status"], error["body"]),
+        raw=document,
+    )
+
+
+def _entry(document: Mapping[str, Any]) -> Entry:
+    known = {name: document[name] for name in Entry.__dataclass_fields__ if name != "created_at"}
+    at = document["created_at"]
+    return Entry(created_at=at if isinstance(at, datetime) else datetime.fromisoformat(at), **known)
+
+
+def _decoded(text: str | bytes) -> dict[str, Any]:
+    """A Celery result: {"status", "result", …}. Fractions are decimals; values that kombu marked are understood."""
+    meta: dict[str, Any] = json.loads(text, parse_float=Decimal, object_hook=object_hook)
+    return meta
+
+
+def _failure(result: Any) -> str:
+    """What the worker said, of Celery's {"exc_type", "exc_message", "exc_module"}."""
+    if not isinstance(result, Mapping):
+        return str(result)
+    message = result.get("exc_message")
+    parts = message if isinstance(message, list) else [message]
+    return " ".join(str(part) for part in parts) or str(result.get("exc_type"))

@@ -1,0 +1,165 @@
+"""One job on its way to the queue: checked against its contract, then framed as an ordinary Celery message."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from models.contracts.catalogue import CATALOGUE
+from models.contracts.envelope import Contract, violations
+from models.domain.outcome import Refusal
+
+_VALUE_LENGTH_MAX: Final = 200  # characters of a wrong value that an error message repeats
+
+JobSpec = Contract | tuple[str, Mapping[str, Any]]
+"""What can be published: a contract's instance, or a job's name with its keyword arguments."""
+
+
+class Absent(Enum):
+    """The type of `ABSENT`."""
+
+    ABSENT = "absent"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+ABSENT: Final = Absent.ABSENT
+"""The field is not sent, which leaves things as they are or at the default; None is sent, as null."""
+
+
+class InvalidJob(ValueError):
+    """The job breaks its contract; nothing was published. The text names each field, its value and the rule.
+
+    `errors` says the same to programs: [{"type", "loc": ["body", field, …], "msg", "input"}], the shape in which the
+    worker refuses such a job. `index` is the place of the job among those given to `submit_many`, otherwise None.
+    """
+
+    def __init__(self, name: str, errors: list[dict[str, Any]], sentences: list[str], index: int | None = None) -> None:
+        where = name if index is None else f"jobs[{index}]: {name}"
+        super().__init__(f"{where}: {'; '.join(sentences)}")
+        self.name = name
+        self.errors = errors
+        self.sentences = sentences
+        self.index = index
+
+
+@dataclass(frozen=True, slots=True)
+class JobMessage:
+    """A valid job with what its Celery message needs."""
+
+    name: str
+    idempotency_key: str
+    task_id: str
+    kwargs: Mapping[str, Any]  # JSON values; only the fields that were given
+    want_result: bool
+
+    def body(self) -> tuple[Any, ...]:
+        """The payload of Celery's protocol 2: [args, kwargs, embed]."""
+        return (), self.kwargs, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+
+    def headers(self) -> dict[str, Any]:
+        """The headers of Celery's protocol 2. The representations are for logs and monitors: no amounts in them."""
+        return {
+            "lang": "py",
+            "task": self.name,
+            "id": self.task_id,
+            "shadow": None,
+            "eta": None,
+            "expires": None,
+            "group": None,
+            "group_index": None,
+            "retries": 0,
+            "timelimit": [None, None],
+            "root_id": self.task_id,
+            "parent_id": None,
+            "argsrepr": "()",
+            "kwargsrepr": f"{self.name} key={self.idempotency_key}",
+            "origin": f"gen{os.getpid()}@{socket.gethostname()}",
+            "ignore_result": not self.want_result,
+            "replaced_task_nesting": 0,
+            "stamped_headers": None,
+            "stamps": {},
+        }
+
+
+def job_message(job: JobSpec, producer: str, want_result: bool) -> JobMessage:
+    """The message for a job, by `producer` unless the job names another. Raises InvalidJob."""
+    body = understood(job, producer)
+    return JobMessage(
+        name=body.NAME,
+        idempotency_key=body.idempotency_key,
+        task_id=str(uuid4()),
+        # Decimals become strings, times RFC 3339: what JSON could not carry exactly is text.
+        kwargs=body.model_dump(mode="json", exclude_unset=True),
+        want_result=want_result,
+    )
+
+
+def understood(job: JobSpec, producer: str) -> Contract:
+    """The valid contract of a job. Raises InvalidJob for what the worker would refuse without looking at a balance."""
+    if isinstance(job, Contract):
+        name, body = job.NAME, job
+        if "producer" not in body.model_fields_set:
+            body = body.model_copy(update={"producer": producer})
+    else:
+        name, kwargs = job
+        body = _parsed(name, {"producer": producer, **kwargs})
+    command = body.to_command()
+    if isinstance(command, Refusal):
+        raise _refused(name, body, command)
+    return body
+
+
+def _parsed(name: str, kwargs: Mapping[str, Any]) -> Contract:
+    contract = CATALOGUE.get(name)
+    if contract is None:
+        known = ", ".join(CATALOGUE)
+        error = {"type": "unknown_job", "loc": ["body"], "msg": f"There are {known}", "input": name}
+        raise InvalidJob(name, [error], [f"there is no such job; there are {known}"])
+    try:
+        return contract.model_validate(kwargs)
+    except ValidationError as error:
+        sentences = [
+            _sentence(".".join(map(str, item["loc"])), item["type"], item["input"], item["msg"])
+            for item in error.errors(include_url=False, include_context=False)
+        ]
+        raise InvalidJob(name, violations(error), sentences) from error
+
+
+def _refused(name: str, body: Contract, refusal: Refusal) -> InvalidJob:
+    details = refusal.details
+    fields = [details["field"]] if "field" in details else list(details.get("fields", ()))
+    values = {field: getattr(body, field, None) for field in fields}
+    errors = [
+        {"type": refusal.code.value, "loc": ["body", field], "msg": refusal.message, "input": _plain(value)}
+        for field, value in values.items()
+    ]
+    shown = ", ".join(f"{field} = {_shown(value)}" for field, value in values.items())
+    return InvalidJob(name, errors, [f"{shown}: {refusal.message}" if shown else refusal.message])
+
+
+def _sentence(field: str, kind: str, value: Any, rule: str) -> str:
+    if not field:
+        return rule  # about the body as a whole
+    if kind == "missing":
+        return f"{field} is missing"
+    return f"{field} = {_shown(value)}: {rule}"
+
+
+def _shown(value: Any) -> str:
+    text = str(value) if type(value).__name__ == "Decimal" else repr(value)
+    if len(text) > _VALUE_LENGTH_MAX:
+        text = f"{text[:_VALUE_LENGTH_MAX]}…"
+    return text if value is None else f"{text} ({type(value).__name__})"
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

@@ -1,0 +1,210 @@
+"""A method for each job of the catalogue, with the fields of its contract: what an editor completes and mypy checks.
+
+A field that is not given is not sent. Numbers of credits and currency are decimals: int, Decimal, or a string such as
+"12.50"; a float is refused. Every method returns when the broker has the job, and raises InvalidJob or PublishFailed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+
+from models.contracts.users import PromoGroup, Subscription
+from models.contracts.wallets import Reason, Trigger, WalletConfig
+from tasks.handles import JobHandle
+from tasks.job_message import ABSENT, Absent, JobSpec
+
+Number = Decimal | int | str
+Time = datetime | str
+Json = dict[str, Any]
+
+
+class JobMethods(ABC):
+    @abstractmethod
+    def submit(self, job: JobSpec, *, want_result: bool = True) -> JobHandle: ...
+
+    def _call(self, name: str, arguments: dict[str, Any]) -> JobHandle:
+        fields = {key: value for key, value in arguments.items() if key not in _OURS and value is not ABSENT}
+        return self.submit((name, fields), want_result=arguments["want_result"])
+
+    # Each method hands on its locals(): they are its arguments, once each. A test holds them to the contract.
+
+    def wallets_create(
+        self,
+        *,
+        idempotency_key: str,
+        wallet_id: str,
+        customer_id: str | Absent | None = ABSENT,
+        name: str | Absent = ABSENT,
+        description: str | Absent = ABSENT,
+        currency: str | Absent = ABSENT,
+        wallet_type: Literal["PROMOTIONAL", "PRE_PAID"] | Absent = ABSENT,
+        conversion_rate: Number | Absent = ABSENT,
+        scale: int | Absent = ABSENT,
+        floor: Number | Absent = ABSENT,
+        config: WalletConfig | Json | Absent = ABSENT,
+        auto_topup_trigger: Trigger | Absent = ABSENT,
+        auto_topup_min_balance: Number | Absent | None = ABSENT,
+        auto_topup_amount: Number | Absent | None = ABSENT,
+        occurred_at: Time | Absent | None = ABSENT,
+        metadata: dict[str, str] | Absent | None = ABSENT,
+        want_result: bool = True,
+    ) -> JobHandle:
+        """Open a wallet. `floor`, `auto_topup_min_balance` and `auto_topup_amount` are in credits."""
+        return self._call("wallets.create", locals())
+
+    def wallets_update(
+        self,
+        *,
+        idempotency_key: str,
+        wallet_id: str,
+        name: str | Absent | None = ABSENT,
+        description: str | Absent | None = ABSENT,
+        config: WalletConfig | Json | Absent | None = ABSENT,
+        wallet_status: Literal["active", "frozen"] | Absent | None = ABSENT,
+        auto_topup_trigger: Trigger | Absent | None = ABSENT,
+        auto_topup_min_balance: Number | Absent | None = ABSENT,
+        auto_topup_amount: Number | Absent | None = ABSENT,
+        occurred_at: Time | Absent | None = ABSENT,
+        metadata: dict[str, str] | Absent | None = ABSENT,
+        want_result: bool = True,
+    ) -> JobHandle:
+        """Change a wallet's terms, auto top-up policy or status; what is absent or None stays as it is."""
+        return self._call("wallets.update", locals())
+
+    def wallets_top_up(
+        self,
+        *,
+        idempotency_key: str,
+        wallet_id: str,
+        transaction_reason: Reason,
+        credits_to_add: Number | Absent | None = ABSENT,
+        amount: Number | Absent | None = ABSENT,
+        expiry_date_utc: Time | date | Absent | None = ABSENT,
+        priority: int | Absent | None = ABSENT,
+        description: str | Absent | None = ABSENT,
+        occurred_at: Time | Absent | None = ABSENT,
+        metadata: dict[str, str] | Absent | None = ABSENT,
+        want_result: bool = True,
+    ) -> JobHandle:
+        """Add credits to a wallet: `credits_to_add`, or `amount` in the wallet's currency."""
+        return self._call("wallets.top_up", locals())
+
+    def wallets_debit(
+        self,
+        *,
+        idempotency_key: str,
+        wallet_id: str,
+        credits: Number | Absent | None = ABSENT,
+        amount: Number | Absent | None = ABSENT,
+        transaction_reason: Reason | Absent = ABSENT,
+        description: str | Absent | None = ABSENT,
+        occurred_at: Time | Absent | None = ABSENT,
+        metadata: dict[str, str] | Absent | None = ABSENT,
+        want_result: bool = True,
+    ) -> JobHandle:
+        """Spend credits of a wallet: `credits`, or `amount` in the wallet's currency."""
+        return self._call("wallets.debit", locals())
+
+    def wallets_terminate(
+        self,
+        *,
+        idempotency_key: str,
+        wallet_id: str,
+        description: str | Absent | None = ABSENT,
+        occurred_at: Time | Absent | None = ABSENT,
+        metadata: dict[str, str] | Absent | None = ABSENT,
+        want_result: bool = True,
+    ) -> JobHandle:
+        """Take what is left in a wallet and close it."""
+        return self._call("wallets.terminate", locals())
+
+    def users_upsert(
+        self,
+        *,
+        idempotency_key: str,
+        user_id: int,
+        telegram_id: int | Absent | None = ABSENT,
+        username: str | Absent | None = ABSENT,
+        first_name: str | Absent | None = ABSENT,
+        last_name: str | Absent | None = ABSENT,
+        language: str | Absent | None = ABSENT,
+        status: Literal["active", "blocked", "deleted"] | Absent | None = ABSENT,
+        referral_code: str | Absent | None = ABSENT,
+        referred_by_id: int | Absent | None = ABSENT,
+        has_had_paid_subscription: bool | Absent | None = ABSENT,
+        has_made_first_topup: bool | Absent | None = ABSENT,
+        last_activity: Time | Absent | None = ABSENT,
+        promo_group: PromoGroup | Json | Absent | None = ABSENT,
+        subscription: Subscription | Json | Absent | None = ABSENT,
+        floor_kopeks: int | Absent | None = ABSENT,
+        occurred_at: Time | Absent | None = ABSENT,
+        metadata: dict[str, str] | Absent | None = ABSENT,
+        want_result: bool = True,
+    ) -> JobHandle:
+        """Make a user known, or change the fields given. None clears a field that may be empty; absent leaves it."""
+        return self._call("users.upsert", locals())
+
+    def users_update_balance(
+        self,
+        *,
+        idempotency_key: str,
+        amount_kopeks: int,
+        user_id: int | Absent | None = ABSENT,
+        telegram_id: int | Absent | None = ABSENT,
+        description: str | Absent | None = ABSENT,
+        create_transaction: bool | Absent = ABSENT,
+        occurred_at: Time | Absent | None = ABSENT,
+        metadata: dict[str, str] | Absent | None = ABSENT,
+        want_result: bool = True,
+    ) -> JobHandle:
+        """Correct a user's balance by a signed amount in kopeks. Exactly one of `user_id` and `telegram_id`."""
+        return self._call("users.update_balance", locals())
+
+    def apps_upsert(
+        self,
+        *,
+        idempotency_key: str,
+        app_id: str | int,
+        store_id: str | int,
+        decrease_only: bool | Absent | None = ABSENT,
+        occurred_at: Time | Absent | None = ABSENT,
+        metadata: dict[str, str] | Absent | None = ABSENT,
+        want_result: bool = True,
+    ) -> JobHandle:
+        """Make the app of a store known, or change its rule."""
+        return self._call("apps.upsert", locals())
+
+    def apps_update_balance(
+        self,
+        *,
+        idempotency_key: str,
+        app_id: str | int,
+        store_id: str | int,
+        balance: int,
+        occurred_at: Time | Absent | None = ABSENT,
+        metadata: dict[str, str] | Absent | None = ABSENT,
+        want_result: bool = True,
+    ) -> JobHandle:
+        """Set an app's balance to an absolute value. Give `occurred_at` when sets may overtake each other."""
+        return self._call("apps.update_balance", locals())
+
+    def entries_reverse(
+        self,
+        *,
+        idempotency_key: str,
+        job_id: UUID | str,
+        force: bool | Absent = ABSENT,
+        description: str | Absent | None = ABSENT,
+        occurred_at: Time | Absent | None = ABSENT,
+        metadata: dict[str, str] | Absent | None = ABSENT,
+        want_result: bool = True,
+    ) -> JobHandle:
+        """Take the entry of a job back, once. `force`: even when the funds are gone."""
+        return self._call("entries.reverse", locals())
+
+
+_OURS = ("self", "want_result")

@@ -1,0 +1,218 @@
+"""Getting messages accepted by the broker: either it has taken them, or the caller is told that it may not have.
+
+Redis: the list of the queue, through the anonymous exchange, so that there is no binding to be lost.
+RabbitMQ: a durable quorum queue; every message is mandatory and confirmed, so that neither a missing nor a full queue
+swallows one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from threading import Event, Lock
+from time import monotonic
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from kombu import Connection, Producer
+
+from tasks.job_message import JobMessage
+from tasks.queues import queue_arguments
+from tasks.results import REPLY_EXPIRES_S, broker_connection, broker_errors, connect, reply_queue
+
+ATTEMPTS: Final = 3
+PAUSE_S: Final = 0.2  # before the second attempt; twice as long before each further one
+_PERSISTENT: Final = 2
+_NOT_FOUND: Final = 404
+
+
+class NotAccepted(Exception):
+    """The broker did not confirm the messages, whatever was tried. They may be in the queue or not."""
+
+
+class Refused(Exception):
+    """The broker answered that it does not take a message."""
+
+
+class Link(Protocol):
+    """One open connection to the broker."""
+
+    def send(self, messages: Sequence[JobMessage]) -> None:
+        """Returns when the broker has taken all of them; raises what the broker or the network did instead."""
+
+    def close(self) -> None:
+        """Takes leave of the broker."""
+
+    def drop(self) -> None:
+        """Gives up a connection on which something has failed, without another word to the broker."""
+
+
+class Publisher:
+    """One process's way to the queue. Threads take turns."""
+
+    def __init__(self, broker_url: str, queue: str, reply_to: str, timeout_s: float) -> None:
+        self._broker_url = broker_url
+        self._queue = queue
+        self._reply_to = reply_to
+        self._timeout_s = timeout_s
+        self._lock = Lock()
+        self._link: Link | None = None
+        self._closed = False
+
+    def publish(self, messages: Sequence[JobMessage]) -> None:
+        """Publishes all of them in their order. Raises NotAccepted when the broker did not confirm that it has them."""
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the client is closed")
+            for attempt in range(1, ATTEMPTS + 1):
+                connection = broker_connection(self._broker_url, self._timeout_s)
+                try:
+                    if self._link is None:
+                        self._link = self._open(connection)
+                    self._link.send(messages)
+                    return
+                except (*broker_errors(connection), Refused) as error:
+                    # What an earlier attempt got through is there twice then: the key makes that one job.
+                    self._drop()
+                    if attempt == ATTEMPTS:
+                        raise NotAccepted(f"{type(error).__name__}: {error}") from error
+                    Event().wait(PAUSE_S * 2 ** (attempt - 1))
+
+    def _open(self, connection: Connection) -> Link:
+        connect(connection)
+        if urlsplit(self._broker_url).scheme.startswith("amqp"):
+            arguments = queue_arguments(self._broker_url)
+            return AmqpLink(connection, self._queue, arguments, self._reply_to, self._timeout_s)
+        return RedisLink(connection, self._queue)
+
+    def _drop(self) -> None:
+        if self._link is not None:
+            self._link.drop()
+            self._link = None
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            try:
+                if self._link is not None:
+                    self._link.close()
+            except broker_errors(broker_connection(self._broker_url, self._timeout_s)):
+                self._drop()  # everything was confirmed before: there is nothing left to lose
+
+
+class RedisLink:
+    """Messages are LPUSHed through one pipeline: one round trip for all of them."""
+
+    def __init__(self, connection: Connection, queue: str) -> None:
+        self._connection = connection
+        self._queue = queue
+        self._producer = Producer(connection.channel(), auto_declare=False)
+
+    def send(self, messages: Sequence[JobMessage]) -> None:
+        with self._producer.batch(max_size=len(messages)):
+            for message in messages:
+                _publish(self._producer, self._queue, message, reply_to="")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def drop(self) -> None:
+        _discard(self._connection)
+
+
+class AmqpLink:
+    """Messages are sent one after the other and confirmed together: one wait for all of them."""
+
+    def __init__(
+        self, connection: Connection, queue: str, arguments: dict[str, Any] | None, reply_to: str, timeout_s: float
+    ) -> None:
+        self._connection = connection
+        self._queue = queue
+        self._reply_to = reply_to
+        self._timeout_s = timeout_s
+        self._declare(arguments)
+        channel: Any = connection.channel()
+        channel.confirm_select()
+        channel.events["basic_ack"].add(self._on_ack)
+        channel.events["basic_nack"].add(self._on_nack)
+        channel.events["basic_return"].add(self._on_return)
+        self._producer = Producer(channel, auto_declare=False)
+        self._replies = connection.channel()
+        self._lease_ends = 0.0  # monotonic seconds; 0: no reply queue has been declared
+        self._sent = 0
+        self._unsettled: set[int] = set()  # delivery tags; the broker counts the messages of a channel from 1
+        self._refusals: list[str] = []
+
+    def _declare(self, arguments: dict[str, Any] | None) -> None:
+        channel: Any = self._connection.channel()
+        try:
+            # Only looked at when it is there: an operator may have made it with arguments of their own.
+            channel.queue_declare(self._queue, passive=True)
+        except self._connection.channel_errors as error:
+            if getattr(error, "code", None) != _NOT_FOUND:
+                raise
+            channel = self._connection.channel()  # the broker closed the other one
+            channel.queue_declare(self._queue, durable=True, auto_delete=False, arguments=arguments)
+        channel.close()
+
+    def send(self, messages: Sequence[JobMessage]) -> None:
+        if any(message.want_result for message in messages):
+            self._keep_reply_queue()
+        self._refusals.clear()
+        for message in messages:
+            self._sent += 1
+            self._unsettled.add(self._sent)
+            _publish(self._producer, self._queue, message, self._reply_to, mandatory=True, timeout=self._timeout_s)
+        deadline = monotonic() + self._timeout_s
+        while self._unsettled:
+            self._connection.drain_events(timeout=max(0.01, deadline - monotonic()))
+        if self._refusals:
+            raise Refused(f"{len(self._refusals)} of {len(messages)} messages: {self._refusals[0]}")
+
+    def _keep_reply_queue(self) -> None:
+        # Declaring it again is what keeps an expiring queue alive while nobody reads it.
+        if self._reply_to and monotonic() >= self._lease_ends:
+            reply_queue(self._reply_to)(self._replies).declare()
+            self._lease_ends = monotonic() + REPLY_EXPIRES_S / 24
+
+    def _on_ack(self, tag: int, multiple: bool) -> None:
+        self._settle(tag, multiple)
+
+    def _on_nack(self, tag: int, multiple: bool) -> None:
+        self._refusals += [f"queue {self._queue} does not take it (full?)"] * len(self._settle(tag, multiple))
+
+    def _on_return(self, error: Exception, exchange: str, routing_key: str, message: object) -> None:
+        # Its confirmation follows: RabbitMQ confirms what it could not route too, after having returned it.
+        self._refusals.append(f"queue {routing_key}: {error}")
+
+    def _settle(self, tag: int, multiple: bool) -> set[int]:
+        settled = {each for each in self._unsettled if each <= tag} if multiple else {tag}
+        self._unsettled -= settled
+        return settled
+
+    def close(self) -> None:
+        if self._lease_ends:
+            self._replies.queue_delete(self._reply_to)  # nobody reads it any more
+        self._connection.close()
+
+    def drop(self) -> None:
+        _discard(self._connection)
+
+
+def _publish(producer: Producer, queue: str, message: JobMessage, reply_to: str, **options: Any) -> None:
+    producer.publish(
+        message.body(),
+        exchange="",
+        routing_key=queue,
+        serializer="json",
+        headers=message.headers(),
+        delivery_mode=_PERSISTENT,
+        correlation_id=message.task_id,
+        reply_to=reply_to if message.want_result else "",
+        **options,
+    )
+
+
+def _discard(connection: Connection) -> None:
+    with contextlib.suppress(OSError):  # nothing is in flight on it: what it has to say no longer matters
+        connection.collect()
