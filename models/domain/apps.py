@@ -30,6 +30,8 @@ def set_balance(command: AppSet, account: Account | None, job: Job, facts: Facts
             "The balance of this app may only decrease",
             {"balance": account.balance, "requested": command.balance},
         )
+    if not ledger.fits(account, command.balance - account.balance):
+        return Refusal(Code.BALANCE_OVERFLOW, "The difference is larger than an entry can hold")
     # A set without a time is ordered by its arrival, so its time is now.
     ordered = replace(account, set_at=decided_at or facts.now)
     if command.balance == account.balance:

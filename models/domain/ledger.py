@@ -74,8 +74,8 @@ class Entry:
 
 
 def fits(account: Account, amount: int) -> bool:
-    """Whether the balance after `amount` is a number that an account can hold."""
-    return -UNITS_MAX <= account.balance + amount <= UNITS_MAX
+    """Whether `amount` and the balance after it are numbers that an account can hold."""
+    return max(abs(amount), abs(account.balance + amount)) <= UNITS_MAX
 
 
 def passes_floor(account: Account, amount: int, locked: int = 0) -> bool:
