@@ -1,13 +1,27 @@
 """docs/deployment.md is true: its grants make the ledger append-only for the workers' role, and cover every table."""
 
+import random
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, inspect, text
+import sqlalchemy
+from kombu import Connection
+from sqlalchemy import create_engine, inspect, make_url, text
 from sqlalchemy.exc import ProgrammingError
+
+from models.domain.decision import Limits
+from models.domain.retry import RetryPolicy
+from models.store.session import make_engine
+from tasks import autotopup, expiry, housekeeping
+from tasks.client import BalanceClient
+from tasks.settling import Settler
+from tests.acceptance.compose import Local
+from tests.acceptance.system import wait_until
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "deployment.md").read_text()
 ROLE = "balance_app"
@@ -18,8 +32,37 @@ def sql_block() -> str:
     return str(block)
 
 
+def scalar(url: str, query: str) -> Any:
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            return connection.scalar(text(query))
+    finally:
+        engine.dispose()
+
+
+def publish_a_job_without_a_key(broker_url: str) -> None:
+    headers = {"task": "users.update_balance", "id": "00000000-0000-4000-8000-000000000000", "lang": "py"}
+    with Connection(broker_url) as connection, connection.Producer() as producer:
+        producer.publish([[], {}, {}], exchange="", routing_key="balance", headers=headers, serializer="json")
+
+
+@pytest.fixture
+def worker_database_url(database_url: str) -> Iterator[str]:
+    """The database through the page's role, which has no other privileges than the page's."""
+    password = uuid.uuid4().hex
+    engine = create_engine(database_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(sql_block()))
+        connection.execute(text(f"alter role {ROLE} password '{password}'"))
+        yield make_url(database_url).set(username=ROLE, password=password).render_as_string(hide_password=False)
+        connection.execute(text(f"drop owned by {ROLE}"))
+        connection.execute(text(f"drop role {ROLE}"))
+    engine.dispose()
+
+
 @contextmanager
-def granted(url: str) -> Iterator[Connection]:
+def granted(url: str) -> Iterator[sqlalchemy.Connection]:
     """A connection of the owner, after the page's statements; the role is rolled back with the rest."""
     engine = create_engine(url)
     try:
@@ -47,3 +90,41 @@ def test_role_of_the_workers_cannot_rewrite_the_ledger(database_url: str, statem
         connection.execute(text("select count(*) from entries"))
         with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"):
             connection.execute(text(statement))
+
+
+def test_these_privileges_are_enough_to_work(
+    worker_database_url: str, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    local = Local("worker", tmp_path, {"postgres": worker_database_url, "redis": redis_url})
+    with local.running() as process, BalanceClient(redis_url) as client:
+        local.wait_until_healthy(process)
+        jobs = [
+            client.users_upsert(idempotency_key="user", user_id=1),
+            client.users_update_balance(idempotency_key="pay", user_id=1, amount_kopeks=500),
+            client.apps_upsert(idempotency_key="app", app_id="a", store_id="s"),
+            client.apps_update_balance(idempotency_key="set", app_id="a", store_id="s", balance=7),
+            client.wallets_create(idempotency_key="wallet", wallet_id="w"),
+            client.wallets_top_up(
+                idempotency_key="grant",
+                wallet_id="w",
+                credits_to_add="2",
+                transaction_reason="FREE_CREDIT_GRANT",
+                expiry_date_utc="2100-01-01T00:00:00Z",
+            ),
+            client.wallets_debit(idempotency_key="use", wallet_id="w", credits="1"),
+        ]
+        assert [job.get(timeout_s=30).status for job in jobs] == ["applied"] * len(jobs)
+        for _ in range(2):  # the second one is counted on the row of the first
+            publish_a_job_without_a_key(redis_url)
+        wait_until(
+            "the dead letter", condition=lambda: scalar(database_url, "select max(attempts) from dead_letters") == 2
+        )
+        local.stop(process)
+
+
+def test_these_privileges_are_enough_for_the_scheduled_sweeps(worker_database_url: str) -> None:
+    engine = make_engine(worker_database_url)
+    policy = RetryPolicy(base_s=0.01, cap_s=0.01, limit=1)
+    settler = Settler(engine, Limits(max_amount_kopeks=100), policy, wait=lambda _seconds: None, random=random.random)
+    assert autotopup.scan(settler, 10) == expiry.expire(settler, 10) == housekeeping.prune(settler, 1, 10) == 0
+    engine.dispose()
