@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any, Final
 
 from celery import Celery
-from celery.exceptions import TimeoutError as ResultTimeout
+from celery.states import READY_STATES
 from sqlalchemy import Engine
 
 from models.domain.accounts import Account, AccountKey, Kind
@@ -23,8 +23,7 @@ from models.store.audit import Report, audit
 from models.store.session import snapshot
 from worker.clock import now
 
-_ANSWER_TIMEOUT_S: Final = 20
-_EVENT_TIMEOUT_S: Final = 20
+_TIMEOUT_S: Final = 20
 PARKED: Final = "parked"
 
 
@@ -162,13 +161,9 @@ class Tour:
 
     def play(self, step: Step) -> Answer:
         """Publishes the message as any Celery client would and checks the answer. Raises Unexpected."""
-        with Celery(broker=self.broker_url, backend=self.broker_url, set_as_current=False) as client:
-            result = client.send_task(step.job, kwargs=dict(step.arguments), queue=self.queue)
-            try:
-                document = result.get(timeout=_ANSWER_TIMEOUT_S, propagate=False)
-            except ResultTimeout as error:
-                raise Unexpected(f"{step.says}: no answer within {_ANSWER_TIMEOUT_S} s") from error
-        answer = _answer(step, document)
+        with Celery(broker=self.broker_url, set_as_current=False) as client:
+            task_id = client.send_task(step.job, kwargs=dict(step.arguments), queue=self.queue).id
+        answer = _answer(step, self._result(step, task_id))
         if (answer.code, answer.replayed) != (step.code, step.replayed):
             raise Unexpected(
                 f"{step.says}: answered {answer.code}{' (replayed)' if answer.replayed else ''}, expected {step.code}"
@@ -179,11 +174,7 @@ class Tour:
 
     def wait_for_entry(self, what: str, wanted: Callable[[Entry], bool]) -> None:
         """Returns once the wallet has such an entry. Raises Unexpected when it does not come in time."""
-        deadline, pause = monotonic() + _EVENT_TIMEOUT_S, Flag()
-        while not any(wanted(entry) for entry in self.entries(self.wallet)[1]):
-            if monotonic() > deadline:
-                raise Unexpected(f"{what} did not come within {_EVENT_TIMEOUT_S} s")
-            pause.wait(0.1)
+        wait_for(what, lambda: any(wanted(entry) for entry in self.entries(self.wallet)[1]))
 
     def entries(self, key: AccountKey) -> tuple[Account, list[Entry]]:
         """The account and its ledger, oldest first."""
@@ -200,6 +191,11 @@ class Tour:
             raise Unexpected(f"the ledger does not add up: {report.findings[0]}")
         return report
 
+    def _result(self, step: Step, task_id: str) -> Any:
+        with Celery(backend=self.broker_url, set_as_current=False) as client:
+            met = wait_for(f"{step.says}: an answer", lambda: _ready(client.backend.get_task_meta(task_id)))
+        return met["result"]
+
     def _key(self, name: str) -> dict[str, Any]:
         return {"idempotency_key": f"demo-{self.run}-{name}"}
 
@@ -209,6 +205,20 @@ class Tour:
         self.counts.parked += answer.code == PARKED
         self.counts.applied += answer.code == "applied" and not answer.replayed
         self.counts.refused += answer.code not in ("applied", PARKED)
+
+
+def wait_for(what: str, look: Callable[[], Any]) -> Any:
+    """What `look` finds, once it finds something. Raises Unexpected when that takes too long."""
+    deadline, pause = monotonic() + _TIMEOUT_S, Flag()
+    while not (found := look()):
+        if monotonic() > deadline:
+            raise Unexpected(f"{what} did not come within {_TIMEOUT_S} s")
+        pause.wait(0.05)
+    return found
+
+
+def _ready(meta: dict[str, Any]) -> dict[str, Any] | None:
+    return meta if meta["status"] in READY_STATES else None
 
 
 def _answer(step: Step, document: Any) -> Answer:
