@@ -166,10 +166,10 @@ def account_of(key: AccountKey, face: Face, **changes: Any) -> Account:
 
 
 def grant(number: int, remaining: int, *, priority: int | None = None, days: int | None = None, age: int = 0) -> Grant:
-    """Grant `number`, expiring `days` from NOW (negative: expired), made `age` days before it."""
+    """Grant `number` of 100 units, expiring `days` from NOW (negative: expired), made `age` days before it."""
     expires_at = None if days is None else NOW + timedelta(days=days)
     made = NOW - timedelta(days=age)
-    return Grant(UUID(int=number), max(remaining, 1), remaining, priority, expires_at, made)
+    return Grant(UUID(int=number), 100, remaining, priority, expires_at, made)
 
 
 def remaining(found: Sequence[Grant]) -> Mapping[int, int]:

@@ -1,0 +1,161 @@
+"""What a wallet does as time passes: grants expire, top-ups come late. `now` is an argument, so no test waits."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from models.domain.accounts import Account, AccountKey, Kind, TopUpTrigger, Wallet, WalletStatus
+from models.domain.commands import Job, WalletAutoTopUp
+from models.domain.decide import decide
+from models.domain.decision import Decision, Facts
+from models.domain.events import EventType
+from models.domain.outcome import Code, Refusal
+from tasks.sweep import system_job
+from tests.builders import NOW, expire_job, grant, job, remaining, wallet_account
+
+WALLET = AccountKey(Kind.WALLET, "w")
+JOB_ID = UUID(int=99)
+DUE: dict[str, Any] = {
+    "trigger": TopUpTrigger.BALANCE_BELOW_THRESHOLD,
+    "min_balance": 10,
+    "top_up_amount": 50,
+    "due_at": NOW,
+    "crossing": 3,
+}
+
+
+def decided(asked: Job, account: Account, now: datetime = NOW) -> Decision:
+    decision = decide(replace(asked, id=JOB_ID), account, Facts(now))
+    assert isinstance(decision, Decision), decision
+    return decision
+
+
+def code(asked: Job, account: Account | None, now: datetime = NOW) -> Code:
+    decision = decide(asked, account, Facts(now))
+    return decision.code
+
+
+def debit(credits: int) -> Job:
+    return job("wallets.debit", wallet_id="w", credits=credits)
+
+
+def top_up(**fields: Any) -> Job:
+    return job("wallets.top_up", wallet_id="w", credits_to_add=10, transaction_reason="INVOICE_REFUND", **fields)
+
+
+def auto_top_up(crossing: int) -> Job:
+    return system_job("autotopup.top_up", str(crossing), {}, WalletAutoTopUp(WALLET, crossing))
+
+
+@pytest.mark.parametrize(
+    ("after", "credits", "expected"),
+    [
+        (timedelta(0), 15, Code.APPLIED),
+        (timedelta(days=1) - timedelta(microseconds=1), 15, Code.APPLIED),
+        (timedelta(days=1), 15, Code.INSUFFICIENT_FUNDS),  # the moment itself is too late
+        (timedelta(days=1), 5, Code.APPLIED),
+        (timedelta(days=1), 6, Code.INSUFFICIENT_FUNDS),
+    ],
+)
+def test_a_grant_can_be_spent_until_the_moment_it_expires(after: timedelta, credits: int, expected: Code) -> None:
+    account = wallet_account(balance=15, grants=(grant(1, 10, days=1),))
+    assert code(debit(credits), account, NOW + after) is expected
+
+
+def test_a_debit_after_expiry_leaves_the_expired_grant_to_the_sweep() -> None:
+    account = wallet_account(balance=25, grants=(grant(1, 10, days=-1), grant(2, 10, days=1)))
+    decision = decided(debit(12), account)
+    assert remaining(decision.account.grants) == {1: 10, 2: 0}
+    assert decision.account.balance == 13
+
+
+def test_what_is_available_leaves_out_what_has_expired_and_what_the_floor_holds() -> None:
+    account = wallet_account(balance=25, floor=-2, grants=(grant(1, 10, days=-1),))
+    refusal = decide(debit(18), account, Facts(NOW))
+    assert isinstance(refusal, Refusal)
+    assert refusal.details == {"requested": "18", "available": "17"}
+    assert code(debit(17), account) is Code.APPLIED
+
+
+@pytest.mark.parametrize(
+    ("expiry", "expected"),
+    [
+        (NOW + timedelta(microseconds=1), Code.APPLIED),
+        (NOW, Code.EXPIRY_NOT_IN_FUTURE),
+        (NOW - timedelta(days=1), Code.EXPIRY_NOT_IN_FUTURE),
+    ],
+)
+def test_a_grant_must_expire_later_than_now(expiry: datetime, expected: Code) -> None:
+    assert code(top_up(expiry_date_utc=expiry), wallet_account()) is expected
+
+
+@pytest.mark.parametrize(("fields", "grants"), [({}, 0), ({"priority": 0}, 1), ({"expiry_date_utc": "2999-01-01"}, 1)])
+def test_only_credits_with_terms_become_a_grant_named_by_their_job(fields: dict[str, Any], grants: int) -> None:
+    decision = decided(top_up(**fields), wallet_account(balance=5))
+    assert [item.id for item in decision.account.grants] == [JOB_ID] * grants
+    assert decision.account.balance == 15
+
+
+def test_expiry_takes_what_is_left_and_the_floor_is_no_obstacle() -> None:
+    # 3 of plain credits are owed: the grant covered them, and takes its cover away.
+    account = wallet_account(balance=7, grants=(grant(1, 10, days=-1),))
+    decision = decided(expire_job(WALLET, str(UUID(int=1))), account)
+    assert (decision.account.balance, remaining(decision.account.grants)) == (-3, {1: 0})
+    assert decision.entry is not None
+    assert (decision.entry.amount, decision.entry.note.draws) == (-10, ((UUID(int=1), 10),))
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_expiry_of_what_is_used_up_or_unknown_is_unchanged(number: int) -> None:
+    account = wallet_account(balance=7, grants=(grant(1, 0, days=-1),))
+    decision = decided(expire_job(WALLET, str(UUID(int=number))), account)
+    assert (decision.code, decision.entry, decision.account) == (Code.UNCHANGED, None, account)
+
+
+def test_expiry_below_the_minimum_arms_the_wallet() -> None:
+    account = wallet_account(balance=15, grants=(grant(1, 10, days=-1),), **{**DUE, "due_at": None})
+    decision = decided(expire_job(WALLET, str(UUID(int=1))), account)
+    assert isinstance(decision.account.face, Wallet)
+    assert (decision.account.face.due_at, decision.account.face.crossing) == (NOW, 4)
+    assert EventType.WALLET_BALANCE_DROPPED in decision.events
+
+
+def test_auto_top_up_answers_its_crossing_once() -> None:
+    decision = decided(auto_top_up(3), wallet_account(balance=5, **DUE))
+    assert decision.account.balance == 55
+    assert decision.events == (EventType.WALLET_TRANSACTION_CREATED, EventType.WALLET_BALANCE_RECOVERED)
+    assert code(auto_top_up(3), decision.account) is Code.TOP_UP_NOT_DUE
+
+
+def test_auto_top_up_that_does_not_reach_the_minimum_waits_for_the_next_debit() -> None:
+    decision = decided(auto_top_up(3), wallet_account(balance=5, **{**DUE, "top_up_amount": 1}))
+    after = decision.account.face
+    assert isinstance(after, Wallet)
+    assert (after.due_at, after.crossing, decision.account.balance) == (None, 3, 6)
+    again = decided(debit(1), decision.account).account.face
+    assert isinstance(again, Wallet)
+    assert (again.due_at, again.crossing) == (NOW, 4)
+
+
+@pytest.mark.parametrize(
+    ("crossing", "terms"),
+    [
+        (2, {}),
+        (4, {}),
+        (3, {"due_at": None}),
+        (3, {"trigger": TopUpTrigger.DISABLED}),
+        (3, {"status": WalletStatus.FROZEN}),
+        (3, {"status": WalletStatus.CLOSED}),
+    ],
+    ids=["an older crossing", "one to come", "recovered", "switched off", "frozen", "closed"],
+)
+def test_auto_top_up_that_comes_too_late_is_refused(crossing: int, terms: dict[str, Any]) -> None:
+    assert code(auto_top_up(crossing), wallet_account(balance=5, **{**DUE, **terms})) is Code.TOP_UP_NOT_DUE
+
+
+def test_jobs_of_our_own_about_a_wallet_that_is_not_there_are_refused() -> None:
+    for asked in (auto_top_up(1), expire_job(WALLET, str(UUID(int=1)))):
+        assert code(asked, None) is Code.WALLET_NOT_FOUND
