@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from models.contracts.apps import app_body
 from models.contracts.envelope import Contract
-from models.contracts.fields import Description
+from models.contracts.fields import OptionalDescription
 from models.contracts.users import user_body
 from models.contracts.wallets import wallet_body, wallet_error
 from models.domain import commands
@@ -37,7 +37,7 @@ class EntriesReverse(Contract):
 
     job_id: Annotated[JobId, Field(description="job_id in the outcome of the job to take back")]
     force: Annotated[bool, Field(description="Reverse even when the funds are gone")] = False
-    description: Description | None = None
+    description: OptionalDescription = None
 
     def to_command(self) -> commands.EntryReverse:
         return commands.EntryReverse(

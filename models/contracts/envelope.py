@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from models.contracts.fields import Identifier, Metadata, Time
+from models.contracts.fields import Identifier, OptionalMetadata, Time
 from models.domain.accounts import Account
 from models.domain.commands import SYSTEM_PRODUCER, Command
 from models.domain.decision import Facts
@@ -53,7 +53,7 @@ class Contract(Identity):
     SUMMARY: ClassVar[str]
 
     occurred_at: Annotated[Time | None, Field(description="When the publisher decided; orders absolute sets")] = None
-    metadata: Annotated[Metadata | None, Field(description="Notes of the publisher's, kept with the entry")] = None
+    metadata: Annotated[OptionalMetadata, Field(description="Notes of the publisher's, kept with the entry")] = None
 
     def meaning(self) -> str:
         """Canonical JSON of what is asked. Defaults are left out: a new optional field changes no old meaning."""

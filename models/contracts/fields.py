@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from models.domain import money
 
 DIGITS_MAX: Final = 30  # more than any balance has; keeps 1e999999999 from becoming a number
+T = TypeVar("T")
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
@@ -75,6 +76,10 @@ def _printable(value: str) -> str:
     return value
 
 
+def _or_none(value: T | None) -> T | None:
+    return value or None
+
+
 def _sorted(value: dict[str, str]) -> dict[str, str]:
     return dict(sorted(value.items()))
 
@@ -96,3 +101,6 @@ Id64 = Annotated[int, Field(ge=1, le=money.UNITS_MAX)]
 MetadataKey = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_storable)]
 MetadataValue = Annotated[str, Field(max_length=500), AfterValidator(_storable)]
 Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=50), AfterValidator(_sorted)]
+# Where empty means the same as absent, it is the same: one meaning, one fingerprint.
+OptionalDescription = Annotated[Description | None, AfterValidator(_or_none)]
+OptionalMetadata = Annotated[Metadata | None, AfterValidator(_or_none)]

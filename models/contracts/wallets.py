@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from models.contracts.envelope import Contract
-from models.contracts.fields import Description, Identifier, Name, Number, TimeOrDate
+from models.contracts.fields import Description, Identifier, Metadata, Name, Number, OptionalDescription, TimeOrDate
 from models.domain import accounts, commands, money
 from models.domain.accounts import Account, AccountKey, Kind
 from models.domain.decision import Facts
@@ -35,7 +35,7 @@ Reason = Literal[
     "WALLET_TERMINATION",
 ]
 Trigger = Literal["disabled", "balance_below_threshold"]
-Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$")]
+Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$"), AfterValidator(str.upper)]
 
 
 class WalletConfig(BaseModel):
@@ -83,7 +83,7 @@ class WalletsCreate(_WalletContract):
             customer_id=self.customer_id,
             name=self.name,
             description=self.description,
-            currency=self.currency.upper(),
+            currency=self.currency,
             wallet_type=accounts.WalletType(self.wallet_type),
             conversion_rate=self.conversion_rate,
             scale=self.scale,
@@ -99,6 +99,7 @@ class WalletsUpdate(_WalletContract):
     NAME: ClassVar[str] = "wallets.update"
     SUMMARY: ClassVar[str] = "Change a wallet's terms, auto top-up policy or status; what is absent stays as it is"
 
+    metadata: Annotated[Metadata | None, Field(description="The wallet's own; empty clears it")] = None
     name: Name | None = None
     description: Description | None = None
     config: WalletConfig | None = None
@@ -132,7 +133,7 @@ class WalletsTopUp(_WalletContract):
     transaction_reason: Reason
     expiry_date_utc: TimeOrDate | None = None
     priority: Annotated[int, Field(ge=0, lt=2**31, description="Lower is used first; absent: last")] | None = None
-    description: Description | None = None
+    description: OptionalDescription = None
 
     def to_command(self) -> commands.WalletTopUp | Refusal:
         if refusal := _unusable(self.transaction_reason, self.credits_to_add, self.amount, "credits_to_add"):
@@ -155,7 +156,7 @@ class WalletsDebit(_WalletContract):
     credits: Annotated[Number | None, Field(description="Credits; wins over amount when above zero")] = None
     amount: Annotated[Number | None, Field(description="In the wallet's currency; credits = amount ÷ rate")] = None
     transaction_reason: Reason = "INVOICE_PAYMENT"
-    description: Description | None = None
+    description: OptionalDescription = None
 
     def to_command(self) -> commands.WalletDebit | Refusal:
         if refusal := _unusable(self.transaction_reason, self.credits, self.amount, "credits"):
@@ -169,7 +170,7 @@ class WalletsTerminate(_WalletContract):
     NAME: ClassVar[str] = "wallets.terminate"
     SUMMARY: ClassVar[str] = "Take what is left in a wallet and close it"
 
-    description: Description | None = None
+    description: OptionalDescription = None
 
     def to_command(self) -> commands.WalletTerminate:
         return commands.WalletTerminate(self.account, self.description or "Wallet terminated")
