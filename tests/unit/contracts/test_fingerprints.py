@@ -1,0 +1,155 @@
+"""Meanings and their fingerprints, one body for each job, pinned as they are.
+
+A fingerprint is stored with a job for ever: it tells a replay from a conflict even after the body has been pruned. If
+one of these changes (a renamed field, a new default, another way to write a number, a library that serialises in
+another way), every publisher who repeats a job from before the upgrade is told `idempotency_conflict` instead of the
+first answer. So a failure here is not mended by new numbers: the change is made in another way, or old fingerprints go
+on being understood.
+"""
+
+from typing import Any
+
+import pytest
+
+from models.contracts.catalogue import CATALOGUE
+from models.contracts.message import parse
+
+PINNED: dict[str, tuple[dict[str, Any], str, str]] = {
+    # job: the body, its meaning, SHA-256 of name and meaning
+    "wallets.create": (
+        {
+            "wallet_id": "w_1",
+            "customer_id": "c",
+            "name": "Main",
+            "currency": "eur",
+            "wallet_type": "PROMOTIONAL",
+            "conversion_rate": "0.50",
+            "scale": 4,
+            "floor": "-1.0",
+            "config": {"allowed_price_types": ["USAGE"]},
+            "auto_topup_trigger": "balance_below_threshold",
+            "auto_topup_min_balance": "10",
+            "auto_topup_amount": "1e2",
+            "metadata": {"b": "2", "a": "1"},
+        },
+        '{"auto_topup_amount":"100","auto_topup_min_balance":"10","auto_topup_trigger":"balance_below_th'
+        'reshold","config":{"allowed_price_types":["USAGE"]},"conversion_rate":"0.5","currency":"EUR","c'
+        'ustomer_id":"c","floor":"-1","metadata":{"a":"1","b":"2"},"name":"Main","scale":4,"wallet_id":"'
+        'w_1","wallet_type":"PROMOTIONAL"}',
+        "47f04ac70a6d051e7efda998b60712774cb86ead8b4bbbc05c7fa54396051801",
+    ),
+    "wallets.update": (
+        {
+            "wallet_id": "w_1",
+            "name": "Other",
+            "wallet_status": "frozen",
+            "config": {"allowed_price_types": ["ALL"]},
+            "auto_topup_amount": "0.5",
+        },
+        '{"auto_topup_amount":"0.5","config":{},"name":"Other","wallet_id":"w_1","wallet_status":"frozen"}',
+        "cf60bb766c5ebe3431112b659d87eca4bff8d59f381be8e1b24f8149fcfd4674",
+    ),
+    "wallets.top_up": (
+        {
+            "wallet_id": "w_1",
+            "credits_to_add": "12.50",
+            "amount": "0",
+            "transaction_reason": "PURCHASED_CREDIT_DIRECT",
+            "expiry_date_utc": "2030-01-31",
+            "priority": 3,
+            "description": "Бонус",
+            "occurred_at": "2026-01-01T03:00:00.5+03:00",
+        },
+        '{"amount":"0","credits_to_add":"12.5","description":"Бонус","expiry_date_utc":"2030-01-31T00:00'
+        ':00Z","occurred_at":"2026-01-01T00:00:00.500000Z","priority":3,"transaction_reason":"PURCHASED_'
+        'CREDIT_DIRECT","wallet_id":"w_1"}',
+        "74cb0d5f833966fbccab0cd034ce8e44c7cfd1399fccb6eeb2c5c1b7fd5910f6",
+    ),
+    "wallets.debit": (
+        {"wallet_id": "w_1", "amount": "0.0000001", "transaction_reason": "INVOICE_PAYMENT"},
+        '{"amount":"1E-7","wallet_id":"w_1"}',
+        "225fd3cec92e72b7db8666816a80c34f77b261b1d926013f46045bb885fb9470",
+    ),
+    "wallets.terminate": (
+        {"wallet_id": "w_1", "description": "bye"},
+        '{"description":"bye","wallet_id":"w_1"}',
+        "52069318eadfb6f36c4cd6acba8c2aab90f472a14f124f6fac95bd0d581d305c",
+    ),
+    "users.upsert": (
+        {
+            "user_id": 1,
+            "telegram_id": 77,
+            "username": None,
+            "status": "blocked",
+            "last_activity": "2026-01-01T00:00:00Z",
+            "promo_group": {"id": 1, "name": "VIP", "server_discount_percent": 10},
+            "subscription": {"id": 2, "status": "trial", "end_date": "2026-02-01T00:00:00Z", "connected_squads": ["a"]},
+            "floor_kopeks": -100,
+        },
+        '{"floor_kopeks":-100,"last_activity":"2026-01-01T00:00:00Z","promo_group":{"id":1,"name":"VIP",'
+        '"server_discount_percent":10},"status":"blocked","subscription":{"connected_squads":["a"],"end_'
+        'date":"2026-02-01T00:00:00Z","id":2,"status":"trial"},"telegram_id":77,"user_id":1,"username":n'
+        "ull}",
+        "fe2feda7515f2f919807b349cf78fdf25629a1233dc28c15e1e2effb408c03f3",
+    ),
+    "users.update_balance": (
+        {
+            "user_id": 1,
+            "amount_kopeks": -500,
+            "description": "Возврат",
+            "create_transaction": False,
+            "metadata": {"order": "7"},
+        },
+        '{"amount_kopeks":-500,"create_transaction":false,"description":"Возврат","metadata":{"order":"7'
+        '"},"user_id":1}',
+        "4a394315bd15701ca97e3387fcd357861a4ae8e8cd8e19a05e692a440c04429c",
+    ),
+    "apps.upsert": (
+        {"app_id": "calc", "store_id": 7, "decrease_only": True},
+        '{"app_id":"calc","decrease_only":true,"store_id":"7"}',
+        "a8945d5bedf845908cea2abf65fd7b5635e82fd7d683988bc9722b665e3c9fcc",
+    ),
+    "apps.update_balance": (
+        {"app_id": "calc", "store_id": 7, "balance": 2399, "occurred_at": "2026-01-01T00:00:00Z"},
+        '{"app_id":"calc","balance":2399,"occurred_at":"2026-01-01T00:00:00Z","store_id":"7"}',
+        "7fbaeeea7bf6999cb347b61e7eafe6369602b53896b5a3e6b3f611f444c94296",
+    ),
+    "entries.reverse": (
+        {"job_id": "01A1FC91-69B2-7000-86FB-9F8528CDC254", "force": True},
+        '{"force":true,"job_id":"01a1fc91-69b2-7000-86fb-9f8528cdc254"}',
+        "0510714cc6168155bae18bbafe11912018d850f0cf64b23a13df73ce520340ca",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_meaning_and_fingerprint_are_as_they_always_were(name: str) -> None:
+    body, meaning, digest = PINNED[name]
+    job = parse(name, {"idempotency_key": "k", "producer": "p", **body})
+    assert job.meaning == meaning
+    assert job.fingerprint.hex() == digest
+
+
+def test_every_job_is_pinned() -> None:
+    assert set(PINNED) == set(CATALOGUE)
+
+
+def test_of_a_refused_body_are_as_they_always_were() -> None:
+    body = {"user_id": "x\x00\ud800", "amount_kopeks": 1.5, "deep": [{"ключ": [None, True, 10**40]}]}
+    job = parse("users.update_balance", {"idempotency_key": "k", **body})
+    assert (
+        job.meaning == r'{"amount_kopeks":"1.5","deep":[{"ключ":[null,true,' + f"{10**40}" + r']}],"user_id":"x\\0?"}'
+    )
+    assert job.fingerprint.hex() == "f2e9762cb4aa2e74eb0e77c8b92e692047b96602ca783fafc193b2ce8f26e5ff"
+
+
+@pytest.mark.parametrize("identity", [{"idempotency_key": "other"}, {"idempotency_key": "k", "producer": "other"}])
+def test_key_and_producer_are_no_part_of_the_meaning(identity: dict[str, str]) -> None:
+    first = parse("wallets.terminate", {"idempotency_key": "k", "wallet_id": "w"})
+    assert parse("wallets.terminate", {**identity, "wallet_id": "w"}).fingerprint == first.fingerprint
+
+
+def test_the_name_is() -> None:
+    bodies = {"idempotency_key": "k", "wallet_id": "w"}
+    prints = {parse(name, bodies).fingerprint for name in ("wallets.create", "wallets.update", "wallets.terminate")}
+    assert len(prints) == 3
