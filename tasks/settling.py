@@ -1,8 +1,11 @@
-"""Holding on until jobs are settled: transient faults are waited out, a poisoned job is found and set aside."""
+"""Holding on until jobs are settled: transient faults are waited out, a poisoned job is found and set aside.
+
+The steps are generators that yield the seconds to wait: the lane waits in its event loop, a sweep in its thread.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
 
@@ -18,6 +21,7 @@ from tasks.outcome import Outcome
 
 _LOG: Final = structlog.get_logger(__name__)
 T = TypeVar("T")
+Steps = Generator[float, None, T]
 
 
 class Interrupted(BaseException):
@@ -51,22 +55,26 @@ class Settler:
 
     def settle(self, jobs: Sequence[Job]) -> list[Outcome | Failed]:
         """An answer or a Failed for each job, in their order. Lasts as long as a transient fault does."""
+        return self._run(self.settling(jobs))
+
+    def persist(self, action: Callable[[], T]) -> T:
+        """What `action` returns, once no transient fault keeps it from returning."""
+        return self._run(self.persisting(action))
+
+    def settling(self, jobs: Sequence[Job]) -> Steps[list[Outcome | Failed]]:
+        """The steps of `settle`. Jobs that fail together are applied one after the other, still in their order."""
         if len(jobs) > 1:
             try:
-                return list(self.persist(lambda: apply(self.engine, jobs, self.limits)))
+                return list((yield from self.persisting(lambda: apply(self.engine, jobs, self.limits))))
             except Exception as error:  # noqa: BLE001 - whatever it is, one of the jobs has it
                 _LOG.warning("jobs.isolating", jobs=len(jobs), error=str(error), next="each job is applied on its own")
-        return [self._settle_one(job) for job in jobs]
+        settled: list[Outcome | Failed] = []
+        for job in jobs:
+            settled.append((yield from self._settling_one(job)))  # noqa: PERF401 - a comprehension cannot yield
+        return settled
 
-    def _settle_one(self, job: Job) -> Outcome | Failed:
-        try:
-            return self.persist(lambda: apply(self.engine, [job], self.limits)[0], self.policy.limit)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the job is parked with it
-            _LOG.error("job.failed", job=job.name, producer=job.producer, key=job.key, exc_info=error, next="parked")
-            return Failed(job, error, self.policy.limit)
-
-    def persist(self, action: Callable[[], T], limit: int = 1) -> T:
-        """What `action` returns. A transient fault is waited out; any other is raised after `limit` attempts."""
+    def persisting(self, action: Callable[[], T], limit: int = 1) -> Steps[T]:
+        """The steps of `persist`. A fault that is not transient is raised after `limit` attempts."""
         policy, attempt = replace(self.policy, limit=limit), 0
         while True:
             try:
@@ -83,4 +91,20 @@ class Settler:
                     error=str(error),
                     next=error.next_step if isinstance(error, Fault) else "tried again, then parked",
                 )
-                self.wait(decision.seconds)
+            yield decision.seconds
+
+    def _settling_one(self, job: Job) -> Steps[Outcome | Failed]:
+        try:
+            return (yield from self.persisting(lambda: apply(self.engine, [job], self.limits)[0], self.policy.limit))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job is parked with it
+            _LOG.error("job.failed", job=job.name, producer=job.producer, key=job.key, exc_info=error, next="parked")
+            return Failed(job, error, self.policy.limit)
+
+    def _run(self, steps: Steps[T]) -> T:
+        while True:
+            try:
+                seconds = next(steps)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            self.wait(seconds)

@@ -9,7 +9,7 @@ from kombu import Exchange, Queue
 
 from models.contracts.catalogue import CATALOGUE
 from tasks.queues import queue_arguments
-from worker.lane import MoneyTask
+from worker.lane import LaneStep, MoneyTask
 from worker.logs import configure_logging
 from worker.runtime import RUNTIME
 from worker.schedule import beat_schedule, register_ticks
@@ -52,7 +52,8 @@ def configuration() -> dict[str, Any]:
         "task_acks_on_failure_or_timeout": True,  # what failed has been parked by then
         "task_track_started": False,
         "task_send_sent_event": True,
-        "worker_prefetch_multiplier": 1,
+        "worker_prefetch_multiplier": 1,  # of workers without a lane; worker/lane.py holds a batch
+        "worker_enable_prefetch_count_reduction": False,
         "worker_send_task_events": True,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_soft_shutdown_timeout": 0.0,
@@ -90,6 +91,7 @@ def make_app() -> Celery:
     for name in CATALOGUE:
         made.register_task(type(f"Money_{name.replace('.', '_')}", (MoneyTask,), {"name": name})())
     register_ticks(made)
+    made.steps["consumer"].add(LaneStep)
     signals.setup_logging.connect(_configure_logging, weak=False)
     return made
 

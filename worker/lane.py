@@ -1,35 +1,40 @@
-"""Money messages on their way through Celery: decoded exactly, settled, and only then acknowledged.
+"""The money lane: gathers the messages that are ready, settles them together, and only then answers and acknowledges.
 
-Celery's own ways to destroy a message do not apply here: a revoked or expired money job is parked, not dropped, and
-one that asks to be held in a worker's memory (ETA, countdown) is parked too. See docs/guarantees.md.
+    on_message   a message has come: understood, kept, and the lane is told to look once the broker's batch is in
+    flush        everything ready is settled in one transaction; there is no lingering, a lone job goes at once
+    _settle      a passing fault makes the batch wait in the event loop, unacknowledged, while the worker stays alive;
+                 a job at fault itself is found, retried, and parked as a dead letter
+    _answer      results, events, acknowledgements: after the commit, in the order of arrival
+
+Jobs wait in memory only while the broker still counts them as ours: when the worker dies, or its connection does, they
+are delivered again, and the path finds what was already applied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import structlog
-from celery import Task, signals
-from celery.exceptions import Reject
-from celery.utils.time import maybe_make_aware
-from celery.worker.request import Request
-from celery.worker.state import revoked as revoked_ids
-from celery.worker.state import task_reserved
-from celery.worker.strategy import proto1_to_proto2  # type: ignore[attr-defined]  # not in the stubs
+from celery import Task, bootsteps, signals
+from celery.worker import state
+from celery.worker.consumer.tasks import Tasks
 
-from models.contracts.message import Malformed, parse
+from models.contracts.message import Malformed
+from models.domain.commands import Job
 from models.domain.outcome import Status
 from models.store import dead_letters
 from models.store.dead_letters import DeadLetter
 from models.store.session import transaction
 from tasks.outcome import Outcome
-from tasks.settling import Failed, Interrupted
-from worker.clock import now
-from worker.runtime import RUNTIME
-from worker.serialization import dumps, loads
+from tasks.settling import Failed, Steps
+from worker.answers import Answer, Parked, Results
+from worker.delivery import Delivery, MoneyRequest, understand
+from worker.runtime import RUNTIME, stopping
 
 if TYPE_CHECKING:
     _Task = Task[Any, Any]
@@ -39,170 +44,190 @@ else:
 _LOG: Final = structlog.get_logger(__name__)
 
 
-# What Celery would hold in memory, destroy or kill a job for: checked here, and then out of its hands.
-_NOT_CELERYS: Final[dict[str, Any]] = {"eta": None, "expires": None, "timelimit": None}
-
-
-class Parked(Exception):
-    """The message is kept as a dead letter and was not applied; who waits for the result is told so."""
-
-
-class MoneyRequest(Request):
-    """A request that Celery may not throw away: whether a job is still wanted is decided where it can be recorded."""
-
-    def revoked(self) -> bool:
-        return False
-
-
 class MoneyTask(_Task):
-    """One money job. Its name is in the catalogue of contracts; its arguments are the contract's fields."""
+    """One kind of money job. Its name is in the catalogue of contracts; its arguments are the contract's fields."""
 
     abstract = True
-    Request = "worker.lane:MoneyRequest"
     Strategy = "worker.lane:strategy"
     acks_late = True
     reject_on_worker_lost = True
-    resultrepr_maxsize = 120
     typing = False  # a wrong argument is answered by the contract, not by a TypeError
 
-    def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"{self.name} is settled by the lane of a worker: publish it with apply_async or send_task")
+
+
+class Lane:
+    """The messages that one consumer holds."""
+
+    def __init__(self, app: Any, consumer: Any) -> None:
+        self._app, self._consumer = app, consumer
+        self._limit = RUNTIME.settings.batch_limit
+        self._waiting: deque[Delivery] = deque()
+        self._work: Steps[None] | None = None  # the batch in hand, while a fault holds it up
+        self._results = Results(app)
+        self._told = False  # to flush
+
+    def on_message(self, task: MoneyTask, message: Any, *, old_protocol: bool) -> MoneyRequest:
+        """Keeps a message until the batch is in."""
+        delivery = understand(message, task, self._app, self._consumer, old_protocol=old_protocol)
+        request = delivery.request
+        state.task_reserved(request)
+        signals.task_received.send(sender=self._consumer, request=request)
+        request.send_event(
+            "task-received", name=request.name, args=request.argsrepr, kwargs=request.kwargsrepr,
+            root_id=request.root_id, parent_id=request.parent_id, retries=0,
+        )  # fmt: skip
+        self._waiting.append(delivery)
+        if not self._told:
+            self._told = True
+            self._consumer.hub.call_soon(self.flush)
+        return request
+
+    def flush(self) -> None:
+        """Settles all that is here, a batch at a time, unless a fault holds up the one in hand."""
+        self._told = False
+        self._drain()
+        while self._waiting and self._work is None:
+            count = min(len(self._waiting), self._limit)
+            self._work = self._settle([self._waiting.popleft() for _ in range(count)])
+            self._advance()
+
+    def close(self, *, warm: bool) -> None:
+        """Settles what is here, when there is time for it; what is left goes back to the broker with the connection."""
+        if warm and self._work is None:
+            self.flush()
+        if self._work is not None:
+            _LOG.warning("lane.closed", next="its messages are delivered again, here or elsewhere")
+            self._work.close()
+        self._waiting.clear()
+
+    def _drain(self) -> None:
+        """RabbitMQ hands over a frame at a time: takes what has arrived, so that a batch is not a single job."""
+        connection = self._consumer.connection
+        if connection.transport.driver_type != "amqp":
+            return
         try:
-            return self._settle(args, kwargs)
-        except Interrupted:
-            _LOG.warning("job.returned", task=self.name, next="another worker, or this one once started, takes it")
-            raise Reject("stopping", requeue=True) from None
+            while len(self._waiting) < self._limit:
+                connection.drain_events(timeout=0)
+        except (TimeoutError, BlockingIOError):
+            return  # nothing more is ready
 
-    def _settle(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        if args:
-            raise self._park("positional_arguments", "send arguments by keyword; args must be empty", args, kwargs)
+    def _advance(self) -> None:
+        """Goes on with the batch in hand, until it is settled or has to wait."""
+        if self._work is None:
+            return
         try:
-            job = parse(self.name, kwargs)
-        except Malformed as error:
-            raise self._park(error.reason, str(error), args, kwargs) from error
-        except Exception as error:  # a body that breaks the parser itself is kept like any other
-            raise self._park("failed", repr(error), args, kwargs) from error
-        outcome = RUNTIME.settler.settle([job])[0]
-        if isinstance(outcome, Failed):
-            raise self._park("failed", repr(outcome.error), args, kwargs, outcome.attempts) from outcome.error
-        _log_outcome(self.name, job.producer, job.key, outcome)
-        return outcome.document()
+            seconds = next(self._work)
+        except StopIteration:
+            self._work = None
+        else:
+            self._consumer.timer.call_after(seconds, self._resume)
 
-    def _park(self, reason: str, error: str, args: Any, kwargs: Any, attempts: int = 1) -> Parked:
-        request = self.request
-        letter = DeadLetter(
-            reason=reason,
-            error=error,
-            task=self.name,
-            task_id=request.id,
-            queue=(request.delivery_info or {}).get("routing_key"),
-            headers={"id": request.id, "origin": request.origin, "root_id": request.root_id},
-            body=_bytes_of(args, kwargs),
-            attempts=attempts,
-        )
-        return Parked(f"{reason}: {error} (dead letter {_keep(letter)}; nothing was applied)")
+    def _resume(self) -> None:
+        self._advance()
+        self.flush()
 
+    def _settle(self, batch: Sequence[Delivery]) -> Steps[None]:
+        began = monotonic()
+        for delivery in batch:
+            delivery.request.on_accepted(os.getpid(), began)  # type: ignore[arg-type]  # the stubs want a str
+        jobs = [delivery.job for delivery in batch if isinstance(delivery.job, Job)]
+        settled = iter((yield from RUNTIME.settler.settling(jobs)))
+        answers: list[Answer] = []
+        for delivery in batch:
+            if isinstance(delivery.job, Malformed):
+                answer: Outcome | Parked = yield from self._park(delivery, delivery.job.reason, str(delivery.job))
+            else:
+                outcome = next(settled)
+                if isinstance(outcome, Failed):
+                    answer = yield from self._park(delivery, "failed", repr(outcome.error), outcome.attempts)
+                else:
+                    answer = outcome
+            answers.append((delivery.request, answer))
+        self._answer(batch, answers, monotonic() - began)
 
-def _bytes_of(args: Any, kwargs: Any) -> bytes:
-    """The arguments as JSON, equal for equal arguments."""
-    return dumps({"args": args, "kwargs": dict(sorted(kwargs.items()))}).encode()
+    def _park(self, delivery: Delivery, reason: str, error: str, attempts: int = 1) -> Steps[Parked]:
+        letter = delivery.letter(reason, error, attempts)
+        letter_id = yield from RUNTIME.settler.persisting(lambda: _keep(letter))
+        _LOG.warning(
+            "message.parked", task=letter.task, reason=reason, error=error, letter=str(letter_id),
+            next="nothing was applied; see `balance-worker jobs parked`",
+        )  # fmt: skip
+        return Parked(f"{reason}: {error} (dead letter {letter_id}; nothing was applied)")
+
+    def _answer(self, batch: Sequence[Delivery], answers: Sequence[Answer], runtime_s: float) -> None:
+        """Tells whoever asked, then Flower, and acknowledges. Whatever fails here, redelivery is answered alike."""
+        self._results.store(answers)
+        for delivery, (request, answer) in zip(batch, answers, strict=True):
+            state.task_ready(request, successful=isinstance(answer, Outcome))
+            if isinstance(answer, Outcome):
+                code = f"{answer.code.value} (replayed)" if answer.replayed else answer.code.value
+                request.send_event("task-succeeded", result=code, runtime=runtime_s)
+                signals.task_success.send(sender=request.task, result=answer)
+            else:
+                request.send_event("task-failed", exception=str(answer), traceback="")
+                signals.task_failure.send(
+                    sender=request.task, task_id=request.id, exception=answer, args=(), kwargs={}, traceback=None,
+                    einfo=None,
+                )  # fmt: skip
+            delivery.message.ack_log_error(_LOG, self._consumer.connection_errors)
+        _log(answers, runtime_s)
 
 
 def _keep(letter: DeadLetter) -> UUID:
-    """Parks a message, however long the database is away."""
-
-    def park() -> UUID:
-        with transaction(RUNTIME.engine) as connection:
-            return dead_letters.park(connection, letter)
-
-    letter_id = RUNTIME.settler.persist(park)
-    _LOG.warning(
-        "message.parked", task=letter.task, reason=letter.reason, error=letter.error, letter=str(letter_id),
-        next="nothing was applied; see `balance-worker jobs parked`",
-    )  # fmt: skip
-    return letter_id
+    with transaction(RUNTIME.engine) as connection:
+        return dead_letters.park(connection, letter)
 
 
-def _log_outcome(name: str, producer: str, key: str, outcome: Outcome) -> None:
-    log = _LOG.info if outcome.status is Status.APPLIED else _LOG.warning
-    log(
-        "job.settled", job=name, producer=producer, key=key, job_id=str(outcome.job_id),
-        code=outcome.code.value, replayed=outcome.replayed,
+def _log(answers: Sequence[Answer], runtime_s: float) -> None:
+    outcomes = [answer for _, answer in answers if isinstance(answer, Outcome)]
+    replayed = sum(outcome.replayed for outcome in outcomes)
+    applied = sum(outcome.status is Status.APPLIED and not outcome.replayed for outcome in outcomes)
+    _LOG.info(
+        "jobs.settled", jobs=len(answers), applied=applied, replayed=replayed,
+        rejected=len(outcomes) - applied - replayed, parked=len(answers) - len(outcomes), ms=round(runtime_s * 1000, 1),
     )  # fmt: skip
 
 
 def strategy(task: MoneyTask, app: Any, consumer: Any) -> Callable[..., None]:
-    """Celery's default strategy less what does not suit money, and with a body whose numbers were never floats."""
-    eventer, hostname = consumer.event_dispatcher, consumer.hostname
+    """How a money message is handled: by the one lane of its consumer, in the order of arrival, whatever its kind."""
+    lane = _lane_of(app, consumer)
 
     def on_message(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any, **_: Any) -> None:
-        try:
-            content, headers = _decode(message, old_protocol=body is not None)
-            _check_delivery(headers)
-        except Malformed as error:
-            _park_message(message, task.name, error)
-            return
-        request = MoneyRequest(
-            message, on_ack=ack, on_reject=reject, app=app, hostname=hostname, eventer=eventer, task=task,
-            connection_errors=consumer.connection_errors, body=content, decoded=True,
-            headers={**headers, **_NOT_CELERYS},
-        )  # fmt: skip
-        signals.task_received.send(sender=consumer, request=request)
-        if eventer and eventer.enabled and task.send_events:
-            request.send_event(
-                "task-received", name=request.name, args=request.argsrepr, kwargs=request.kwargsrepr,
-                root_id=request.root_id, parent_id=request.parent_id, retries=0,
-            )  # fmt: skip
-        task_reserved(request)
+        request = lane.on_message(task, message, old_protocol=body is not None)
         for callback in callbacks or ():
             callback(request)
-        consumer.on_task_request(request)
 
     return on_message
 
 
-def _decode(message: Any, *, old_protocol: bool) -> tuple[Any, Any]:
-    """[args, kwargs, embed] and the headers. Raises Malformed when the message holds anything else."""
-    if message.content_type != "application/json":
-        raise Malformed("undecodable", f"content type is {message.content_type}; only application/json is read")
-    try:
-        content = loads(message.body)
-    except (ValueError, RecursionError) as error:
-        raise Malformed("undecodable", f"the body is not JSON: {error}") from error
-    if old_protocol:
-        content, headers, _, _ = proto1_to_proto2(message, content)
-        return content, headers
-    match content:
-        case [list(), dict(), None | dict()]:
-            return content, message.headers
-        case _:
-            raise Malformed("undecodable", "the body is not [args, kwargs, embed]")
+def _lane_of(app: Any, consumer: Any) -> Lane:
+    if getattr(consumer, "money_lane", None) is None:
+        consumer.money_lane = Lane(app, consumer)
+        settings = RUNTIME.settings
+        if settings.queue in app.amqp.queues.consume_from:
+            # As many as a batch takes may be unacknowledged: more would wait here while another worker is idle.
+            consumer.initial_prefetch_count = settings.batch_limit
+    lane: Lane = consumer.money_lane
+    return lane
 
 
-def _check_delivery(headers: Any) -> None:
-    """Raises Malformed for a message that Celery would hold in memory or destroy."""
-    if headers.get("eta"):
-        raise Malformed("eta", "money jobs are applied when they arrive; publish without eta and countdown")
-    if headers.get("id") in revoked_ids:
-        raise Malformed("revoked", "the job was revoked before it was applied")
-    expires = headers.get("expires")
-    try:
-        late = bool(expires) and maybe_make_aware(datetime.fromisoformat(str(expires))) <= now()
-    except ValueError as error:
-        raise Malformed("expired", f"expires is {expires!r}, which is not a time") from error
-    if late:
-        raise Malformed("expired", f"the message expired at {expires}, before it was applied")
+class LaneStep(bootsteps.StartStopStep):
+    """Opens the lane with the consumer's connection and closes it before the connection goes."""
 
+    requires = (Tasks,)
 
-def _park_message(message: Any, task: str, error: Malformed) -> None:
-    raw = message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "surrogatepass")
-    headers = {name: value for name, value in message.headers.items() if isinstance(value, (str, int))}
-    letter = DeadLetter(
-        reason=error.reason, error=str(error), task=task, task_id=str(message.headers.get("id")),
-        queue=message.delivery_info.get("routing_key"), headers={**headers, "content_type": message.content_type},
-        body=raw,
-    )  # fmt: skip
-    try:
-        _keep(letter)
-    except Interrupted:
-        return  # not acknowledged: the broker keeps it
-    message.ack()
+    def create(self, consumer: Any) -> None:
+        consumer.money_lane = None
+
+    def start(self, consumer: Any) -> None:
+        """Strategies are made by the step before this one; a lane belongs to one connection."""
+
+    def stop(self, consumer: Any) -> None:
+        lane, consumer.money_lane = consumer.money_lane, None
+        if lane is not None:
+            lane.close(warm=stopping() and not state.should_terminate)
+
+    def shutdown(self, consumer: Any) -> None:
+        self.stop(consumer)

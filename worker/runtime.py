@@ -46,15 +46,16 @@ def wait_unless_stopped(seconds: float) -> None:
     """Waits out a pause. Raises Interrupted when the worker is told to stop meanwhile: its messages go back."""
     never, left = Event(), seconds
     while left > 0:
-        if _stopping():
+        if stopping():
             raise Interrupted
         never.wait(min(left, _SLICE_S))
         left -= _SLICE_S
-    if _stopping():
+    if stopping():
         raise Interrupted
 
 
-def _stopping() -> bool:
+def stopping() -> bool:
+    """Whether this worker has been told to stop, warmly or at once."""
     flags: tuple[int | bool | None, ...] = (state.should_stop, state.should_terminate)
     # None and False mean no; 0 is an exit code, and means yes.
     return any(flag is not None and flag is not False for flag in flags)

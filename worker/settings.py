@@ -111,6 +111,13 @@ class Settings(BaseSettings):
     io_queue: str = Field(
         "balance.io", pattern=_NAME, json_schema_extra=_NAMES, description="The queue of charges and webhooks."
     )
+    batch_limit: int = Field(
+        200,
+        ge=1,
+        le=5_000,
+        json_schema_extra=_unit("jobs"),
+        description="How many jobs that are ready at once share a transaction, and how many a worker holds.",
+    )
     lock_timeout_ms: int = Field(
         5_000,
         ge=10,
