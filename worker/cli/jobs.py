@@ -1,0 +1,259 @@
+"""balance-worker jobs list | show"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+from models.domain.outcome import Code, Status
+from worker.cli import parked
+from worker.cli.arguments import ACCOUNT_FORMS, account_name, since_when
+from worker.cli.faults import NO, Stop
+from worker.cli.output import (
+    AsJson,
+    Column,
+    facts,
+    heading,
+    indented,
+    line,
+    raw,
+    remark,
+    shown,
+    signed,
+    table,
+    when,
+    write_json,
+)
+from worker.cli.reading import reading
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from models.store.history import JobFilter, Row
+
+_LIST_EXAMPLES = """\
+\b
+Examples:
+  balance-worker jobs list --account wallet:w1
+  balance-worker jobs list --since 2h --code insufficient_funds
+  balance-worker jobs list --producer billing --status rejected --json
+"""
+_SHOW_EXAMPLES = """\
+\b
+Examples:
+  balance-worker jobs show 0198c0de-0000-7000-8000-000000000001
+  balance-worker jobs show --producer billing --key invoice-17
+"""
+_COLUMNS = [
+    Column("settled"),
+    Column("job"),
+    Column("name"),
+    Column("account"),
+    Column("amount", right=True),
+    Column("code"),
+    Column("producer"),
+    Column("key"),
+]
+
+group = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Settled jobs with their outcomes, and parked messages."
+)
+
+
+@group.command("list", epilog=_LIST_EXAMPLES)
+def list_jobs(
+    account: Annotated[
+        str | None, typer.Option(metavar="ACCOUNT", help=f"Jobs on this account: {ACCOUNT_FORMS}.")
+    ] = None,
+    producer: Annotated[str | None, typer.Option(metavar="P", help="Jobs of this producer.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Jobs of this name, like wallets.top_up.")] = None,
+    status: Annotated[Status | None, typer.Option(metavar="STATUS", help="applied or rejected.")] = None,
+    code: Annotated[
+        Code | None, typer.Option(metavar="CODE", help="Jobs with this outcome, like insufficient_funds.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Settled since then: 2027-01-31, 2027-01-31T12:00:00Z, 30m, 12h or 7d."),
+    ] = None,
+    before: Annotated[
+        UUID | None, typer.Option(metavar="JOB_ID", help="The page that follows the one ending with this job.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="How many jobs.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Lists settled jobs, the newest first. A job that still waits in the queue is not among them."""
+    from models.store.history import JobFilter, jobs
+
+    start = since_when(since, "--since") if since else None
+    with reading("jobs") as connection:
+        wanted = JobFilter(None, producer, name, status and status.value, code and code.value, start)
+        if account is not None:
+            wanted = _on_account(connection, wanted, account)
+        found = jobs(connection, wanted, limit + 1, before)
+    page, more = found[:limit], len(found) > limit
+    if as_json:
+        write_json({"jobs": [_summary(job) for job in page], "next": page[-1]["id"] if more else None})
+        return
+    table(_COLUMNS, [_row(job) for job in page])
+    if more:
+        remark(f"for the jobs before these: --before {page[-1]['id']}")
+
+
+@group.command("show", epilog=_SHOW_EXAMPLES)
+def show_job(
+    job_id: Annotated[UUID | None, typer.Argument(metavar="JOB_ID", help="The job_id of an outcome.")] = None,
+    producer: Annotated[str | None, typer.Option(metavar="P", help="With --key, instead of JOB_ID.")] = None,
+    key: Annotated[str | None, typer.Option(metavar="K", help="The idempotency key.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Shows all that is known of one settled job: what was asked, what it was answered, what it changed."""
+    from models.contracts.envelope import DEFAULT_PRODUCER
+    from models.store import history
+
+    if (job_id is None) == (key is None) or (job_id is not None and producer is not None):
+        raise typer.BadParameter("name the job by JOB_ID, or by --producer and --key", param_hint="JOB_ID")
+    with reading("the job") as connection:
+        if job_id is not None:
+            job = history.job(connection, job_id)
+        else:
+            job = history.job_under(connection, producer or DEFAULT_PRODUCER, key or "")
+        if job is None:
+            raise Stop(
+                "no such job has been settled: it waits in the queue, was never published, "
+                "or is parked (`balance-worker jobs parked`)",
+                NO,
+            )
+        story = _story(connection, job)
+    if as_json:
+        write_json(story)
+    else:
+        _tell(job, story)
+
+
+def _on_account(connection: Connection, wanted: JobFilter, text: str) -> JobFilter:
+    from dataclasses import replace
+
+    from models.store import history
+
+    account = history.account(connection, account_name(text, "--account"))
+    if account is None:
+        raise Stop(f"there is no account {text}", NO)
+    return replace(wanted, account_id=account.id)
+
+
+def _summary(job: Row) -> dict[str, Any]:
+    fields = ("producer", "idempotency_key", "name", "status", "code", "settled_at")
+    return {
+        "job_id": job["id"],
+        **{field: job[field] for field in fields},
+        "account": _account(job),
+        "seq": job["seq"],
+        "amount": job["amount"],
+        "balance_after": job["balance_after"],
+        "scale": job["scale"],
+    }
+
+
+def _account(job: Row) -> str | None:
+    return None if job["kind"] is None else f"{job['kind']}:{job['ref']}"
+
+
+def _row(job: Row) -> list[str]:
+    return [
+        when(job["settled_at"]),
+        str(job["id"]),
+        job["name"],
+        _account(job) or "",
+        signed(job["amount"], job["scale"]),
+        job["code"],
+        job["producer"],
+        job["idempotency_key"],
+    ]
+
+
+def _story(connection: Connection, job: Row) -> dict[str, Any]:
+    from models.contracts.outcome import entry_document
+    from models.store import history
+
+    entry = history.entry_of(connection, job["id"])
+    taken_back = history.reversal_of(connection, entry) if entry else None
+    takes_back = history.reversed_by(connection, entry) if entry and entry.note.reverses else None
+    written = None
+    if entry is not None:
+        written = {
+            **entry_document(entry, job["scale"]),
+            "kind": entry.note.kind.value,
+            "reason": entry.note.reason,
+            "description": entry.note.description,
+            "metadata": entry.note.metadata,
+            "listed": entry.note.listed,
+            "draws": [{"grant": grant, "amount": units} for grant, units in entry.note.draws],
+        }
+    events = history.events_of(connection, job["id"])
+    return {
+        **{field: value for field, value in _summary(job).items() if field not in ("seq", "amount", "balance_after")},
+        "body": raw(job["body"]),
+        "outcome": raw(job["outcome"]),
+        "entry": written,
+        "taken_back_by": taken_back,
+        "takes_back": takes_back,
+        "events": [{**event, "payload": raw(event["payload"])} for event in events],
+    }
+
+
+def _tell(job: Row, story: Mapping[str, Any]) -> None:
+    facts(
+        {
+            "job": str(job["id"]),
+            "name": job["name"],
+            "producer": job["producer"],
+            "key": job["idempotency_key"],
+            "settled": when(job["settled_at"]),
+            "status": job["status"],
+            "code": job["code"],
+            "account": _account(job) or "",
+            **_entry_facts(story["entry"]),
+            "taken back by": _other(story["taken_back_by"]),
+            "takes back": _other(story["takes_back"]),
+        }
+    )
+    heading("Asked")
+    line(indented(job["body"]) if job["body"] else "no longer kept: BALANCE_PRUNE_AFTER_DAYS have passed")
+    heading("Answered")
+    line(indented(job["outcome"]))
+    if story["events"]:
+        heading("Events")
+        columns = [Column("number"), Column("type"), Column("created")]
+        table(columns, [(str(event["id"]), event["type"], when(event["created_at"])) for event in story["events"]])
+
+
+def _entry_facts(entry: Mapping[str, Any] | None) -> dict[str, str]:
+    from worker.cli.output import decimal
+
+    if entry is None:
+        return {"entry": "none: the balance did not move"}
+    scale = entry["scale"]
+    before, after = decimal(entry["balance_before"], scale), decimal(entry["balance_after"], scale)
+    return {
+        "entry": f"number {entry['seq']}, {entry['kind']}",
+        "amount": signed(entry["amount"], scale),
+        "balance": f"{before} -> {after}",
+        "reason": entry["reason"] or "",
+        "description": shown(entry["description"] or ""),
+    }
+
+
+def _other(entry: Mapping[str, Any] | None) -> str:
+    if entry is None:
+        return ""
+    return f"job {entry['job_id']}, entry number {entry['seq']}, {when(entry['created_at'])}"
+
+
+parked.register(group)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="jobs")

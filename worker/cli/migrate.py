@@ -1,0 +1,81 @@
+"""balance-worker migrate"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from worker.cli.faults import Stop
+from worker.cli.output import AsJson, line, write_json
+from worker.cli.waiting import Waiting
+
+_EXAMPLES = """\
+\b
+Examples:
+  balance-worker migrate                 to the newest revision
+  balance-worker migrate --dry-run       say what would happen
+  balance-worker migrate --down base     remove every table, the ledger with them
+"""
+
+
+def migrate(
+    revision: Annotated[str, typer.Argument(metavar="REVISION", help="The revision to go up to.")] = "head",
+    down: Annotated[str | None, typer.Option(metavar="REVISION", help="Go down to REVISION instead.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; say from where to where.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before going down.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Brings the tables of the database to this version. Running it again, or twice at once, does no harm."""
+    from models.store import schema
+    from models.store.session import snapshot
+    from worker.database import engine_for
+    from worker.settings import load_settings
+    from worker.urls import mask_url
+
+    if down is not None and revision != "head":
+        raise typer.BadParameter("give either REVISION, to go up, or --down REVISION", param_hint="--down")
+    settings = load_settings()
+    url = settings.database_url
+    with Waiting("Connecting to the database"), snapshot(engine_for(settings)):
+        pass  # alembic's own connections would wait for ever where nobody answers; these give up
+    before = schema.current(url)
+    if not dry_run:
+        if down is not None and before is not None and not yes:
+            _confirm(down, mask_url(url))
+        with Waiting("Migrating"):
+            if down is None:
+                schema.upgrade(url, revision)
+            else:
+                schema.downgrade(url, down)
+    after = _target(down or revision) if dry_run else schema.current(url)
+    if as_json:
+        write_json({"from": before, "to": after, "changed": not dry_run and before != after})
+    elif before == after:
+        line(f"migrate: at {_named(after)} already, nothing to do")
+    else:
+        line(f"migrate: {_named(before)} -> {_named(after)}{' (dry run, nothing changed)' if dry_run else ''}")
+
+
+def _confirm(down: str, url: str) -> None:
+    loss = "every table with the whole ledger" if down == "base" else f"what came after revision {down}"
+    question = f"This removes {loss} from {url}, for ever. Go on?"
+    if not sys.stdin.isatty():
+        raise Stop(f"{question} There is no terminal to answer on: repeat with --yes.")
+    if not typer.confirm(question, err=True):
+        raise Stop("nothing was changed")
+
+
+def _target(revision: str) -> str | None:
+    from models.store import schema
+
+    return {"head": schema.head(), "base": None}.get(revision, revision)
+
+
+def _named(revision: str | None) -> str:
+    return revision or "base (no tables)"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("migrate", epilog=_EXAMPLES)(migrate)

@@ -1,0 +1,124 @@
+"""What commands write: tables and facts for people, JSON for programs on stdout; remarks on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+_PIPE_WIDTH: Final = 100_000  # into a pipe or a file no line is broken
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    right: bool = False  # numbers
+
+
+def console() -> Console:
+    """Rich on stdout. Colours only on a terminal, and not when NO_COLOR is set."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def write_json(document: Any) -> None:
+    """One document. Decimals are numbers with every digit, times RFC 3339 in UTC with microseconds."""
+    from msgspec.json import format as indented
+
+    from models.contracts.outcome import encode
+
+    sys.stdout.write(indented(encode(document), indent=2) + "\n")
+
+
+def raw(json_text: str | None) -> Any:
+    """Stored JSON, to be put into a document as it is: parsing it would turn its decimals into floats."""
+    import msgspec
+
+    return None if json_text is None else msgspec.Raw(json_text.encode())
+
+
+def indented(json_text: str) -> str:
+    """Stored JSON for people."""
+    from msgspec.json import format as indented
+
+    return shown(indented(json_text, indent=2), keep="\n")
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """Rows under their columns. Nothing is cut off: what is too long for the terminal continues below."""
+    from rich.table import Table
+
+    grid = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        grid.add_column(column.name, justify="right" if column.right else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(_cell(value) for value in row))
+    console().print(grid)
+
+
+def facts(pairs: Mapping[str, str]) -> None:
+    """Names and values; what has no value is left out."""
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
+    for name, value in pairs.items():
+        if value:
+            grid.add_row(_cell(name), _cell(value))
+    console().print(grid)
+
+
+def heading(text: str) -> None:
+    console().print(f"\n[bold]{text}[/bold]")
+
+
+def line(text: str) -> None:
+    """A line of the answer."""
+    sys.stdout.write(f"{text}\n")
+
+
+def remark(text: str) -> None:
+    """A line beside the answer: it does not disturb a program that reads stdout."""
+    sys.stderr.write(f"{text}\n")
+
+
+def shown(text: object, keep: str = "") -> str:
+    """The text with control characters made visible: what producers have sent must not steer a terminal."""
+    return "".join(
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in str(text)
+    )
+
+
+def when(at: datetime | None) -> str:
+    """2027-01-31T12:00:00Z"""
+    return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def decimal(units: int | None, scale: int | None) -> str:
+    """12.50 for 1250 units at scale 2, with all decimals of the scale."""
+    from models.domain.money import from_units
+
+    return "" if units is None or scale is None else format(from_units(units, scale), "f")
+
+
+def signed(units: int | None, scale: int | None) -> str:
+    """The same with a sign: +12.50"""
+    text = decimal(units, scale)
+    return f"+{text}" if text and not text.startswith("-") else text
+
+
+def _cell(value: str) -> Text:
+    from rich.text import Text
+
+    return Text(shown(value, keep="\n"))

@@ -1,0 +1,54 @@
+"""balance-worker verify"""
+
+from __future__ import annotations
+
+import typer
+
+from worker.cli.faults import NO
+from worker.cli.output import AsJson, line, shown, write_json
+from worker.cli.waiting import Waiting
+
+_EXAMPLES = """\
+\b
+Examples:
+  balance-worker verify
+  balance-worker verify --json | jq -r '.findings[] | [.account, .seq, .problem] | @tsv'
+"""
+
+
+def verify(as_json: AsJson = False) -> None:
+    """Recomputes the whole ledger and names what does not add up.
+
+    Every balance is added up again from its entries, every entry is checked against its hash and the one before it,
+    every grant against what was drawn from it, every stored answer against the entry that it tells of. Reads the
+    ledger as of one moment; workers may go on. Ends with 0 when all adds up and with 1 when something does not.
+    """
+    from dataclasses import asdict
+
+    from models.store import history
+    from models.store.audit import audit
+    from models.store.session import snapshot
+    from worker.database import engine_for
+    from worker.settings import load_settings
+
+    engine = engine_for(load_settings())
+    with Waiting("Reading the ledger") as waiting:
+        with snapshot(engine) as connection:
+            estimate = history.entries_estimate(connection)
+        of = f" of about {estimate:,}" if estimate else ""
+        report = audit(engine, lambda count: waiting.say(f"{count:,}{of} entries verified"))
+    counts = {"accounts": report.accounts, "entries": report.entries, "grants": report.grants}
+    if as_json:
+        findings = [asdict(finding) for finding in report.findings]
+        write_json({"ok": report.coherent, **counts, "findings": findings})
+    else:
+        for finding in report.findings:
+            line(shown(finding))
+        verdict = "ok" if report.coherent else f"FAILED, {len(report.findings)} findings"
+        line(f"verify: {verdict}, {', '.join(f'{count} {name}' for name, count in counts.items())}")
+    if not report.coherent:
+        raise typer.Exit(NO)
+
+
+def register(app: typer.Typer) -> None:
+    app.command("verify", epilog=_EXAMPLES)(verify)
