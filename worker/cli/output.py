@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
@@ -63,7 +64,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
         grid.add_column(column.name, justify="right" if column.right else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(_cell(value) for value in row))
-    console().print(grid)
+    _print(grid)
 
 
 def facts(pairs: Mapping[str, str]) -> None:
@@ -76,7 +77,7 @@ def facts(pairs: Mapping[str, str]) -> None:
     for name, value in pairs.items():
         if value:
             grid.add_row(_cell(name), _cell(value))
-    console().print(grid)
+    _print(grid)
 
 
 def heading(text: str) -> None:
@@ -116,6 +117,15 @@ def signed(units: int | None, scale: int | None) -> str:
     """The same with a sign: +12.50"""
     text = decimal(units, scale)
     return f"+{text}" if text and not text.startswith("-") else text
+
+
+def _print(grid: Table) -> None:
+    """Without the spaces with which rich fills the last column."""
+    out = console()
+    with out.capture() as captured:
+        out.print(grid)
+    for text in captured.get().splitlines():
+        line(text.rstrip())
 
 
 def _cell(value: str) -> Text:
