@@ -58,6 +58,8 @@ class Publisher:
         self._lock = Lock()
         self._link: Link | None = None
         self._closed = False
+        errors = broker_errors(broker_connection(broker_url, timeout_s))
+        self._failures: tuple[type[Exception], ...] = (*errors, Refused)
 
     def publish(self, messages: Sequence[JobMessage]) -> None:
         """Publishes all of them in their order. Raises NotAccepted when the broker did not confirm that it has them."""
@@ -65,25 +67,32 @@ class Publisher:
             if self._closed:
                 raise RuntimeError("the client is closed")
             for attempt in range(1, ATTEMPTS + 1):
-                connection = broker_connection(self._broker_url, self._timeout_s)
                 try:
                     if self._link is None:
-                        self._link = self._open(connection)
+                        self._link = self._open()
                     self._link.send(messages)
                     return
-                except (*broker_errors(connection), Refused) as error:
+                except self._failures as error:
                     # What an earlier attempt got through is there twice then: the key makes that one job.
                     self._drop()
                     if attempt == ATTEMPTS:
                         raise NotAccepted(f"{type(error).__name__}: {error}") from error
                     Event().wait(PAUSE_S * 2 ** (attempt - 1))
+                except BaseException:
+                    self._drop()  # interrupted in the middle: what was confirmed on this link is no longer known
+                    raise
 
-    def _open(self, connection: Connection) -> Link:
-        connect(connection)
-        if urlsplit(self._broker_url).scheme.startswith("amqp"):
-            arguments = queue_arguments(self._broker_url)
-            return AmqpLink(connection, self._queue, arguments, self._reply_to, self._timeout_s)
-        return RedisLink(connection, self._queue)
+    def _open(self) -> Link:
+        connection = broker_connection(self._broker_url, self._timeout_s)
+        try:
+            connect(connection)
+            if urlsplit(self._broker_url).scheme.startswith("amqp"):
+                arguments = queue_arguments(self._broker_url)
+                return AmqpLink(connection, self._queue, arguments, self._reply_to, self._timeout_s)
+            return RedisLink(connection, self._queue)
+        except BaseException:
+            _discard(connection)
+            raise
 
     def _drop(self) -> None:
         if self._link is not None:
@@ -96,7 +105,7 @@ class Publisher:
             try:
                 if self._link is not None:
                     self._link.close()
-            except broker_errors(broker_connection(self._broker_url, self._timeout_s)):
+            except self._failures:
                 self._drop()  # everything was confirmed before: there is nothing left to lose
 
 
@@ -106,7 +115,7 @@ class RedisLink:
     def __init__(self, connection: Connection, queue: str) -> None:
         self._connection = connection
         self._queue = queue
-        self._producer = Producer(connection.channel(), auto_declare=False)
+        self._producer: Any = Producer(connection.channel(), auto_declare=False)  # its stubs know no batch() yet
 
     def send(self, messages: Sequence[JobMessage]) -> None:
         with self._producer.batch(max_size=len(messages)):
@@ -137,7 +146,7 @@ class AmqpLink:
         channel.events["basic_nack"].add(self._on_nack)
         channel.events["basic_return"].add(self._on_return)
         self._producer = Producer(channel, auto_declare=False)
-        self._replies = connection.channel()
+        self._replies: Any = connection.channel()
         self._lease_ends = 0.0  # monotonic seconds; 0: no reply queue has been declared
         self._sent = 0
         self._unsettled: set[int] = set()  # delivery tags; the broker counts the messages of a channel from 1

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import redis
 from kombu import Connection, Consumer, Exchange, Queue
-from kombu.exceptions import BatchPublishError, OperationalError
+from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]  # newer than the stubs
 from kombu.message import Message
 
 _PAUSE_S: Final = 0.2  # between two attempts to reach a backend that is away
@@ -44,7 +44,7 @@ class RedisResults:
     reply_to = ""
 
     def __init__(self, url: str, timeout_s: float) -> None:
-        self._client = redis.Redis.from_url(
+        self._client: Any = redis.Redis.from_url(
             _for_redis_py(url),  # connects on first use
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
@@ -202,7 +202,7 @@ def connect(connection: Connection) -> None:
     connection.ensure_connection(max_retries=len(connection.alt or "1") - 1, interval_start=0, interval_step=0)
 
 
-def broker_errors(connection: Connection) -> tuple[type[BaseException], ...]:
+def broker_errors(connection: Connection) -> tuple[type[Exception], ...]:
     """What a broker that fails or refuses raises. Not kombu's KeyError: that would hide bugs."""
     errors = (*connection.connection_errors, *connection.channel_errors, OperationalError, BatchPublishError)
-    return tuple(error for error in errors if error is not KeyError)
+    return tuple(error for error in errors if issubclass(error, Exception) and error is not KeyError)

@@ -13,15 +13,23 @@ import redis
 from amqp.exceptions import NotFound
 from celery import Celery
 from celery.app.task import Context
-from kombu import Connection, Exchange, Queue
+from kombu import Connection
 from kombu.message import Message
 
 from tasks.client import BalanceClient, JobHandle, JobParked, OutcomeTimeout
+from tests.queues import removed_after, taken
 from tests.unit.test_client import document
 from worker.serialization import EXACT_JSON, register_exact_json
 
 DEBIT: dict[str, Any] = {"wallet_id": "w_1", "credits": "2"}
 CLOSED_PORT = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq_url: str, unique_queue: str) -> Iterator[str]:
+    """The common one, less the queue of this test."""
+    with removed_after(rabbitmq_url, unique_queue) as url:
+        yield url
 
 
 @pytest.fixture(params=["redis", "rabbitmq"])
@@ -48,19 +56,12 @@ def answer(
         messages: dict[str, Message] = {}
 
         def store(result: Any, state: str, job: JobHandle) -> None:
-            messages.update({str(each.headers["id"]): each for each in queued(broker_url, unique_queue)})
+            messages.update({str(each.headers["id"]): each for each in taken(broker_url, unique_queue)})
             properties = messages[job.task_id].properties
             context = Context(reply_to=properties["reply_to"], correlation_id=properties["correlation_id"])
             app.backend.store_result(job.task_id, result, state, request=context)
 
         yield store
-
-
-def queued(url: str, queue: str) -> Iterator[Message]:
-    with Connection(url) as connection:
-        bound = Queue(queue, Exchange(""), routing_key=queue)(connection.default_channel)
-        while (message := bound.get(no_ack=True)) is not None:
-            yield message
 
 
 Answer = Callable[[Any, str, JobHandle], None]
@@ -130,7 +131,7 @@ def test_outcome_that_nobody_wants_is_not_asked_for(client: BalanceClient, broke
     job = client.wallets_debit(idempotency_key="k1", want_result=False, **DEBIT)
     with pytest.raises(RuntimeError, match="published with want_result=False"):
         job.get(timeout_s=1)
-    [message] = queued(broker_url, unique_queue)
+    [message] = taken(broker_url, unique_queue)
     properties: dict[str, Any] = dict(message.properties)
     headers: dict[str, Any] = dict(message.headers)
     assert (headers["ignore_result"], properties["reply_to"]) == (True, "")
@@ -141,7 +142,7 @@ def test_publishing_does_not_need_the_result_backend(broker_url: str, unique_que
         job = client.wallets_debit(idempotency_key="k1", **DEBIT)
         with pytest.raises(OutcomeTimeout, match=r"within 0\.3 s \(ConnectionError: "):
             job.get(timeout_s=0.3)
-    assert [message.headers["id"] for message in queued(broker_url, unique_queue)] == [job.task_id]
+    assert [message.headers["id"] for message in taken(broker_url, unique_queue)] == [job.task_id]
 
 
 def test_closed_client_gives_no_outcome(broker_url: str, unique_queue: str) -> None:
@@ -166,7 +167,7 @@ def test_announcement_ends_the_wait(redis_url: str, unique_queue: str) -> None:
 def test_reply_queue_is_removed_with_the_client(rabbitmq_url: str, unique_queue: str) -> None:
     with BalanceClient(rabbitmq_url, queue=unique_queue) as client:
         client.wallets_debit(idempotency_key="k1", **DEBIT)
-        [message] = queued(rabbitmq_url, unique_queue)
+        [message] = taken(rabbitmq_url, unique_queue)
         declare(rabbitmq_url, str(message.properties["reply_to"]))
     with pytest.raises(NotFound):
         declare(rabbitmq_url, str(message.properties["reply_to"]))

@@ -12,7 +12,6 @@ import pytest
 import redis
 from celery import Celery
 from kombu import Connection, Exchange, Queue
-from kombu.message import Message
 
 from models.contracts.examples import EXAMPLES
 from models.contracts.message import parse
@@ -21,6 +20,7 @@ from tasks.job_message import JobMessage, JobSpec
 from tasks.publishing import ATTEMPTS, RedisLink
 from tasks.queues import queue_arguments
 from tests.proxy import cuttable
+from tests.queues import removed_after, taken
 
 TOP_UP: dict[str, Any] = {
     "idempotency_key": "k1",
@@ -31,6 +31,13 @@ TOP_UP: dict[str, Any] = {
 }
 PERSISTENT: Any = 2
 MAY_DIFFER = {"id", "root_id", "origin", "correlation_id", "delivery_tag", "reply_to", "argsrepr", "kwargsrepr"}
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq_url: str, unique_queue: str) -> Iterator[str]:
+    """The common one, less the queue of this test."""
+    with removed_after(rabbitmq_url, unique_queue) as url:
+        yield url
 
 
 @pytest.fixture(params=["redis", "rabbitmq"])
@@ -46,14 +53,6 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def jobs(number: int) -> list[JobSpec]:
     return [("wallets.top_up", {**TOP_UP, "idempotency_key": f"k{index}"}) for index in range(number)]
-
-
-def taken(url: str, queue: str) -> Iterator[Message]:
-    """The messages of the queue, oldest first, as a consumer of kombu's decodes them."""
-    with Connection(url) as connection:
-        bound = Queue(queue, Exchange(""), routing_key=queue)(connection.default_channel)
-        while (message := bound.get(no_ack=True)) is not None:
-            yield message
 
 
 def keys(url: str, queue: str) -> list[str]:

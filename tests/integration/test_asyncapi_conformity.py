@@ -1,0 +1,113 @@
+"""What the path really answers and tells has the shapes that asyncapi.yaml promises."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from models.contracts.asyncapi_schemas import event_schema, face_of
+from models.contracts.catalogue import CATALOGUE
+from models.domain.events import EventType
+from tasks.apply import apply
+from tests.builders import LIMITS, job
+from tests.unit.test_asyncapi import SCHEMAS, validator
+
+WALLET, USER, APP = {"wallet_id": "w"}, {"user_id": 1}, {"app_id": "a", "store_id": "s"}
+REASON = {"transaction_reason": "PURCHASED_CREDIT_DIRECT"}
+
+# Applied, unchanged, refused and invalid, for every face; events of every type.
+JOBS: list[tuple[str, dict[str, Any]]] = [
+    ("wallets.top_up", {**WALLET, **REASON, "credits_to_add": 1}),
+    (
+        "wallets.create",
+        {
+            **WALLET,
+            "conversion_rate": "0.01",
+            "auto_topup_trigger": "balance_below_threshold",
+            "auto_topup_min_balance": "1.5",
+            "auto_topup_amount": 10,
+        },
+    ),
+    ("wallets.create", WALLET),
+    ("wallets.top_up", {**WALLET, **REASON, "credits_to_add": "10.5", "expiry_date_utc": "2099-01-01", "priority": 1}),
+    ("wallets.debit", {**WALLET, "credits": "9.25"}),
+    ("wallets.debit", {**WALLET, "credits": 1000}),
+    ("wallets.debit", {**WALLET, "credits": "0.0000000001"}),
+    ("wallets.debit", {**WALLET, "credits": 1.5}),
+    ("wallets.top_up", {**WALLET, **REASON, "amount": 1}),
+    ("wallets.update", {**WALLET, "name": "Main", "metadata": {"a": "b"}}),
+    ("wallets.update", {**WALLET, "name": "Main"}),
+    ("wallets.terminate", WALLET),
+    ("wallets.debit", {**WALLET, "credits": 1}),
+    ("users.update_balance", {**USER, "amount_kopeks": 5}),
+    (
+        "users.upsert",
+        {
+            **USER,
+            "telegram_id": 7,
+            "promo_group": {"id": 1, "name": "VIP"},
+            "subscription": {"id": 2, "status": "trial", "end_date": "2020-01-01T00:00:00Z", "connected_squads": ["x"]},
+        },
+    ),
+    ("users.upsert", {"user_id": 2, "telegram_id": 7}),
+    ("users.update_balance", {"telegram_id": 7, "amount_kopeks": 1234}),
+    ("users.update_balance", {**USER, "amount_kopeks": -100_000}),
+    ("users.update_balance", {**USER, "amount_kopeks": 0}),
+    ("users.update_balance", {**USER, "amount_kopeks": 10**15}),
+    ("users.update_balance", {**USER, "amount_kopeks": "5"}),
+    ("apps.update_balance", {**APP, "balance": 5}),
+    ("apps.upsert", {**APP, "decrease_only": True}),
+    ("apps.update_balance", {**APP, "balance": 5}),
+    ("apps.update_balance", {**APP}),
+    ("apps.upsert", {**APP, "decrease_only": False}),
+    ("apps.update_balance", {**APP, "balance": 5}),
+    ("apps.update_balance", {**APP, "balance": 5}),
+    ("entries.reverse", {"job_id": "00000000-0000-7000-8000-000000000000"}),
+    ("entries.reverse", {"job_id": 5}),
+]
+
+
+def exact(text: str) -> Any:
+    return json.loads(text, parse_float=Decimal)
+
+
+@pytest.fixture
+def answered(engine: Engine) -> list[tuple[str, dict[str, Any]]]:
+    """(job, outcome document) of each of JOBS, of their replays, a conflict, and reversals on every face."""
+    made = [job(name, **fields) for name, fields in JOBS]
+    outcomes = [(each.name, outcome.document()) for each in made for outcome in apply(engine, [each], LIMITS)]
+    credited = {face_of(name): document["job_id"] for name, document in outcomes if document["entry"]}
+    more = [job("entries.reverse", job_id=job_id, force=True) for job_id in credited.values()]
+    more += [made[1], made[5]]
+    more.append(job("users.update_balance", idempotency_key=made[-1].key, user_id=1, amount_kopeks=1))
+    more.append(job("apps.update_balance", idempotency_key=made[0].key, **APP, balance=1))
+    return outcomes + [(each.name, outcome.document()) for each in more for outcome in apply(engine, [each], LIMITS)]
+
+
+def test_outcomes_have_the_promised_shape(answered: list[tuple[str, dict[str, Any]]]) -> None:
+    for name, document in answered:
+        schema = validator(SCHEMAS[f"{face_of(name)}Outcome"])
+        assert [f"{name} {document}: {error.message}" for error in schema.iter_errors(document)] == []
+        result = {"task_id": "t", "status": "SUCCESS", "result": document, "traceback": None}
+        validator(SCHEMAS[f"{face_of(name)}Result"]).validate(result)
+
+
+def test_the_jobs_show_every_side_of_every_face(answered: list[tuple[str, dict[str, Any]]]) -> None:
+    for face in ("User", "Wallet", "App", "Entry"):
+        seen = {document["status"] for name, document in answered if face_of(name) == face}
+        assert seen == {"applied", "rejected"}, face
+    assert {name for name, _ in answered} == set(CATALOGUE)
+    assert {"unchanged", "invalid_request", "idempotency_conflict"} <= {document["code"] for _, document in answered}
+    assert any(document["replayed"] for _, document in answered)
+
+
+@pytest.mark.usefixtures("answered")
+def test_events_have_the_promised_shape(engine: Engine) -> None:
+    with engine.connect() as connection:
+        payloads = [exact(row) for row in connection.scalars(text("select payload::text from outbox order by id"))]
+    for event in payloads:
+        schema = validator(SCHEMAS[event_schema(EventType(event["type"]))])
+        assert [f"{event}: {error.message}" for error in schema.iter_errors(event)] == []
+    assert {event["type"] for event in payloads} == {kind.value for kind in EventType}

@@ -1,0 +1,111 @@
+"""The messages in docs/publishing.md are what a worker understands, taken from the page as they stand."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import amqp
+import pytest
+import redis
+from celery.app.task import Context
+from kombu import Connection, Exchange, Queue
+from kombu.message import Message
+
+from models.contracts.asyncapi import document
+from models.contracts.message import parse
+from models.domain.commands import WalletTopUp
+from tasks.client import BalanceClient
+from tests.queues import removed_after
+from tests.unit.test_asyncapi import validator
+
+GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "publishing.md").read_text(encoding="utf-8")
+TOP_UP = document()["channels"]["balance"]["messages"]["wallets.top_up"]
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq_url: str, unique_queue: str) -> Iterator[str]:
+    """The common one, less the queue of this test."""
+    with removed_after(rabbitmq_url, unique_queue) as url:
+        yield url
+
+
+def example(name: str) -> str:
+    found = re.search(rf"<!-- tested: {name} -->\n```json\n(.*?)```", GUIDE, re.DOTALL)
+    assert found, f"docs/publishing.md has no example marked {name!r}"
+    return found[1]
+
+
+def received(url: str, queue: str) -> Message:
+    """The message as kombu's consumer hands it to Celery."""
+    messages: list[Message] = []
+    with Connection(url) as connection:
+        declared = Queue(queue, Exchange(""), routing_key=queue, no_declare=True)
+        with connection.Consumer([declared], accept=["json"], on_message=messages.append):
+            connection.drain_events(timeout=10)
+        messages[0].ack()
+    return messages[0]
+
+
+def assert_understood(message: Message) -> None:
+    args, kwargs, embed = message.decode()
+    assert args == []
+    assert set(embed) == {"callbacks", "errbacks", "chain", "chord"}
+    job = parse(message.headers["task"], kwargs)
+    assert isinstance(job.command, WalletTopUp)
+    assert (job.producer, job.key) == ("billing", "invoice-1042")
+    validator(TOP_UP["payload"]).validate([args, kwargs, embed])
+    validator(TOP_UP["headers"]).validate(dict(message.headers))
+    # What Celery makes of the headers when it receives a message.
+    context = Context(message.headers, args=args, kwargs=kwargs, delivery_info=message.delivery_info)
+    assert context.id == message.headers["id"]
+    assert context.ignore_result is True
+
+
+@pytest.mark.parametrize("encoded", [False, True], ids=["plain", "base64"])
+def test_redis_frame_is_understood(redis_url: str, encoded: bool) -> None:
+    frame = example("redis frame")
+    if encoded:
+        content = json.loads(frame)
+        content["body"] = base64.b64encode(content["body"].encode()).decode()
+        content["properties"]["body_encoding"] = "base64"
+        frame = json.dumps(content)
+    with redis.Redis.from_url(redis_url) as server:
+        assert server.lpush("balance", frame) == 1
+        message = received(redis_url, "balance")
+        assert_understood(message)
+        assert server.hlen("unacked") == 0, "acknowledged by its delivery_tag"
+
+
+def test_redis_frame_has_the_parts_of_the_clients(redis_url: str) -> None:
+    with BalanceClient(redis_url) as client, redis.Redis.from_url(redis_url) as server:
+        client.wallets_debit(idempotency_key="k", wallet_id="w_1", credits=1)
+        [raw] = server.lrange("balance", 0, -1)
+    ours, documented = json.loads(raw), json.loads(example("redis frame"))
+    assert set(documented) == set(ours)
+    assert set(documented["properties"]) == set(ours["properties"]) - {"body_encoding"}
+    assert set(documented["headers"]) <= set(ours["headers"])
+
+
+def test_amqp_message_is_understood(rabbitmq_url: str, unique_queue: str) -> None:
+    content: dict[str, Any] = json.loads(example("amqp message"))
+    with Connection(rabbitmq_url, transport_options={"confirm_publish": True}) as connection:
+        channel: Any = connection.channel()
+        channel.queue_declare(unique_queue, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
+        message = amqp.Message(content["body"], application_headers=content["headers"], **content["properties"])
+        channel.basic_publish(message, exchange="", routing_key=unique_queue, mandatory=True)
+    assert_understood(received(rabbitmq_url, unique_queue))
+
+
+def test_python_example_publishes_what_the_redis_example_says(redis_url: str) -> None:
+    code = GUIDE.partition("## From Python")[2].partition("```python\n")[2].partition("    outcome = ")[0]
+    exec(code.replace("redis://localhost:6379/0", redis_url), {})  # the page's own lines, up to waiting
+    _, kwargs, _ = received(redis_url, "balance").decode()
+    _, documented, _ = json.loads(json.loads(example("redis frame"))["body"])
+    assert parse("wallets.top_up", kwargs).fingerprint == parse("wallets.top_up", documented).fingerprint
+
+
+def test_page_is_short() -> None:
+    assert len(GUIDE.splitlines()) < 150
