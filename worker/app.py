@@ -9,7 +9,8 @@ from kombu import Exchange, Queue
 
 from models.contracts.catalogue import CATALOGUE
 from tasks.queues import queue_arguments
-from worker.lane import LaneStep, MoneyTask
+from worker.consumer import LaneStep
+from worker.lane import MoneyTask
 from worker.logs import configure_logging
 from worker.runtime import RUNTIME
 from worker.schedule import beat_schedule, register_ticks
@@ -52,6 +53,7 @@ def configuration() -> dict[str, Any]:
         "task_acks_on_failure_or_timeout": True,  # what failed has been parked by then
         "task_track_started": False,
         "task_send_sent_event": True,
+        "worker_consumer": "worker.consumer:MoneyConsumer",
         "worker_prefetch_multiplier": 1,  # of workers without a lane; worker/lane.py holds a batch
         "worker_enable_prefetch_count_reduction": False,
         "worker_send_task_events": True,

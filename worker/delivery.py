@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from uuid import uuid4
 
 from celery.utils.time import maybe_make_aware
 from celery.worker.request import Request
 from celery.worker.state import revoked as revoked_ids
 from celery.worker.strategy import proto1_to_proto2  # type: ignore[attr-defined]  # not in the stubs
 
+from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import Malformed, parse
 from models.domain.commands import Job
 from models.store.dead_letters import DeadLetter
@@ -19,6 +21,9 @@ from worker.serialization import loads
 
 # What Celery would hold in memory, destroy or kill a job for: checked here, and then out of its hands.
 _NOT_CELERYS: Final[dict[str, Any]] = {"eta": None, "expires": None, "timelimit": None}
+
+_NOTHING: Final[Any] = [[], {}, {}]
+_ANY_JOB: Final = next(iter(CATALOGUE))  # whose settings a message of no known job is handled by
 
 
 class MoneyRequest(Request):
@@ -39,7 +44,7 @@ class Delivery:
     def letter(self, reason: str, error: str, attempts: int = 1) -> DeadLetter:
         """The message as a dead letter: nothing of it is lost."""
         message, body = self.message, self.message.body
-        headers = {name: value for name, value in (message.headers or {}).items() if isinstance(value, (str, int))}
+        headers = {str(name): value for name, value in _headers(message).items() if isinstance(value, (str, int))}
         return DeadLetter(
             reason=reason,
             error=error,
@@ -47,56 +52,68 @@ class Delivery:
             task_id=str(self.request.id),
             queue=(message.delivery_info or {}).get("routing_key"),
             headers={**headers, "content_type": message.content_type},
-            body=body if isinstance(body, bytes) else str(body).encode("utf-8", "surrogatepass"),
+            body=bytes(body) if isinstance(body, (bytes, memoryview)) else str(body).encode("utf-8", "surrogatepass"),
             attempts=attempts,
         )
 
 
-def understand(message: Any, task: Any, app: Any, consumer: Any, *, old_protocol: bool) -> Delivery:
-    """The delivery of a message whose task name is known. Never raises for what the message holds."""
-    headers: Any = {"id": str(message.headers.get("id")), "task": task.name}
-    content: Any = [[], {}, {}]
+def understand(message: Any, app: Any, consumer: Any) -> Delivery:
+    """The delivery of whatever message. Never raises for what the message holds."""
+    name, headers, content = "unknown", dict[str, Any](), _NOTHING
     job: Job | Malformed
     try:
-        content, headers = _decode(message, old_protocol=old_protocol)
+        name, headers, content = _decode(message)
         _check(headers, content)
-        job = parse(task.name, content[1])
+        job = parse(name, content[1])
     except Malformed as error:
         job = error
-    except Exception as error:  # noqa: BLE001 - a body that breaks the parser itself is kept like any other
+    except Exception as error:  # noqa: BLE001 - a message that breaks the parser itself is kept like any other
         job = Malformed("unreadable", repr(error))
+    task_id = headers.get("id") or _headers(message).get("id") or uuid4()
     request = MoneyRequest(
-        message, app=app, hostname=consumer.hostname, eventer=consumer.event_dispatcher, task=task,
-        connection_errors=consumer.connection_errors, body=content, decoded=True, headers={**headers, **_NOT_CELERYS},
+        message, app=app, hostname=consumer.hostname, eventer=consumer.event_dispatcher,
+        task=app.tasks.get(name) or app.tasks[_ANY_JOB], connection_errors=consumer.connection_errors, body=content,
+        decoded=True, headers={**headers, **_NOT_CELERYS, "id": str(task_id), "task": name},
     )  # fmt: skip
     return Delivery(message, request, job)
 
 
-def _decode(message: Any, *, old_protocol: bool) -> tuple[Any, Any]:
-    """[args, kwargs, embed] and the headers. Raises Malformed when the message holds anything else."""
+def _headers(message: Any) -> dict[str, Any]:
+    return message.headers if isinstance(message.headers, dict) else {}
+
+
+def _decode(message: Any) -> tuple[str, dict[str, Any], Any]:
+    """The job's name, the headers, and [args, kwargs, embed]. Raises Malformed when the message holds anything else."""
+    if message.errors:
+        raise Malformed("undecodable", f"the body could not be unpacked: {message.errors[0][1]}")
     if message.content_type != "application/json":
         raise Malformed("undecodable", f"content type is {message.content_type}; only application/json is read")
     try:
         content = loads(message.body)
     except (ValueError, RecursionError) as error:
         raise Malformed("undecodable", f"the body is not JSON: {error}") from error
-    if old_protocol:
+    headers = _headers(message)
+    if isinstance(content, dict) and "task" in content:  # the protocol of Celery 3
         content, headers, _, _ = proto1_to_proto2(message, content)
-        return content, headers
+    name = headers.get("task")
+    if not isinstance(name, str):
+        raise Malformed("no_task", "the message names no task in its headers")
     match content:
         case [list(), dict(), None | dict()]:
-            return content, message.headers
+            return name, headers, content
         case _:
             raise Malformed("undecodable", "the body is not [args, kwargs, embed]")
 
 
-def _check(headers: Any, content: Any) -> None:
+def _check(headers: dict[str, Any], content: Any) -> None:
     """Raises Malformed for a message that Celery would hold in memory or destroy."""
     if content[0]:
         raise Malformed("positional_arguments", "send arguments by keyword; args must be empty")
     if headers.get("eta"):
         raise Malformed("eta", "money jobs are applied when they arrive; publish without eta and countdown")
-    if headers.get("id") in revoked_ids:
+    if not isinstance(headers.get("id"), str):
+        raise Malformed("no_id", "the message has no task id in its headers")
+    if headers["id"] in revoked_ids:
         raise Malformed("revoked", "the job was revoked before it was applied")
     expires = headers.get("expires")
     try:

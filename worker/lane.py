@@ -14,15 +14,14 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import structlog
-from celery import Task, bootsteps, signals
+from celery import Task, signals
 from celery.worker import state
-from celery.worker.consumer.tasks import Tasks
 
 from models.contracts.message import Malformed
 from models.domain.commands import Job
@@ -33,8 +32,8 @@ from models.store.session import transaction
 from tasks.outcome import Outcome
 from tasks.settling import Failed, Steps
 from worker.answers import Answer, Parked, Results
-from worker.delivery import Delivery, MoneyRequest, understand
-from worker.runtime import RUNTIME, stopping
+from worker.delivery import Delivery, understand
+from worker.runtime import RUNTIME
 
 if TYPE_CHECKING:
     _Task = Task[Any, Any]
@@ -48,7 +47,6 @@ class MoneyTask(_Task):
     """One kind of money job. Its name is in the catalogue of contracts; its arguments are the contract's fields."""
 
     abstract = True
-    Strategy = "worker.lane:strategy"
     acks_late = True
     reject_on_worker_lost = True
     typing = False  # a wrong argument is answered by the contract, not by a TypeError
@@ -68,9 +66,9 @@ class Lane:
         self._results = Results(app)
         self._told = False  # to flush
 
-    def on_message(self, task: MoneyTask, message: Any, *, old_protocol: bool) -> MoneyRequest:
+    def on_message(self, message: Any) -> None:
         """Keeps a message until the batch is in."""
-        delivery = understand(message, task, self._app, self._consumer, old_protocol=old_protocol)
+        delivery = understand(message, self._app, self._consumer)
         request = delivery.request
         state.task_reserved(request)
         signals.task_received.send(sender=self._consumer, request=request)
@@ -82,7 +80,6 @@ class Lane:
         if not self._told:
             self._told = True
             self._consumer.hub.call_soon(self.flush)
-        return request
 
     def flush(self) -> None:
         """Settles all that is here, a batch at a time, unless a fault holds up the one in hand."""
@@ -188,46 +185,3 @@ def _log(answers: Sequence[Answer], runtime_s: float) -> None:
         "jobs.settled", jobs=len(answers), applied=applied, replayed=replayed,
         rejected=len(outcomes) - applied - replayed, parked=len(answers) - len(outcomes), ms=round(runtime_s * 1000, 1),
     )  # fmt: skip
-
-
-def strategy(task: MoneyTask, app: Any, consumer: Any) -> Callable[..., None]:
-    """How a money message is handled: by the one lane of its consumer, in the order of arrival, whatever its kind."""
-    lane = _lane_of(app, consumer)
-
-    def on_message(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any, **_: Any) -> None:
-        request = lane.on_message(task, message, old_protocol=body is not None)
-        for callback in callbacks or ():
-            callback(request)
-
-    return on_message
-
-
-def _lane_of(app: Any, consumer: Any) -> Lane:
-    if getattr(consumer, "money_lane", None) is None:
-        consumer.money_lane = Lane(app, consumer)
-        settings = RUNTIME.settings
-        if settings.queue in app.amqp.queues.consume_from:
-            # As many as a batch takes may be unacknowledged: more would wait here while another worker is idle.
-            consumer.initial_prefetch_count = settings.batch_limit
-    lane: Lane = consumer.money_lane
-    return lane
-
-
-class LaneStep(bootsteps.StartStopStep):
-    """Opens the lane with the consumer's connection and closes it before the connection goes."""
-
-    requires = (Tasks,)
-
-    def create(self, consumer: Any) -> None:
-        consumer.money_lane = None
-
-    def start(self, consumer: Any) -> None:
-        """Strategies are made by the step before this one; a lane belongs to one connection."""
-
-    def stop(self, consumer: Any) -> None:
-        lane, consumer.money_lane = consumer.money_lane, None
-        if lane is not None:
-            lane.close(warm=stopping() and not state.should_terminate)
-
-    def shutdown(self, consumer: Any) -> None:
-        self.stop(consumer)

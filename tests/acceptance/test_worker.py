@@ -170,3 +170,32 @@ def test_a_worker_killed_while_it_holds_a_job_loses_nothing(any_system: System) 
     any_system.money_worker("next", **settings)
     wait_until("the redelivered job", lambda: any_system.count("entries") == 1, timeout_s=90)
     assert any_system.ask("wallets.top_up", idempotency_key="k", **TOP_UP)["replayed"] is True
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "reason"),
+    [
+        ({"task": "nobody.knows", "id": "1"}, "[[], {}, {}]", "unknown_job"),
+        ({"id": "2"}, "[[], {}, {}]", "no_task"),
+        ({"task": "wallets.top_up"}, "[[], {}, {}]", "no_id"),
+        ({"task": "wallets.top_up", "id": "4"}, "{}", "undecodable"),
+        ({"task": "wallets.top_up", "id": "5", "timelimit": "soon"}, '[[], {"wallet_id": 1}, {}]', "unusable_key"),
+        ({"task": "wallets.top_up", "id": "6", "eta": "soon"}, "[[], {}, {}]", "eta"),
+        ({"task": "wallets.top_up", "id": "7", "expires": "soon"}, "[[], {}, {}]", "expired"),
+        ({"task": "wallets.top_up", "id": "8"}, "[[1], {}, {}]", "positional_arguments"),
+        ({"task": "wallets.top_up", "id": "9", "compression": "application/x-gzip"}, "[[], {}, {}]", "undecodable"),
+    ],
+)
+def test_no_kind_of_malformed_message_is_dropped_or_stops_the_worker(
+    any_system: System, headers: dict[str, Any], body: str, reason: str
+) -> None:
+    worker = any_system.money_worker()
+    with any_system.client.producer_pool.acquire() as producer:
+        producer.publish(
+            body, exchange="", routing_key=any_system.queue, content_type="application/json",
+            content_encoding="utf-8", headers=headers,
+        )  # fmt: skip
+    assert any_system.ask("wallets.create", idempotency_key="open", wallet_id="w")["code"] == "applied"
+    wait_until("the letter", lambda: any_system.count("dead_letters"))
+    assert any_system.rows("select reason from dead_letters") == [(reason,)]
+    assert worker.poll() is None

@@ -1,0 +1,75 @@
+"""The consumer: whatever arrives and is not a scheduled task of ours goes to the money lane, which drops nothing.
+
+Celery's own consumer acknowledges or rejects what it cannot read, which loses the message, and some of it makes the
+worker crash or reconnect in a loop. Here every such message is understood by the lane, and parked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from celery import bootsteps
+from celery.worker import state
+from celery.worker.consumer import Consumer
+from celery.worker.consumer.tasks import Tasks
+
+from worker.lane import Lane, MoneyTask
+from worker.runtime import RUNTIME, stopping
+
+
+class MoneyConsumer(Consumer):
+    """Celery's consumer with a money lane, one for each connection."""
+
+    money_lane: Lane | None = None
+
+    def update_strategies(self) -> None:
+        """Called when the connection is there and nothing is consumed yet."""
+        super().update_strategies()
+        self.money_lane = Lane(self.app, self)
+        settings = RUNTIME.settings
+        if settings.queue in self.app.amqp.queues.consume_from:
+            # As many as a batch takes may be unacknowledged: more would wait here while another worker is idle.
+            self.initial_prefetch_count = settings.batch_limit
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+        scheduled = super().create_task_handler(*args, **kwargs)
+
+        def on_message(message: Any) -> Any:
+            headers = message.headers if isinstance(message.headers, dict) else {}
+            name = headers.get("task")
+            task = self.app.tasks.get(name) if isinstance(name, str) else None
+            if task is None or isinstance(task, MoneyTask):
+                return self._lane.on_message(message)
+            return scheduled(message)
+
+        return on_message
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """A body that could not even be unpacked (compression, encoding) is parked like the rest."""
+        self._lane.on_message(message)
+
+    def close_lane(self) -> None:
+        lane, self.money_lane = self.money_lane, None
+        if lane is not None:
+            lane.close(warm=stopping() and not state.should_terminate)
+
+    @property
+    def _lane(self) -> Lane:
+        assert self.money_lane is not None, "messages come only while the consumer runs"
+        return self.money_lane
+
+
+class LaneStep(bootsteps.StartStopStep):
+    """Closes the lane before the connection goes: what is ready is settled, the rest goes back to the broker."""
+
+    requires = (Tasks,)
+
+    def start(self, consumer: MoneyConsumer) -> None:
+        """The lane was opened with the strategies, before the first message."""
+
+    def stop(self, consumer: MoneyConsumer) -> None:
+        consumer.close_lane()
+
+    def shutdown(self, consumer: MoneyConsumer) -> None:
+        consumer.close_lane()
