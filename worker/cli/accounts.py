@@ -60,8 +60,11 @@ def list_accounts(
     if as_json:
         write_json({"accounts": [_summary(row) for row in page], "next": last})
         return
-    columns = [Column("account"), Column("balance", right=True), Column("unit"), Column("status")]
-    columns += [Column("entries", right=True), Column("updated")]
+    if not page:
+        remark("there are no more such accounts" if start else "there are no such accounts")
+        return
+    columns = [Column("account", whole=True), Column("balance", right=True), Column("unit"), Column("status")]
+    columns += [Column("entries", right=True), Column("updated", whole=True)]
     table(columns, [_row(row) for row in page])
     if more:
         remark(f"for the accounts after these: --after {last}")
@@ -185,13 +188,13 @@ def _tell(account: Account, now: datetime) -> None:
     if account.grants:
         heading("Open grants, in the order of use")
         columns = [
-            Column("grant"),
+            Column("grant", whole=True),
             Column("left", right=True),
             Column("of", right=True),
             Column("priority", right=True),
         ]
         table(
-            [*columns, Column("expires"), Column("")],
+            [*columns, Column("expires", whole=True), Column("state")],
             [
                 (
                     str(grant.id),
@@ -238,12 +241,12 @@ def _tell_entries(entries: Sequence[Entry], scale: int) -> None:
     table(
         [
             Column("number", right=True),
-            Column("created"),
+            Column("created", whole=True),
             Column("amount", right=True),
             Column("balance", right=True),
             Column("kind"),
             Column("reason"),
-            Column("job"),
+            Column("job", whole=True),
         ],
         [
             (
@@ -252,7 +255,7 @@ def _tell_entries(entries: Sequence[Entry], scale: int) -> None:
                 signed(entry.amount, scale),
                 decimal(entry.balance_after, scale),
                 entry.note.kind.value,
-                entry.note.reason or "",
+                entry.note.reason or entry.note.description or "",
                 str(entry.note.job_id),
             )
             for entry in entries

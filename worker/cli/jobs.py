@@ -48,8 +48,8 @@ Examples:
   balance-worker jobs show --producer billing --key invoice-17
 """
 _COLUMNS = [
-    Column("settled"),
-    Column("job"),
+    Column("settled", whole=True),
+    Column("job", whole=True),
     Column("name"),
     Column("account"),
     Column("amount", right=True),
@@ -96,6 +96,9 @@ def list_jobs(
     page, more = found[:limit], len(found) > limit
     if as_json:
         write_json({"jobs": [_summary(job) for job in page], "next": page[-1]["id"] if more else None})
+        return
+    if not page:
+        remark("no such jobs have been settled" + (" before that one" if before else ""))
         return
     table(_COLUMNS, [_row(job) for job in page])
     if more:
@@ -226,7 +229,7 @@ def _tell(job: Row, story: Mapping[str, Any]) -> None:
     line(indented(job["outcome"]))
     if story["events"]:
         heading("Events")
-        columns = [Column("number"), Column("type"), Column("created")]
+        columns = [Column("number"), Column("type"), Column("created", whole=True)]
         table(columns, [(str(event["id"]), event["type"], when(event["created_at"])) for event in story["events"]])
 
 

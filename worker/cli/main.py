@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated, Final
 
 import typer
 
 from worker.cli import accounts, asyncapi, config, demo, jobs, migrate, publish, reference, up, verify
-from worker.cli.faults import stop
+from worker.cli.faults import NO, stop
 
 _MODULES: Final = (demo, up, migrate, publish, jobs, accounts, verify, asyncapi, config, reference)
 _EPILOG = """\
@@ -62,7 +64,14 @@ def make_app() -> typer.Typer:
 def main() -> None:
     """Runs the command line and ends the process."""
     try:
-        make_app()(prog_name="balance-worker")
+        try:
+            make_app()(prog_name="balance-worker")
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read stdout, like head, has seen enough; the interpreter would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(NO)
     except Exception as error:  # noqa: BLE001 - the one place where every fault becomes a sentence or a traceback
         stop(error)
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 _PIPE_WIDTH: Final = 100_000  # into a pipe or a file no line is broken
+_GAP: Final = 2  # spaces between columns
+_FOLDED_MIN: Final = 8  # characters of a column that may be folded
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     name: str
     right: bool = False  # numbers
+    whole: bool = False  # ids and times: to be copied, so never broken into two lines
 
 
 def console() -> Console:
@@ -56,15 +59,34 @@ def indented(json_text: str) -> str:
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """Rows under their columns. Nothing is cut off: what is too long for the terminal continues below."""
+    """Rows under their columns, or one below the other where the terminal is too narrow. Nothing is ever cut off."""
     from rich.table import Table
 
-    grid = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    if _narrow(columns, rows):
+        for number, row in enumerate(rows):
+            if number:
+                line("")
+            facts({column.name: value for column, value in zip(columns, row, strict=True)})
+        return
+    grid = Table(box=None, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
     for column in columns:
-        grid.add_column(column.name, justify="right" if column.right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if column.right else "left"
+        grid.add_column(column.name, justify=justify, overflow="fold", no_wrap=column.whole or column.right)
     for row in rows:
         grid.add_row(*(_cell(value) for value in row))
     _print(grid)
+
+
+def _narrow(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the terminal has no room for the columns that must stay whole and a little of each other one."""
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, texts)) for texts in zip((column.name for column in columns), *rows, strict=True)]
+    least = [
+        width if column.whole or column.right else min(width, _FOLDED_MIN)
+        for column, width in zip(columns, widths, strict=True)
+    ]
+    return sum(least) + _GAP * len(columns) > console().width
 
 
 def facts(pairs: Mapping[str, str]) -> None:

@@ -22,12 +22,12 @@ Examples:
   balance-worker jobs parked --show 3f0c5e0e-7d0b-4c55-9a39-5f0a3a1f7d11
 """
 _COLUMNS = [
-    Column("letter"),
+    Column("letter", whole=True),
     Column("reason"),
     Column("task"),
     Column("attempts", right=True),
-    Column("first seen"),
-    Column("last seen"),
+    Column("first seen", whole=True),
+    Column("last seen", whole=True),
     Column("error"),
 ]
 
@@ -51,6 +51,9 @@ def parked(
     page, more = found[:limit], len(found) > limit
     if as_json:
         write_json({"parked": page, "next": page[-1]["id"] if more else None})
+        return
+    if not page:
+        remark("nothing is parked" + (" before that one" if before else ""))
         return
     table(_COLUMNS, [_row(letter) for letter in page])
     if more:
