@@ -55,6 +55,7 @@ def publish(
     was published but has no outcome yet.
     """
     from models.contracts.catalogue import CATALOGUE
+    from models.contracts.envelope import DEFAULT_PRODUCER
 
     contract = None if name is None else _contract(CATALOGUE, name)
     if list_:
@@ -70,7 +71,11 @@ def publish(
     given_producer = _identity(body, "producer", producer, "--producer")
     outcome, handle = _publish(contract.NAME, {"idempotency_key": given_key, **body}, given_producer, wait)
     if outcome is None:
-        _tell_published(handle, as_json)
+        if as_json:
+            identity = {"producer": given_producer or DEFAULT_PRODUCER, "idempotency_key": handle.idempotency_key}
+            write_json({"published": True, "name": handle.name, **identity})
+        else:
+            line(f"published {handle.name} key={handle.idempotency_key}")
         return
     if as_json:
         write_json(outcome.raw)
@@ -137,13 +142,6 @@ def _publish(name: str, body: dict[str, Any], producer: str | None, wait_s: floa
             ) from error
         except JobParked as error:
             raise Stop(f"{error}; `balance-worker jobs parked` shows it", NO) from error
-
-
-def _tell_published(handle: JobHandle, as_json: bool) -> None:
-    if as_json:
-        write_json({"published": True, "name": handle.name, "idempotency_key": handle.idempotency_key})
-        return
-    line(f"published {handle.name} key={handle.idempotency_key}")
 
 
 def _tell(name: str, outcome: Outcome) -> None:

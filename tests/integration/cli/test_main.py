@@ -1,0 +1,104 @@
+"""The program as a whole: its help, its start, what it prints where, and docs/cli.md."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.conftest import SCRIPT, Cli, told
+from worker.cli import faults
+from worker.cli.reference import cli_markdown
+
+ROOT = Path(__file__).resolve().parents[3]
+HEAVY = {"sqlalchemy", "alembic", "psycopg", "celery", "kombu", "redis", "rich", "pydantic", "worker.settings"}
+PAGES = re.findall(r"^## ([^\n]+)\n\n```text\n(.*?)\n```$", cli_markdown(), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def cli() -> Cli:
+    """Without settings: nothing here needs a server."""
+    return Cli()
+
+
+def test_docs_are_what_the_commands_say() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    assert page == cli_markdown(), "run `balance-worker reference > docs/cli.md`"
+
+
+@pytest.mark.parametrize(("command", "page"), PAGES, ids=[command for command, _ in PAGES])
+def test_help_is_what_the_docs_say(cli: Cli, command: str, page: str) -> None:
+    assert cli.text(*command.split()[1:], "--help").strip() == page.strip()
+
+
+def test_docs_have_every_command() -> None:
+    assert {command for command, _ in PAGES} == {
+        "balance-worker",
+        *(
+            f"balance-worker {name}"
+            for name in (
+                *("up", "demo", "migrate", "publish", "verify", "asyncapi", "config"),
+                *("jobs", "jobs list", "jobs show", "jobs parked", "accounts", "accounts list", "accounts show"),
+            )
+        ),
+    }
+
+
+@pytest.mark.parametrize(("command", "page"), PAGES, ids=[command for command, _ in PAGES])
+def test_every_command_has_an_example_or_commands_below_it(command: str, page: str) -> None:
+    assert "Example" in page or "Commands:" in page
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = f"import sys, worker.cli.main as m; m.make_app(); print(*({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("program", [[SCRIPT], [sys.executable, "-m", "worker.cli.main"]], ids=["script", "module"])
+def test_both_ways_to_start_it(program: list[str]) -> None:
+    cli = Cli(program=program)
+    assert re.fullmatch(r"balance-worker \d+\.\d+\.\d+\n", cli.text("--version"))
+    assert cli.text("--help").startswith("Usage: balance-worker [OPTIONS]")
+
+
+def test_help_needs_no_right_settings(cli: Cli) -> None:
+    assert cli("jobs", "list", "--help", pool_size="nonsense").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "Usage: balance-worker"),
+        (["job"], "Did you mean 'jobs'"),
+        (["jobs"], "Usage: balance-worker jobs"),
+        (["jobs", "list", "--limt", "3"], "--limit"),
+        (["jobs", "list", "--limit", "0"], "greater than or equal to 1"),
+        (["jobs", "show", "not-a-uuid"], "JOB_ID"),
+    ],
+)
+def test_wrong_usage_is_2_and_says_what_is_right(cli: Cli, arguments: list[str], says: str) -> None:
+    assert says in told(cli(*arguments))
+
+
+def test_output_into_a_pipe_that_was_closed_is_no_traceback() -> None:
+    with subprocess.Popen([SCRIPT, "publish", "--list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == faults.NO
+
+
+def test_a_mistake_of_ours_is_70_with_a_traceback_and_no_password(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        faults.stop(RuntimeError("at redis://user:hunter2@broker/0"))
+    assert ended.value.code == faults.BUG
+    stderr = capsys.readouterr().err
+    assert "RuntimeError: at redis://user:***@broker/0" in stderr
+    assert stderr.endswith(
+        "balance-worker: this is a mistake in balance-worker; please report it with the lines above\n"
+    )

@@ -1,0 +1,78 @@
+"""balance-worker migrate"""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+
+import pytest
+from sqlalchemy import Engine
+
+from models.store import schema
+from tests.integration.cli.conftest import SCRIPT, Cli, told
+
+HEAD = schema.head()
+
+
+@pytest.fixture
+def empty(empty_database_url: str) -> Cli:
+    return Cli({"database_url": empty_database_url})
+
+
+def test_up_down_and_up_again_says_from_where_to_where(empty: Cli) -> None:
+    assert empty.text("migrate") == f"migrate: base (no tables) -> {HEAD}\n"
+    assert empty.text("migrate") == f"migrate: at {HEAD} already, nothing to do\n"
+    assert empty.text("verify") == "verify: ok, 0 accounts, 0 entries, 0 grants\n"
+    assert empty.text("migrate", "--down", "base", "--yes") == f"migrate: {HEAD} -> base (no tables)\n"
+    assert empty.text("migrate", "0001") == "migrate: base (no tables) -> 0001\n"
+
+
+def test_json(empty: Cli) -> None:
+    assert empty.json("migrate", "--dry-run") == {"from": None, "to": HEAD, "changed": False}
+    assert empty.json("migrate") == {"from": None, "to": HEAD, "changed": True}
+    assert empty.json("migrate") == {"from": HEAD, "to": HEAD, "changed": False}
+
+
+def test_dry_run_changes_nothing(cli: Cli, database_url: str) -> None:
+    said = cli.text("migrate", "--down", "base", "--dry-run")
+    assert said == f"migrate: {HEAD} -> base (no tables) (dry run, nothing changed)\n"
+    assert schema.current(database_url) == HEAD
+
+
+def test_down_without_a_terminal_needs_yes(cli: Cli, database_url: str) -> None:
+    said = told(cli("migrate", "--down", "base"))
+    assert "This removes every table with the whole ledger from postgresql+psycopg://" in said
+    assert "repeat with --yes" in said
+    assert ":***@" in said
+    assert schema.current(database_url) == HEAD
+
+
+@pytest.mark.parametrize(("answer", "code", "revision"), [("n", 2, HEAD), ("y", 0, None)])
+def test_down_on_a_terminal_asks(
+    engine: Engine, database_url: str, answer: str, code: int, revision: str | None
+) -> None:
+    engine.dispose()
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "BALANCE_DATABASE_URL": database_url}
+    try:
+        os.write(ours, f"{answer}\n".encode())
+        command = [SCRIPT, "migrate", "--down", "base"]
+        done = subprocess.run(command, env=environment, stdin=theirs, capture_output=True, text=True, check=False)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "Go on? [y/N]" in done.stderr
+    assert done.returncode == code
+    assert schema.current(database_url) == revision
+    schema.upgrade(database_url)  # the audit after each test needs a ledger
+
+
+def test_an_unknown_revision_is_named(cli: Cli) -> None:
+    said = told(cli("migrate", "nonsense"))
+    assert "'nonsense'" in said
+    assert said.endswith(f"the newest revision that this version knows is {HEAD}")
+
+
+def test_up_and_down_at_once_is_refused(cli: Cli) -> None:
+    assert "give either REVISION, to go up, or --down REVISION" in told(cli("migrate", "0001", "--down", "base"))
