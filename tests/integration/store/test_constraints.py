@@ -1,0 +1,162 @@
+"""The database says what the code believes: each of these would be a bug of ours, and none can be written.
+
+The statements run on a ledger made by jobs, so that only the constraint that is meant stands in their way.
+"""
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.exc import DatabaseError, IntegrityError
+
+from tests.builders import ask, done, execute, rows
+
+
+@pytest.fixture
+def ledger(engine: Engine) -> None:
+    """A user with two entries, a wallet with a grant, an app; and a job that was refused."""
+    done(engine, "users.upsert", user_id=1, telegram_id=77)
+    done(engine, "users.upsert", user_id=2)
+    done(engine, "users.update_balance", user_id=1, amount_kopeks=100)
+    done(engine, "users.update_balance", user_id=1, amount_kopeks=-30)
+    done(engine, "wallets.create", wallet_id="w")
+    done(engine, "wallets.top_up", wallet_id="w", credits_to_add=5, priority=1, transaction_reason="INVOICE_REFUND")
+    done(engine, "apps.upsert", app_id="a", store_id=1)
+    ask(engine, "users.update_balance", user_id=404, amount_kopeks=1, idempotency_key="refused")
+
+
+def copy(table: str, where: str, **changes: str) -> str:
+    """A statement that inserts a copy of a row, but for these columns."""
+    record = "".join(f" || jsonb_build_object('{column}', {value})" for column, value in changes.items())
+    return (
+        f"insert into {table} select (jsonb_populate_record(null::{table}, to_jsonb(t){record})).*"
+        f" from {table} t where {where}"
+    )
+
+
+def entry(**changes: str) -> str:
+    """A third entry of user 1 by the refused job, but for these columns."""
+    job = "(select id from jobs where idempotency_key = 'refused')"
+    account = "(select id from accounts where kind = 'user' and ref = '1')"
+    return copy("entries", f"seq = 2 and account_id = {account}", **{"seq": "3", "job_id": job, **changes})
+
+
+CASES: dict[str, tuple[str, str]] = {
+    "a key twice": (
+        "uq_jobs_producer_idempotency_key",
+        copy("jobs", "idempotency_key = 'refused'", id="gen_random_uuid()"),
+    ),
+    "a second entry of one job": ("uq_entries_job_id", entry(job_id="t.job_id")),
+    "an entry number twice": ("pk_entries", entry(seq="2")),
+    "entry number zero": ("ck_entries_seq_from_one", entry(seq="0")),
+    "an entry of nothing": ("ck_entries_amount_moves", entry(amount="0")),
+    "an entry of no job": ("fk_entries_job_id_jobs", entry(job_id="gen_random_uuid()")),
+    "an entry of no account": ("fk_entries_account_id_accounts", entry(account_id="999")),
+    "an entry of an unknown kind": ("ck_entries_kind", entry(kind="'gift'")),
+    "an entry without its hash": ("ck_entries_hash", entry(hash=r"'\x'")),
+    "an entry that is chained to nothing": ("ck_entries_hash", entry(prev_hash=r"'\x'")),
+    "a reversal of nothing": ("ck_entries_reversal_names_its_entry", entry(kind="'reversal'")),
+    "a deposit that reverses": ("ck_entries_reversal_names_its_entry", entry(reverses="1")),
+    "a reversal of itself": ("ck_entries_reverses_an_earlier_one", entry(kind="'reversal'", reverses="3")),
+    "less than nothing left of a grant": ("ck_grants_remaining_of_amount", "update grants set remaining = -1"),
+    "more left than was granted": ("ck_grants_remaining_of_amount", "update grants set remaining = amount + 1"),
+    "a grant of nothing": ("ck_grants_remaining_of_amount", "update grants set amount = 0, remaining = 0"),
+    "a grant without terms": ("ck_grants_expires_or_has_priority", "update grants set priority = null"),
+    "a priority below zero": ("ck_grants_priority", "update grants set priority = -1"),
+    "a grant of no account": ("fk_grants_account_id_accounts", "update grants set account_id = 999"),
+    "an account twice": ("uq_accounts_kind_ref", copy("accounts", "ref = '2'", id="999")),
+    "an account of an unknown kind": ("ck_accounts_kind", "update accounts set kind = 'bank'"),
+    "a scale past eighteen": ("ck_accounts_scale", "update accounts set scale = 19"),
+    "a balance without entries": (
+        "ck_accounts_no_balance_without_entries",
+        "update accounts set balance = 1 where seq = 0",
+    ),
+    "a chain without its head": ("ck_accounts_head_of_chain", r"update accounts set head = '\x' where seq > 0"),
+    "a head without a chain": ("ck_accounts_head_of_chain", r"update accounts set head = '\x01' where seq = 0"),
+    "a telegram id of two users": ("uq_users_telegram_id", "update users set telegram_id = 77"),
+    "a user id of two accounts": ("uq_users_user_id", "update users set user_id = 1"),
+    "a user of an unknown status": ("ck_users_status", "update users set status = 'frozen'"),
+    "a user without an account": (
+        "fk_users_account_id_accounts",
+        "update users set account_id = 999 where user_id = 1",
+    ),
+    "a wallet of an unknown status": ("ck_wallets_status", "update wallets set status = 'gone'"),
+    "a wallet of an unknown type": ("ck_wallets_wallet_type", "update wallets set wallet_type = 'POST_PAID'"),
+    "a rate of nothing": ("ck_wallets_conversion_rate_positive", "update wallets set conversion_rate = 0"),
+    "an unknown trigger": (
+        "ck_wallets_trigger",
+        "update wallets set trigger = 'on', min_balance = 1, top_up_amount = 1",
+    ),
+    "a policy without numbers": (
+        "ck_wallets_policy_complete",
+        "update wallets set trigger = 'balance_below_threshold', min_balance = 1",
+    ),
+    "a wallet due without a policy": ("ck_wallets_due_only_with_policy_in_force", "update wallets set due_at = now()"),
+    "an app twice in a store": (
+        "uq_apps_app_id_store_id",
+        copy("apps", "true", account_id="(select id from accounts where ref = 'w')"),
+    ),
+    "a refusal called applied": ("ck_jobs_status_follows_code", "update jobs set status = 'applied'"),
+    "a success called rejected": (
+        "ck_jobs_status_follows_code",
+        "update jobs set code = 'unchanged' where status = 'rejected'",
+    ),
+    "an unknown status of a job": ("ck_jobs_status", "update jobs set status = 'queued', code = 'amount_zero'"),
+    "a fingerprint cut short": ("ck_jobs_fingerprint_length", r"update jobs set fingerprint = '\x00'"),
+    "a job of no account": ("fk_jobs_account_id_accounts", "update jobs set account_id = 999"),
+    "an event of an unknown type": ("ck_outbox_type", "update outbox set type = 'user.created'"),
+    "an event of no job": ("fk_outbox_job_id_jobs", "update outbox set job_id = gen_random_uuid()"),
+}
+
+
+@pytest.mark.usefixtures("ledger")
+@pytest.mark.parametrize("case", CASES)
+def test_cannot_be_written(engine: Engine, case: str) -> None:
+    constraint, statement = CASES[case]
+    with pytest.raises(IntegrityError) as caught:
+        execute(engine, statement.replace(":", r"\:"))
+    assert constraint_of(caught.value) == constraint
+
+
+def constraint_of(error: IntegrityError) -> str | None:
+    name: str | None = error.orig.diag.constraint_name  # type: ignore[union-attr]
+    return name
+
+
+@pytest.mark.usefixtures("ledger")
+@pytest.mark.tampered_ledger
+def test_the_samples_themselves_can_be_written(engine: Engine) -> None:
+    """What `entry` and `copy` make is refused for the column that a case changes, and for nothing else."""
+    assert execute(engine, entry().replace(":", r"\:")) == 1
+    changed = copy("jobs", "idempotency_key = 'refused'", id="gen_random_uuid()", idempotency_key="'other'")
+    assert execute(engine, changed.replace(":", r"\:")) == 1
+
+
+@pytest.mark.usefixtures("ledger")
+def test_an_entry_is_taken_back_once(engine: Engine) -> None:
+    [original] = rows(engine, "select job_id from entries where seq = 2")
+    done(engine, "entries.reverse", job_id=str(original["job_id"]))
+    [row] = rows(engine, "select account_id from entries where reverses = 2")
+    again = copy(
+        "entries",
+        f"reverses = 2 and account_id = {row['account_id']}",
+        seq="4",
+        job_id="(select id from jobs where idempotency_key = 'refused')",
+    )
+    with pytest.raises(IntegrityError) as caught:
+        execute(engine, again.replace(":", r"\:"))
+    assert constraint_of(caught.value) == "uq_entries_reverses"
+
+
+@pytest.mark.usefixtures("ledger")
+@pytest.mark.parametrize("column", ["amount", "balance_after"])
+def test_what_no_bigint_holds(engine: Engine, column: str) -> None:
+    with pytest.raises(DatabaseError, match="out of range"):
+        execute(engine, f"update entries set {column} = {2**63}")
+
+
+def test_every_check_and_unique_constraint_has_a_case(engine: Engine) -> None:
+    found = rows(
+        engine,
+        "select conname from pg_constraint c join pg_class t on t.oid = conrelid"
+        " where contype in ('c', 'u') and t.relnamespace = to_regnamespace('public') and relname <> 'dead_letters'",
+    )
+    assert {row["conname"] for row in found} == {name for name, _ in CASES.values() if name[:3] in ("ck_", "uq_")}
