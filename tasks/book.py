@@ -102,7 +102,7 @@ def open_book(connection: Connection, jobs: Sequence[Job]) -> Book:
         telegram_ids,
         [original.account_id for original in originals.values()],
     )
-    ids: dict[AccountKey, int] = {AccountKey(Kind(row["kind"]), row["ref"]): row["id"] for row in locked}
+    ids: dict[AccountKey, int] = {AccountKey(Kind(row.kind), row.ref): row.id for row in locked}
     spenders = _spenders(wanted, ids, originals)
     draws = [grant_id for original in originals.values() for grant_id, _ in original.note.draws]
     held = grants.load(connection, spenders, draws) if spenders or draws else {}

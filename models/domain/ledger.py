@@ -24,6 +24,7 @@ from models.domain.money import UNITS_MAX
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class EntryKind(StrEnum):
@@ -110,4 +111,4 @@ def entry_hash(prev: bytes, account: AccountKey, seq: int, amount: int, balance_
         note.reverses,
         (note.at - _EPOCH) // _MICROSECOND,
     ]
-    return hashlib.sha256(prev + json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()).digest()
+    return hashlib.sha256(prev + _JSON.encode(content).encode()).digest()

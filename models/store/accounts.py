@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from models.domain.accounts import Account, AccountKey, Face, Kind
 from models.domain.grants import Grant
@@ -33,7 +33,7 @@ _NEXT_IDS: Final = text("select nextval('accounts_id_seq') from generate_series(
 
 def lock(
     connection: Connection, keys: Iterable[AccountKey], telegram_ids: Iterable[int] = (), ids: Iterable[int] = ()
-) -> list[Mapping[str, Any]]:
+) -> Sequence[Row[Any]]:
     """Locks the accounts there are, and returns their rows as they are once locked."""
     wanted = sorted(set(keys), key=str)
     found = connection.execute(
@@ -45,16 +45,13 @@ def lock(
             "ids": sorted(set(ids)),
         },
     )
-    return [dict(row) for row in found.mappings()]
+    return found.all()
 
 
-def read(
-    connection: Connection, locked: Sequence[Mapping[str, Any]], grants: Mapping[int, Sequence[Grant]]
-) -> list[Account]:
+def read(connection: Connection, locked: Sequence[Row[Any]], grants: Mapping[int, Sequence[Grant]]) -> list[Account]:
     """The accounts of locked rows, with their faces. A face is only changed under the lock, so it is read after it."""
-    kinds = {row["id"]: Kind(row["kind"]) for row in locked}
-    shown = faces.load(connection, kinds)
-    return [_account(row, shown[row["id"]], tuple(grants.get(row["id"], ()))) for row in locked]
+    shown = faces.load(connection, {row.id: Kind(row.kind) for row in locked})
+    return [_account(row, shown[row.id], tuple(grants.get(row.id, ()))) for row in locked]
 
 
 def next_ids(connection: Connection, count: int) -> list[int]:
@@ -99,19 +96,19 @@ def _movable(account: Account) -> dict[str, Any]:
     }
 
 
-def _account(row: Mapping[str, Any], face: Face, grants: tuple[Grant, ...]) -> Account:
+def _account(row: Row[Any], face: Face, grants: tuple[Grant, ...]) -> Account:
     return Account(
-        id=row["id"],
-        key=AccountKey(Kind(row["kind"]), row["ref"]),
-        unit=row["unit"],
-        scale=row["scale"],
-        balance=row["balance"],
-        seq=row["seq"],
-        floor=row["floor"],
-        head=bytes(row["head"]),
-        set_at=row["set_at"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
+        id=row.id,
+        key=AccountKey(Kind(row.kind), row.ref),
+        unit=row.unit,
+        scale=row.scale,
+        balance=row.balance,
+        seq=row.seq,
+        floor=row.floor,
+        head=bytes(row.head),
+        set_at=row.set_at,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
         face=face,
         grants=grants,
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from enum import Enum
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, CollectionAggregate, Connection, any_, bindparam, select
@@ -32,6 +33,13 @@ _TABLES: Final[dict[Kind, type[tables.User | tables.Wallet | tables.App]]] = {
     Kind.APP: tables.App,
 }
 
+_FACES: Final[dict[Kind, type[Face]]] = {Kind.USER: User, Kind.WALLET: Wallet, Kind.APP: App}
+_ENUMS: Final[dict[type[Face], dict[str, type[Enum]]]] = {
+    User: {"status": UserStatus},
+    Wallet: {"wallet_type": WalletType, "status": WalletStatus, "trigger": TopUpTrigger},
+    App: {},
+}
+
 
 def load(connection: Connection, kinds: Mapping[int, Kind]) -> dict[int, Face]:
     """The faces of accounts, by account id."""
@@ -39,9 +47,20 @@ def load(connection: Connection, kinds: Mapping[int, Kind]) -> dict[int, Face]:
     for kind, table in _TABLES.items():
         ids = [account_id for account_id, of in kinds.items() if of is kind]
         if ids:
-            query = select(table.__table__).where(table.account_id == _any(ids))
-            for row in connection.execute(query).mappings():
-                found[row["account_id"]] = _face(kind, dict(row))
+            found |= _load(connection, table, _FACES[kind], ids)
+    return found
+
+
+def _load(connection: Connection, table: Any, face: type[Face], ids: list[int]) -> dict[int, Face]:
+    names = [field.name for field in fields(face)]
+    # Values come in the order of the face's fields, so a face is made without looking up names row by row.
+    enums = [(names.index(name), enum) for name, enum in _ENUMS[face].items()]
+    query = select(table.account_id, *(table.__table__.c[name] for name in names)).where(table.account_id == _any(ids))
+    found: dict[int, Face] = {}
+    for account_id, *values in connection.execute(query):
+        for number, enum in enums:
+            values[number] = enum(values[number])
+        found[account_id] = face(*values)
     return found
 
 
@@ -68,22 +87,6 @@ def save(connection: Connection, accounts: Sequence[Account]) -> None:
 
 def _any(ids: list[int]) -> CollectionAggregate[bool]:
     return any_(bindparam("ids", ids, type_=ARRAY(BigInteger)))
-
-
-def _face(kind: Kind, row: Mapping[str, Any]) -> Face:
-    fields = {name: value for name, value in row.items() if name != "account_id"}
-    if kind is Kind.USER:
-        return User(**{**fields, "status": UserStatus(fields["status"])})
-    if kind is Kind.APP:
-        return App(**fields)
-    return Wallet(
-        **{
-            **fields,
-            "wallet_type": WalletType(fields["wallet_type"]),
-            "status": WalletStatus(fields["status"]),
-            "trigger": TopUpTrigger(fields["trigger"]),
-        }
-    )
 
 
 def _row(account: Account) -> dict[str, Any]:

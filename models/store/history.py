@@ -150,9 +150,9 @@ def account(connection: Connection, target: AccountKey | TelegramUser) -> Accoun
     else:
         where = "join users u on u.account_id = a.id where u.telegram_id = :telegram_id"
         parameters = {"telegram_id": target.telegram_id}
-    rows = _all(connection, _ACCOUNT.format(where=where), parameters)
-    held = grants.load(connection, [row["id"] for row in rows])
-    return next(iter(accounts.read(connection, rows, held)), None)
+    found = connection.execute(text(_ACCOUNT.format(where=where)), parameters).all()
+    held = grants.load(connection, [row.id for row in found])
+    return next(iter(accounts.read(connection, found, held)), None)
 
 
 def account_list(connection: Connection, kind: Kind | None, limit: int, after: AccountKey | None = None) -> list[Row]:
