@@ -135,9 +135,11 @@ def _publish(name: str, body: dict[str, Any], producer: str | None, wait_s: floa
                 f" now it is {mask_url(settings.broker_url)}"
             ) from error
         except OutcomeTimeout as error:
+            cause = error.__cause__
+            why = f" ({mask_url(str(cause))})" if cause else ""  # the result backend is away
             raise Stop(
-                f"published under the key {key}, but there was no outcome within {wait_s:g} s: see that a worker runs"
-                f" on the queue {settings.queue}; later {look} shows it",
+                f"published under the key {key}, but there was no outcome within {wait_s:g} s{why}: see that a worker"
+                f" runs on the queue {settings.queue}; later {look} shows it",
                 UNKNOWN,
             ) from error
         except JobParked as error:

@@ -44,7 +44,8 @@ def verify(as_json: AsJson = False) -> None:
     else:
         for finding in report.findings:
             line(shown(finding))
-        verdict = "ok" if report.coherent else f"FAILED, {len(report.findings)} findings"
+        wrong = len(report.findings)
+        verdict = f"FAILED, {wrong} finding{'s' * (wrong > 1)}" if wrong else "ok"
         line(f"verify: {verdict}, {', '.join(f'{count} {name}' for name, count in counts.items())}")
     if not report.coherent:
         raise typer.Exit(NO)

@@ -72,12 +72,13 @@ def test_a_job_is_published_applied_and_replayed(with_worker: Cli) -> None:
     assert told_facts["replayed"].startswith("yes")
     assert with_worker.json("jobs", "show", first["job_id"])["outcome"] == first
 
-    refused = with_worker("publish", "wallets.debit", "--json-args", '{"wallet_id": "w1", "credits": 99}')
+    debit = ["publish", "wallets.debit", "--wait", "30"]
+    refused = with_worker(*debit, "--json-args", '{"wallet_id": "w1", "credits": 99}')
     assert refused.returncode == 1
     assert "Refused, as with HTTP status 409" in refused.stdout
     assert '"internal_error": "insufficient_funds"' in refused.stdout
     assert refused.stderr.startswith("key cli-")
-    document = with_worker.json("publish", "wallets.debit", "--arg", "wallet_id=w9", "--arg", "credits=1", code=1)
+    document = with_worker.json(*debit, "--arg", "wallet_id=w9", "--arg", "credits=1", code=1)
     assert document["code"] == "wallet_not_found"
 
 
@@ -86,6 +87,12 @@ def test_without_a_worker_the_job_waits_and_the_key_is_told(on_redis: Cli) -> No
     assert "published under the key k1, but there was no outcome within 0.2 s" in said
     assert "a worker runs on the queue balance" in said
     assert "balance-worker jobs show --producer p --key k1" in said
+    assert sent(on_redis.settings["broker_url"])["idempotency_key"] == "k1"
+
+
+def test_a_result_backend_out_of_reach_is_named(on_redis: Cli) -> None:
+    said = told(on_redis(*TERMINATE, "--key", "k1", "--wait", "0.5", result_url=f"redis://:hunter2@{NOWHERE}/0"), 3)
+    assert "within 0.5 s (Error 111 connecting to 127.0.0.1:1. Connection refused.)" in said
     assert sent(on_redis.settings["broker_url"])["idempotency_key"] == "k1"
 
 
