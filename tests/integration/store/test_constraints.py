@@ -112,7 +112,7 @@ CASES: dict[str, tuple[str, str]] = {
 def test_cannot_be_written(engine: Engine, case: str) -> None:
     constraint, statement = CASES[case]
     with pytest.raises(IntegrityError) as caught:
-        execute(engine, statement.replace(":", r"\:"))
+        execute(engine, statement)
     assert constraint_of(caught.value) == constraint
 
 
@@ -125,9 +125,9 @@ def constraint_of(error: IntegrityError) -> str | None:
 @pytest.mark.tampered_ledger
 def test_the_samples_themselves_can_be_written(engine: Engine) -> None:
     """What `entry` and `copy` make is refused for the column that a case changes, and for nothing else."""
-    assert execute(engine, entry().replace(":", r"\:")) == 1
+    assert execute(engine, entry()) == 1
     changed = copy("jobs", "idempotency_key = 'refused'", id="gen_random_uuid()", idempotency_key="'other'")
-    assert execute(engine, changed.replace(":", r"\:")) == 1
+    assert execute(engine, changed) == 1
 
 
 @pytest.mark.usefixtures("ledger")
@@ -142,7 +142,7 @@ def test_an_entry_is_taken_back_once(engine: Engine) -> None:
         job_id="(select id from jobs where idempotency_key = 'refused')",
     )
     with pytest.raises(IntegrityError) as caught:
-        execute(engine, again.replace(":", r"\:"))
+        execute(engine, again)
     assert constraint_of(caught.value) == "uq_entries_reverses"
 
 

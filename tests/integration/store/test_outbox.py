@@ -1,0 +1,215 @@
+"""What is told to the outside: for each job exactly these events, in the transaction that made them true.
+
+| event | tests |
+|---|---|
+| user.balance.updated | CASES: a correction, a reversal; nothing with create_transaction=false |
+| wallet.updated | CASES: created, changed, terminated |
+| wallet.transaction.created | CASES: top-up, debit, expiry, termination, reversal |
+| wallet.credit_balance.dropped, .recovered | CASES: crossings of the minimum, by jobs, terms and time |
+| app.balance.updated | CASES: a set, a reversal; nothing when unchanged |
+| job.rejected | CASES: every refusal; not a replay, not a key conflict |
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
+
+from models.domain.accounts import AccountKey, Kind
+from models.domain.commands import Job, WalletAutoTopUp
+from models.domain.events import EventType
+from tasks.apply import apply
+from tasks.sweep import system_job
+from tests.builders import LIMITS, done, entries, events, execute, expire_job, job, let_expire, rows, settle
+
+USER = "user.balance.updated"
+WALLET = "wallet.updated"
+MOVED = "wallet.transaction.created"
+DROPPED = "wallet.credit_balance.dropped"
+RECOVERED = "wallet.credit_balance.recovered"
+APP = "app.balance.updated"
+REJECTED = "job.rejected"
+W = AccountKey(Kind.WALLET, "w")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+
+
+@pytest.fixture
+def jobs(engine: Engine) -> dict[str, str]:
+    """User 1 with 100, app a in store 1 with 100, wallet w with 20 credits and a policy below 10; ids of jobs."""
+    done(engine, "users.upsert", user_id=1, telegram_id=77)
+    ids = {"correction": done(engine, "users.update_balance", user_id=1, amount_kopeks=100)["job_id"]}
+    done(engine, "apps.upsert", app_id="a", store_id=1)
+    ids["set"] = done(engine, "apps.update_balance", app_id="a", store_id=1, balance=100)["job_id"]
+    unlisted = {"user_id": 1, "amount_kopeks": 1, "create_transaction": False}
+    ids["unlisted"] = done(engine, "users.update_balance", **unlisted)["job_id"]
+    policy = {"auto_topup_min_balance": 10, "auto_topup_amount": 5, "auto_topup_trigger": "balance_below_threshold"}
+    done(engine, "wallets.create", wallet_id="w", **policy)
+    common = {"wallet_id": "w", "transaction_reason": "INVOICE_REFUND"}
+    ids["grant"] = done(engine, "wallets.top_up", credits_to_add=15, expiry_date_utc="2999-01-01", **common)["job_id"]
+    ids["plain"] = done(engine, "wallets.top_up", credits_to_add=5, **common)["job_id"]
+    execute(engine, "delete from outbox")
+    return ids
+
+
+def correct(**fields: Any) -> Job:
+    return job("users.update_balance", **{"user_id": 1, "amount_kopeks": 5, **fields})
+
+
+def update(**fields: Any) -> Job:
+    return job("wallets.update", wallet_id="w", **fields)
+
+
+def top_up(credits: int) -> Job:
+    return job("wallets.top_up", wallet_id="w", credits_to_add=credits, transaction_reason="INVOICE_REFUND")
+
+
+def debit(credits: int) -> Job:
+    return job("wallets.debit", wallet_id="w", credits=credits)
+
+
+def set_app(balance: int, **fields: Any) -> Job:
+    return job("apps.update_balance", app_id="a", store_id=1, balance=balance, **fields)
+
+
+def reverse(job_id: str, **fields: Any) -> Job:
+    return job("entries.reverse", job_id=job_id, **fields)
+
+
+def auto_top_up() -> Job:
+    return system_job("autotopup.top_up", "1", {}, WalletAutoTopUp(W, 1))
+
+
+Make = Callable[[dict[str, str]], list[Job]]
+CASES: dict[str, tuple[Make, list[str]]] = {
+    "a correction": (lambda _: [correct()], [USER]),
+    "a correction that is not to be seen": (lambda _: [correct(create_transaction=False)], []),
+    "a user changed": (lambda _: [job("users.upsert", user_id=1, username="x")], []),
+    "a correction taken back": (lambda ids: [reverse(ids["correction"])], [USER]),
+    "an unseen correction taken back": (lambda ids: [reverse(ids["unlisted"])], []),
+    "a wallet created": (lambda _: [job("wallets.create", wallet_id="other")], [WALLET]),
+    "a wallet changed": (lambda _: [update(name="x")], [WALLET]),
+    "a top-up": (lambda _: [top_up(1)], [MOVED]),
+    "a debit": (lambda _: [debit(1)], [MOVED]),
+    "a debit to the minimum": (lambda _: [debit(10)], [MOVED]),
+    "a debit below the minimum": (lambda _: [debit(11)], [MOVED, DROPPED]),
+    "two debits below the minimum": (lambda _: [debit(11), debit(1)], [MOVED, DROPPED, MOVED]),
+    "a top-up that is not enough": (lambda _: [debit(15), top_up(4)], [MOVED, DROPPED, MOVED]),
+    "a top-up that is": (lambda _: [debit(15), top_up(5)], [MOVED, DROPPED, MOVED, RECOVERED]),
+    "an auto top-up": (lambda _: [debit(15), auto_top_up()], [MOVED, DROPPED, MOVED, RECOVERED]),
+    "a minimum raised": (lambda _: [update(auto_topup_min_balance=21)], [WALLET, DROPPED]),
+    "a minimum lowered": (
+        lambda _: [debit(15), update(auto_topup_min_balance=5)],
+        [MOVED, DROPPED, WALLET, RECOVERED],
+    ),
+    "a policy switched off": (
+        lambda _: [debit(15), update(auto_topup_trigger="disabled"), top_up(50)],
+        [MOVED, DROPPED, WALLET, MOVED],
+    ),
+    "a policy switched on": (
+        lambda _: [
+            update(auto_topup_trigger="disabled"),
+            debit(15),
+            update(auto_topup_trigger="balance_below_threshold"),
+        ],
+        [WALLET, MOVED, WALLET, DROPPED],
+    ),
+    "a wallet frozen and thawed": (
+        lambda _: [debit(15), update(wallet_status="frozen"), update(wallet_status="active")],
+        [MOVED, DROPPED, WALLET, WALLET, DROPPED],
+    ),
+    "credits expired": (lambda ids: [expire_job(W, ids["grant"])], [MOVED, DROPPED]),
+    "a top-up taken back": (lambda ids: [reverse(ids["plain"])], [MOVED]),
+    "a grant taken back": (lambda ids: [reverse(ids["grant"])], [MOVED, DROPPED]),
+    "a wallet terminated": (lambda _: [job("wallets.terminate", wallet_id="w")], [MOVED, WALLET]),
+    "an empty wallet terminated": (
+        lambda _: [debit(20), job("wallets.terminate", wallet_id="w")],
+        [MOVED, DROPPED, WALLET],
+    ),
+    "an app's balance set": (lambda _: [set_app(50)], [APP]),
+    "an app's balance set to what it is": (lambda _: [set_app(100)], []),
+    "an app changed": (lambda _: [job("apps.upsert", app_id="a", store_id=1, decrease_only=True)], []),
+    "a set taken back": (lambda ids: [reverse(ids["set"])], [APP]),
+    "an unknown user": (lambda _: [correct(user_id=404)], [REJECTED]),
+    "funds that are not there": (lambda _: [correct(amount_kopeks=-999), debit(999)], [REJECTED, REJECTED]),
+    "a body that breaks the contract": (lambda _: [correct(amount_kopeks="5")], [REJECTED]),
+    "a set that comes too late": (lambda _: [set_app(50, occurred_at="2020-01-01T00:00:00Z")], [REJECTED]),
+    "a refusal that is not to be seen": (lambda _: [correct(amount_kopeks=0, create_transaction=False)], [REJECTED]),
+    "a replay": (lambda _: [correct(idempotency_key="k"), correct(idempotency_key="k")], [USER]),
+    "a key conflict": (
+        lambda _: [correct(idempotency_key="k"), correct(idempotency_key="k", amount_kopeks=6)],
+        [USER],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_job_tells_exactly_this(engine: Engine, jobs: dict[str, str], case: str) -> None:
+    make, expected = CASES[case]
+    if case == "credits expired":
+        let_expire(engine, jobs["grant"])
+    settle(engine, *make(jobs))
+    assert [kind for kind, _ in events(engine)] == expected
+
+
+def test_every_event_type_has_a_case() -> None:
+    assert {kind for _, expected in CASES.values() for kind in expected} == {kind.value for kind in EventType}
+
+
+def test_the_event_of_a_change_tells_the_entry_and_the_account(engine: Engine, jobs: dict[str, str]) -> None:
+    [document] = settle(engine, correct(producer="shop", idempotency_key="k"))
+    [(kind, payload)] = events(engine)
+    assert payload == {
+        "id": f"{document['job_id']}.0",
+        "type": kind,
+        "created_at": document["entry"]["created_at"],
+        "job_id": document["job_id"],
+        "producer": "shop",
+        "idempotency_key": "k",
+        "account": "user:1",
+        "data": {
+            "entry": document["entry"],
+            "account": {**document["response"], "balance_rubles": float(document["response"]["balance_rubles"])},
+        },
+    }
+
+
+def test_the_event_of_a_refusal_tells_the_code_and_the_error(engine: Engine, jobs: dict[str, str]) -> None:
+    [document] = settle(engine, correct(user_id=404))
+    [(_, payload)] = events(engine)
+    assert TIME.fullmatch(payload.pop("created_at"))
+    assert payload == {
+        "id": f"{document['job_id']}.0",
+        "type": REJECTED,
+        "job_id": document["job_id"],
+        "producer": "default",
+        "idempotency_key": document["idempotency_key"],
+        "account": None,
+        "data": {"name": "users.update_balance", "code": "user_not_found", "error": document["error"]},
+    }
+
+
+def test_rows_name_account_and_job_in_the_order_in_which_they_became_true(engine: Engine, jobs: dict[str, str]) -> None:
+    documents = settle(engine, debit(11), correct(user_id=404), correct())
+    found = rows(engine, "select o.*, a.ref from outbox o left join accounts a on a.id = account_id order by o.id")
+    assert [(row["type"], row["ref"], str(row["job_id"])) for row in found] == [
+        (MOVED, "w", documents[0]["job_id"]),
+        (DROPPED, "w", documents[0]["job_id"]),
+        (REJECTED, None, documents[1]["job_id"]),
+        (USER, "1", documents[2]["job_id"]),
+    ]
+    assert len({row["payload"]["id"] for row in found}) == 4, "no two events share an id"
+
+
+def test_an_event_is_written_with_its_change_or_not_at_all(engine: Engine, jobs: dict[str, str]) -> None:
+    execute(engine, "alter table outbox add constraint nothing_to_tell check (type <> 'user.balance.updated')")
+    with pytest.raises(IntegrityError, match="nothing_to_tell"):
+        apply(engine, [correct()], LIMITS)
+    assert (events(engine), len(entries(engine, "user:1"))) == ([], 2)
+
+
+def test_an_unseen_entry_is_in_the_ledger_all_the_same(engine: Engine, jobs: dict[str, str]) -> None:
+    settle(engine, correct(create_transaction=False))
+    assert [entry["listed"] for entry in entries(engine, "user:1")] == [True, False, False]
