@@ -21,6 +21,6 @@ class OutboxEvent(Base):
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)  # the order in which events became true
     type: Mapped[str]
     account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"))
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), index=True)  # what a job told, for support
     payload: Mapped[Any] = mapped_column(JSON)
     created_at: Mapped[datetime]

@@ -240,9 +240,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_outbox_job_id_jobs")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
     )
+    op.create_index("ix_outbox_job_id", "outbox", ["job_id"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_outbox_job_id", table_name="outbox")
     op.drop_table("outbox")
     op.drop_index("uq_entries_reverses", table_name="entries", postgresql_where=sa.text("reverses is not null"))
     op.drop_table("entries")
