@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from celery.states import READY_STATES
 from sqlalchemy import create_engine, text
 
 from models.store.audit import assert_ledger_is_coherent
@@ -100,18 +101,21 @@ def _up(data_dir: Path) -> _Up:
 
 
 def _top_up(broker_url: str) -> Any:
-    client = Celery(broker=broker_url, backend=broker_url, set_as_current=False)
-    opened = client.send_task("wallets.create", kwargs={"idempotency_key": "open", "wallet_id": "w"}, queue="balance")
-    assert opened.get(timeout=ANSWER_S)["code"] == "applied"
-    arguments = {
-        "idempotency_key": "k",
-        "wallet_id": "w",
-        "credits_to_add": 5,
-        "transaction_reason": "FREE_CREDIT_GRANT",
-    }
-    result = client.send_task("wallets.top_up", kwargs=arguments, queue="balance")
-    document = result.get(timeout=ANSWER_S)
-    opened.forget()
-    result.forget()
-    client.close()
-    return document
+    opened = _ask(broker_url, "wallets.create", {"idempotency_key": "open", "wallet_id": "w"})
+    assert opened["code"] == "applied"
+    credit = {"wallet_id": "w", "credits_to_add": 5, "transaction_reason": "FREE_CREDIT_GRANT"}
+    return _ask(broker_url, "wallets.top_up", {"idempotency_key": "k", **credit})
+
+
+def _ask(broker_url: str, job: str, arguments: dict[str, Any]) -> Any:
+    # Two apps: a result object of one that has both would call its backend once more when it is collected, and the
+    # server has been stopped by then.
+    with Celery(broker=broker_url, set_as_current=False) as publisher:
+        task_id = publisher.send_task(job, kwargs=arguments, queue="balance").id
+    with Celery(backend=broker_url, set_as_current=False) as reader:
+
+        def answered() -> Any:
+            meta = reader.backend.get_task_meta(task_id)
+            return meta if meta["status"] in READY_STATES else None
+
+        return wait_until(f"the answer to {job}", answered, ANSWER_S)["result"]
