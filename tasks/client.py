@@ -25,7 +25,7 @@ from tasks.handles import Entry, Error, JobHandle, JobParked, Outcome, OutcomeTi
 from tasks.job_message import ABSENT, Absent, InvalidJob, JobMessage, JobSpec, job_message
 from tasks.job_methods import JobMethods
 from tasks.publishing import NotAccepted, Publisher
-from tasks.queues import BALANCE
+from tasks.queues import BALANCE, LANES_MAX
 from tasks.results import RedisResults, ReplyQueue, Results
 
 __all__ = [
@@ -61,11 +61,13 @@ class PublishFailed(Exception):
 
 
 class BalanceClient(JobMethods):
-    """Publishes money jobs to one queue, for one producer (the scope of idempotency keys).
+    """Publishes money jobs to one queue and its lanes, for one producer (the scope of idempotency keys).
 
     `broker_url`: redis://, rediss://, amqp:// or amqps://. `result_url`: where workers keep results, when it is not
     what follows from the broker: the same Redis, or a reply queue on the same RabbitMQ (rpc://).
     `timeout_s`: how long one answer of the broker may take; there are three attempts.
+    `lanes`: the workers' BALANCE_LANES. Jobs of one account are then applied in the order of publishing, unless the job
+    does not name its account by itself (a user by telegram_id, entries.reverse).
 
     Connects with the first job. Threads may share one: they take turns to publish. After a fork each process has a
     connection of its own; handles belong to the process that published.
@@ -79,6 +81,7 @@ class BalanceClient(JobMethods):
         queue: str = BALANCE,
         *,
         timeout_s: float = TIMEOUT_S,
+        lanes: int = 0,
     ) -> None:
         over_amqp = _scheme(broker_url).startswith("amqp")
         if not over_amqp and _scheme(broker_url) not in ("redis", "rediss"):
@@ -87,8 +90,10 @@ class BalanceClient(JobMethods):
             result_url = "rpc://" if over_amqp else broker_url
         if result_url.startswith("rpc:") and not over_amqp:
             raise ValueError("result_url can be rpc:// only when broker_url is RabbitMQ")
+        if not 0 <= lanes <= LANES_MAX:
+            raise ValueError(f"lanes is {lanes}; allowed is 0 to {LANES_MAX}")
         self._producer = _valid_producer(producer)
-        self._settings = (broker_url, result_url, queue, timeout_s)
+        self._settings = (broker_url, result_url, queue, timeout_s, lanes)
         self._process = _Process(*self._settings)
 
     def submit(self, job: JobSpec, *, want_result: bool = True) -> JobHandle:
@@ -155,14 +160,14 @@ class BalanceClient(JobMethods):
 class _Process:
     """What belongs to one process: connections do not survive a fork, and a reply queue has one reader."""
 
-    def __init__(self, broker_url: str, result_url: str, queue: str, timeout_s: float) -> None:
+    def __init__(self, broker_url: str, result_url: str, queue: str, timeout_s: float, lanes: int) -> None:
         self.pid = os.getpid()
         self.results: Results
         if result_url.startswith("rpc:"):
             self.results = ReplyQueue(broker_url, timeout_s)
         else:
             self.results = RedisResults(result_url, timeout_s)
-        self.publisher = Publisher(broker_url, queue, self.results.reply_to, timeout_s)
+        self.publisher = Publisher(broker_url, queue, self.results.reply_to, timeout_s, lanes)
 
 
 _INHERITED: Final[list[Any]] = []

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.envelope import Contract, violations
+from models.domain.accounts import AccountKey
 from models.domain.outcome import Refusal
 
 _VALUE_LENGTH_MAX: Final = 200  # characters of a wrong value that an error message repeats
@@ -60,6 +61,7 @@ class JobMessage:
     task_id: str
     kwargs: Mapping[str, Any]  # JSON values; only the fields that were given
     want_result: bool
+    account: str | None  # wallet:w_1; None when the publisher cannot know it
 
     def body(self) -> tuple[Any, ...]:
         """The payload of Celery's protocol 2: [args, kwargs, embed]."""
@@ -93,6 +95,7 @@ class JobMessage:
 def job_message(job: JobSpec, producer: str, want_result: bool) -> JobMessage:
     """The message for a job, by `producer` unless the job names another. Raises InvalidJob."""
     body = understood(job, producer)
+    target = getattr(body.to_command(), "target", None)
     return JobMessage(
         name=body.NAME,
         idempotency_key=body.idempotency_key,
@@ -100,6 +103,7 @@ def job_message(job: JobSpec, producer: str, want_result: bool) -> JobMessage:
         # Decimals become strings, times RFC 3339: what JSON could not carry exactly is text.
         kwargs=body.model_dump(mode="json", exclude_unset=True),
         want_result=want_result,
+        account=str(target) if isinstance(target, AccountKey) else None,
     )
 
 

@@ -1,7 +1,7 @@
 """Getting messages accepted by the broker: either it has taken them, or the caller is told that it may not have.
 
 Redis: the list of the queue, through the anonymous exchange, so that there is no binding to be lost.
-RabbitMQ: a durable quorum queue; every message is mandatory and confirmed, so that neither a missing nor a full queue
+RabbitMQ: durable quorum queues; every message is mandatory and confirmed, so that neither a missing nor a full queue
 swallows one.
 """
 
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from kombu import Connection, Producer
 
 from tasks.job_message import JobMessage
-from tasks.queues import queue_arguments
+from tasks.queues import lane_queues, queue_arguments, queue_of
 from tasks.results import REPLY_EXPIRES_S, broker_connection, broker_errors, connect, reply_queue
 
 ATTEMPTS: Final = 3
@@ -34,10 +34,14 @@ class Refused(Exception):
     """The broker answered that it does not take a message."""
 
 
+Addressed = tuple[str, JobMessage]
+"""A message with the name of its queue."""
+
+
 class Link(Protocol):
     """One open connection to the broker."""
 
-    def send(self, messages: Sequence[JobMessage]) -> None:
+    def send(self, messages: Sequence[Addressed]) -> None:
         """Returns when the broker has taken all of them; raises what the broker or the network did instead."""
 
     def close(self) -> None:
@@ -50,9 +54,10 @@ class Link(Protocol):
 class Publisher:
     """One process's way to the queue. Threads take turns."""
 
-    def __init__(self, broker_url: str, queue: str, reply_to: str, timeout_s: float) -> None:
+    def __init__(self, broker_url: str, queue: str, reply_to: str, timeout_s: float, lanes: int = 0) -> None:
         self._broker_url = broker_url
         self._queue = queue
+        self._lanes = lanes
         self._reply_to = reply_to
         self._timeout_s = timeout_s
         self._lock = Lock()
@@ -63,6 +68,7 @@ class Publisher:
 
     def publish(self, messages: Sequence[JobMessage]) -> None:
         """Publishes all of them in their order. Raises NotAccepted when the broker did not confirm that it has them."""
+        addressed = [(queue_of(each.account, self._queue, self._lanes), each) for each in messages]
         with self._lock:
             if self._closed:
                 raise RuntimeError("the client is closed")
@@ -70,7 +76,7 @@ class Publisher:
                 try:
                     if self._link is None:
                         self._link = self._open()
-                    self._link.send(messages)
+                    self._link.send(addressed)
                     return
                 except self._failures as error:
                     # What an earlier attempt got through is there twice then: the key makes that one job.
@@ -87,9 +93,12 @@ class Publisher:
         try:
             connect(connection)
             if urlsplit(self._broker_url).scheme.startswith("amqp"):
-                arguments = queue_arguments(self._broker_url)
-                return AmqpLink(connection, self._queue, arguments, self._reply_to, self._timeout_s)
-            return RedisLink(connection, self._queue)
+                arguments = {
+                    queue: queue_arguments(self._broker_url, lane=queue != self._queue)
+                    for queue in (self._queue, *lane_queues(self._queue, self._lanes))
+                }
+                return AmqpLink(connection, arguments, self._reply_to, self._timeout_s)
+            return RedisLink(connection)
         except BaseException:
             _discard(connection)
             raise
@@ -112,15 +121,14 @@ class Publisher:
 class RedisLink:
     """Messages are LPUSHed through one pipeline: one round trip for all of them."""
 
-    def __init__(self, connection: Connection, queue: str) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._queue = queue
         self._producer: Any = Producer(connection.channel(), auto_declare=False)  # its stubs know no batch() yet
 
-    def send(self, messages: Sequence[JobMessage]) -> None:
+    def send(self, messages: Sequence[Addressed]) -> None:
         with self._producer.batch(max_size=len(messages)):
-            for message in messages:
-                _publish(self._producer, self._queue, message, reply_to="")
+            for queue, message in messages:
+                _publish(self._producer, queue, message, reply_to="")
 
     def close(self) -> None:
         self._connection.close()
@@ -133,13 +141,12 @@ class AmqpLink:
     """Messages are sent one after the other and confirmed together: one wait for all of them."""
 
     def __init__(
-        self, connection: Connection, queue: str, arguments: dict[str, Any] | None, reply_to: str, timeout_s: float
+        self, connection: Connection, arguments: dict[str, dict[str, Any] | None], reply_to: str, timeout_s: float
     ) -> None:
         self._connection = connection
-        self._queue = queue
+        self._arguments = arguments  # by queue, of those whose presence has not been looked at
         self._reply_to = reply_to
         self._timeout_s = timeout_s
-        self._declare(arguments)
         channel: Any = connection.channel()
         channel.confirm_select()
         channel.events["basic_ack"].add(self._on_ack)
@@ -149,29 +156,32 @@ class AmqpLink:
         self._replies: Any = connection.channel()
         self._lease_ends = 0.0  # monotonic seconds; 0: no reply queue has been declared
         self._sent = 0
-        self._unsettled: set[int] = set()  # delivery tags; the broker counts the messages of a channel from 1
+        self._unsettled: dict[int, str] = {}  # queues by delivery tag; the broker counts a channel's messages from 1
         self._refusals: list[str] = []
 
-    def _declare(self, arguments: dict[str, Any] | None) -> None:
+    def _declare(self, queue: str) -> None:
         channel: Any = self._connection.channel()
         try:
             # Only looked at when it is there: an operator may have made it with arguments of their own.
-            channel.queue_declare(self._queue, passive=True)
+            channel.queue_declare(queue, passive=True)
         except self._connection.channel_errors as error:
             if getattr(error, "code", None) != _NOT_FOUND:
                 raise
             channel = self._connection.channel()  # the broker closed the other one
-            channel.queue_declare(self._queue, durable=True, auto_delete=False, arguments=arguments)
+            channel.queue_declare(queue, durable=True, auto_delete=False, arguments=self._arguments[queue])
         channel.close()
+        del self._arguments[queue]
 
-    def send(self, messages: Sequence[JobMessage]) -> None:
-        if any(message.want_result for message in messages):
+    def send(self, messages: Sequence[Addressed]) -> None:
+        for queue in self._arguments.keys() & {queue for queue, _ in messages}:
+            self._declare(queue)
+        if any(message.want_result for _, message in messages):
             self._keep_reply_queue()
         self._refusals.clear()
-        for message in messages:
+        for queue, message in messages:
             self._sent += 1
-            self._unsettled.add(self._sent)
-            _publish(self._producer, self._queue, message, self._reply_to, mandatory=True, timeout=self._timeout_s)
+            self._unsettled[self._sent] = queue
+            _publish(self._producer, queue, message, self._reply_to, mandatory=True, timeout=self._timeout_s)
         deadline = monotonic() + self._timeout_s
         while self._unsettled:
             self._connection.drain_events(timeout=max(0.01, deadline - monotonic()))
@@ -188,16 +198,16 @@ class AmqpLink:
         self._settle(tag, multiple)
 
     def _on_nack(self, tag: int, multiple: bool) -> None:
-        self._refusals += [f"queue {self._queue} does not take it (full?)"] * len(self._settle(tag, multiple))
+        self._refusals += [f"queue {queue} does not take it (full?)" for queue in self._settle(tag, multiple)]
 
     def _on_return(self, error: Exception, exchange: str, routing_key: str, message: object) -> None:
         # Its confirmation follows: RabbitMQ confirms what it could not route too, after having returned it.
         self._refusals.append(f"queue {routing_key}: {error}")
 
-    def _settle(self, tag: int, multiple: bool) -> set[int]:
-        settled = {each for each in self._unsettled if each <= tag} if multiple else {tag}
-        self._unsettled -= settled
-        return settled
+    def _settle(self, tag: int, multiple: bool) -> list[str]:
+        """The queues of what is settled now."""
+        settled = [each for each in self._unsettled if each <= tag] if multiple else [tag]
+        return [self._unsettled.pop(each) for each in settled if each in self._unsettled]
 
     def close(self) -> None:
         if self._lease_ends:

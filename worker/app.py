@@ -23,10 +23,14 @@ _ANONYMOUS: Final = Exchange("", type="direct")  # straight to the queue: no bin
 def configuration() -> dict[str, Any]:
     """Celery's configuration from our settings. docs/decisions and docs/guarantees.md say why for each."""
     settings = RUNTIME.settings
+    lanes = settings.lane_queues
     queues = [
-        Queue(name, _ANONYMOUS, routing_key=name, durable=True, queue_arguments=queue_arguments(settings.broker_url))
-        for name in (settings.queue, settings.io_queue)
-    ]
+        Queue(
+            name, _ANONYMOUS, routing_key=name, durable=True,
+            queue_arguments=queue_arguments(settings.broker_url, lane=name in lanes),
+        )
+        for name in (settings.queue, settings.io_queue, *lanes)
+    ]  # fmt: skip
     return {
         "broker_url": settings.broker_url,
         "broker_transport_options": _transport_options(settings),

@@ -5,75 +5,25 @@ import os
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from worker.urls import SecretUrl, mask_url
+from tasks.queues import LANES_MAX, lane_queues
+from worker import setting_types as types
+from worker.setting_types import BrokerUrl, Credentials, DatabaseUrl, LogLevel, ResultUrl
+from worker.urls import mask_url
 
 PREFIX = "BALANCE_"
-_REDIS_SCHEMES = frozenset({"redis", "rediss"})
-_RABBITMQ_SCHEMES = frozenset({"amqp", "amqps"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_POSTGRES_DRIVER = "postgresql+psycopg"
-_NAME = r"^[A-Za-z0-9._-]{1,100}$"
 
 
 class SettingsError(ValueError):
     """One or more settings are wrong; the text has one line for each: the variable, its value, what is allowed."""
-
-
-def _broker_url(url: str) -> SecretUrl:
-    for part in url.split(";"):
-        if urlsplit(part).scheme not in _REDIS_SCHEMES | _RABBITMQ_SCHEMES or not urlsplit(part).hostname:
-            raise ValueError
-    return SecretUrl(url)
-
-
-def _result_url(url: str) -> SecretUrl:
-    return SecretUrl(url) if url == "rpc://" else _redis_url(url)
-
-
-def _redis_url(url: str) -> SecretUrl:
-    if urlsplit(url).scheme not in _REDIS_SCHEMES or not urlsplit(url).hostname:
-        raise ValueError
-    return SecretUrl(url)
-
-
-def _database_url(url: str) -> SecretUrl:
-    """Spell all usual ways to say PostgreSQL as the one that SQLAlchemy takes psycopg 3 for."""
-    scheme, separator, rest = url.partition("://")
-    known = scheme in {"postgres", "postgresql", _POSTGRES_DRIVER}
-    if not known or not separator or not urlsplit(url).path.strip("/"):
-        raise ValueError
-    return SecretUrl(f"{_POSTGRES_DRIVER}://{rest}")
-
-
-def _credentials(value: SecretStr) -> SecretStr:
-    user, _, password = value.get_secret_value().partition(":")
-    if not user or not password:
-        raise ValueError
-    return value
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
-ResultUrl = Annotated[str, AfterValidator(_result_url)]
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
-Credentials = Annotated[SecretStr, AfterValidator(_credentials)]
-LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
-
-_BROKERS: JsonDict = {"allowed": "a redis://, rediss://, amqp:// or amqps:// URL with a host"}
-_RESULTS: JsonDict = {"allowed": "a redis:// or rediss:// URL with a host, or rpc://"}
-_DATABASES: JsonDict = {"allowed": "a postgresql:// URL with a database name"}
-_NAMES: JsonDict = {"allowed": "1 to 100 letters, digits, dots, hyphens and underscores"}
 
 
 def _unit(name: str) -> JsonDict:
@@ -93,23 +43,41 @@ class Settings(BaseSettings):
     )
 
     broker_url: BrokerUrl = Field(
-        "redis://127.0.0.1:6379/0", json_schema_extra=_BROKERS, description="Where jobs wait: Redis/Valkey or RabbitMQ."
+        "redis://127.0.0.1:6379/0",
+        json_schema_extra=types.BROKERS,
+        description="Where jobs wait: Redis/Valkey or RabbitMQ.",
     )
     database_url: DatabaseUrl = Field(
         "postgresql+psycopg://127.0.0.1:5432/balance",
-        json_schema_extra=_DATABASES,
+        json_schema_extra=types.DATABASES,
         description="The PostgreSQL database.",
     )
     result_url: ResultUrl | None = Field(
         None,
-        json_schema_extra=_RESULTS,
+        json_schema_extra=types.RESULTS,
         description="Where results go that a producer asked for. Unset: the broker when it is Redis, rpc:// when it is "
         "RabbitMQ. Results are a convenience: the outcome is in the database.",
     )
     result_expires_s: int = Field(86_400, ge=1, le=30 * 86_400, description="How long a result can be fetched.")
-    queue: str = Field("balance", pattern=_NAME, json_schema_extra=_NAMES, description="The queue of money jobs.")
+    queue: str = Field(
+        "balance", pattern=types.NAME, json_schema_extra=types.NAMES, description="The queue of money jobs."
+    )
     io_queue: str = Field(
-        "balance.io", pattern=_NAME, json_schema_extra=_NAMES, description="The queue of charges and webhooks."
+        "balance.io",
+        pattern=types.NAME,
+        json_schema_extra=types.NAMES,
+        description="The queue of charges and webhooks.",
+    )
+    lanes: int = Field(
+        0,
+        ge=0,
+        le=LANES_MAX,
+        json_schema_extra=_unit("queues"),
+        description="Lane queues beside the queue of money jobs, for strict order per account. Clients must be told "
+        "the same number.",
+    )
+    lane_lease_s: float = Field(
+        10.0, ge=1, le=600, description="Redis: how long a lane waits for its consumer before another may take over."
     )
     batch_limit: int = Field(
         200,
@@ -191,6 +159,7 @@ class Settings(BaseSettings):
         """Refuse values that are right one by one and wrong together."""
         rules = {
             "BALANCE_IO_QUEUE must differ from BALANCE_QUEUE": self.io_queue != self.queue,
+            "BALANCE_IO_QUEUE must not be one of the BALANCE_LANES": self.io_queue not in self.lane_queues,
             "BALANCE_LOCK_TIMEOUT_MS must be less than BALANCE_STATEMENT_TIMEOUT_MS": (
                 self.lock_timeout_ms < self.statement_timeout_ms
             ),
@@ -215,9 +184,14 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def lane_queues(self) -> list[str]:
+        """The names of the lane queues, lane 0 first."""
+        return lane_queues(self.queue, self.lanes)
+
+    @property
     def broker_kind(self) -> Literal["redis", "rabbitmq"]:
         """Which of the two brokers `broker_url` is."""
-        return "redis" if urlsplit(self.broker_url).scheme in _REDIS_SCHEMES else "rabbitmq"
+        return "redis" if urlsplit(self.broker_url).scheme in types.REDIS_SCHEMES else "rabbitmq"
 
     @property
     def result_backend(self) -> str:

@@ -107,8 +107,9 @@ class Stack:
         settings = self.settings
         beat = _BeatSchedule(self.data_dir / "beat-schedule")
         level = f"--loglevel={settings.log_level}"
+        money = ",".join((settings.queue, *settings.lane_queues))
         children = [
-            self._worker("money", settings.queue, ["--pool=solo"], "applies money jobs, one at a time, in order"),
+            self._worker("money", money, ["--pool=solo"], "applies money jobs, one at a time, in order"),
             self._worker("io", settings.io_queue, ["--pool=threads", "--concurrency=4"], "charges and sends webhooks"),
             self._child(
                 "beat",
@@ -127,10 +128,10 @@ class Stack:
             )
         return children
 
-    def _worker(self, name: str, queue: str, pool: list[str], describe: str) -> Child:
+    def _worker(self, name: str, queues: str, pool: list[str], describe: str) -> Child:
         # Neighbours are not asked (mingle, gossip): workers share nothing but the queue and the database.
         alone = ["--without-mingle", "--without-gossip", "--task-events", f"--loglevel={self.settings.log_level}"]
-        argv = ["worker", f"--queues={queue}", f"--hostname={name}@%h", *pool, *alone]
+        argv = ["worker", f"--queues={queues}", f"--hostname={name}@%h", *pool, *alone]
         node = host_format(f"{name}@%h")
         broker_url = self.settings.broker_url
         return self._child(name, argv, describe, lambda: _pings(broker_url, node), stop_timeout_s=_WARM_SHUTDOWN_S)

@@ -4,7 +4,7 @@ import base64
 import json
 import multiprocessing
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,8 +16,8 @@ from kombu import Connection, Exchange, Queue
 from models.contracts.examples import EXAMPLES
 from models.contracts.message import parse
 from tasks.client import BalanceClient, PublishFailed
-from tasks.job_message import JobMessage, JobSpec
-from tasks.publishing import ATTEMPTS, RedisLink
+from tasks.job_message import JobSpec
+from tasks.publishing import ATTEMPTS, Addressed, RedisLink
 from tasks.queues import queue_arguments
 from tests.proxy import cuttable
 from tests.queues import removed_after, taken
@@ -204,7 +204,7 @@ def test_failure_among_many_tells_what_is_known(
 ) -> None:
     send, calls = RedisLink.send, 0
 
-    def fails_from_the_second_chunk_on(link: RedisLink, messages: list[JobMessage]) -> None:
+    def fails_from_the_second_chunk_on(link: RedisLink, messages: Sequence[Addressed]) -> None:
         nonlocal calls
         calls += 1
         if calls > 1:

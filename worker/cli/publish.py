@@ -113,7 +113,11 @@ def _publish(name: str, body: dict[str, Any], producer: str | None, wait_s: floa
     settings = load_settings()
     try:
         client = BalanceClient(
-            settings.broker_url, producer or DEFAULT_PRODUCER, settings.result_backend, settings.queue
+            settings.broker_url,
+            producer or DEFAULT_PRODUCER,
+            settings.result_backend,
+            settings.queue,
+            lanes=settings.lanes,
         )
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--producer") from error

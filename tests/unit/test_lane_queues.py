@@ -1,0 +1,90 @@
+"""The lane of an account: the same in every language and for ever."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.client import BalanceClient
+from tasks.job_message import job_message
+from tasks.queues import LANES_MAX, lane_of, lane_queues, queue_arguments, queue_of
+from worker.settings import Settings
+
+# Never to be changed: jobs wait in the lanes that these numbers name.
+VECTORS = [
+    ("wallet:w_1", 4, 2),
+    ("wallet:w_1", 16, 2),
+    ("user:42", 4, 2),
+    ("user:42", 16, 6),
+    ("app:shop/7", 4, 1),
+    ("app:shop/7", 16, 5),
+    ("wallet:кошелёк", 4, 0),
+    ("wallet:кошелёк", 16, 8),
+]
+TOP_UP: dict[str, Any] = {"credits_to_add": 1, "transaction_reason": "PURCHASED_CREDIT_DIRECT"}
+ACCOUNTS: list[tuple[str, dict[str, Any], str | None]] = [
+    ("wallets.create", {"wallet_id": "w_1", "currency": "USD", "customer_id": "c", "name": "n"}, "wallet:w_1"),
+    ("wallets.top_up", {"wallet_id": "w_1", **TOP_UP}, "wallet:w_1"),
+    ("users.upsert", {"user_id": 42}, "user:42"),
+    ("users.update_balance", {"user_id": 42, "amount_kopeks": 1}, "user:42"),
+    ("users.update_balance", {"telegram_id": 42, "amount_kopeks": 1}, None),
+    ("apps.upsert", {"app_id": "7", "store_id": "23"}, "app:7/23"),
+    ("entries.reverse", {"job_id": "5d1a3e0e-7f6c-4b2a-9d57-0c4f2b8e6a11", "description": "by mistake"}, None),
+]
+
+
+@pytest.mark.parametrize(("account", "lanes", "lane"), VECTORS)
+def test_vectors(account: str, lanes: int, lane: int) -> None:
+    assert lane_of(account, lanes) == lane
+
+
+def test_the_guide_shows_these_vectors() -> None:
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "publishing.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z]+:[^`]+)` \| (\d+) \| (\d+) \|$", guide, re.MULTILINE)
+    shown = [(account, lanes, int(lane)) for account, *both in rows for lanes, lane in zip((4, 16), both, strict=True)]
+    assert shown == VECTORS
+
+
+def test_accounts_spread_over_the_lanes() -> None:
+    counts = [0] * 16
+    for number in range(16_000):
+        counts[lane_of(f"wallet:w_{number}", 16)] += 1
+    assert min(counts) > 800
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "account"), ACCOUNTS, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_account_of_a_job(name: str, arguments: dict[str, Any], account: str | None) -> None:
+    message = job_message((name, {"idempotency_key": "k", **arguments}), "billing", want_result=False)
+    assert message.account == account
+
+
+def test_a_job_whose_account_is_not_known_goes_to_the_door() -> None:
+    assert queue_of(None, "balance", 4) == "balance"
+    assert queue_of("wallet:w_1", "balance", 0) == "balance"
+    assert queue_of("wallet:w_1", "balance", 4) == f"balance.{lane_of('wallet:w_1', 4)}"
+
+
+def test_lanes_are_counted_from_0() -> None:
+    assert lane_queues("balance", 0) == []
+    assert lane_queues("balance", 3) == ["balance.0", "balance.1", "balance.2"]
+
+
+def test_rabbitmq_gives_a_lane_to_one_consumer() -> None:
+    assert queue_arguments("amqp://h//") == {"x-queue-type": "quorum"}
+    assert queue_arguments("amqps://h//", lane=True) == {"x-queue-type": "quorum", "x-single-active-consumer": True}
+    assert queue_arguments("redis://h/0", lane=True) is None
+
+
+def test_settings_name_the_lanes() -> None:
+    assert Settings(queue="money", lanes=2).lane_queues == ["money.0", "money.1"]
+    with pytest.raises(ValueError, match="BALANCE_IO_QUEUE must not be one of the BALANCE_LANES"):
+        Settings(io_queue="balance.1", lanes=2)
+
+
+@pytest.mark.parametrize("lanes", [-1, LANES_MAX + 1])
+def test_the_client_refuses_a_wrong_number_of_lanes(lanes: int) -> None:
+    with pytest.raises(ValueError, match=f"lanes is {lanes}; allowed is 0 to 256"):
+        BalanceClient("redis://h", lanes=lanes)

@@ -1,0 +1,63 @@
+"""The kinds of values that settings take: each checked, each with what is allowed in words."""
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic.config import JsonDict
+
+from worker.urls import SecretUrl
+
+REDIS_SCHEMES = frozenset({"redis", "rediss"})
+_RABBITMQ_SCHEMES = frozenset({"amqp", "amqps"})
+_POSTGRES_DRIVER = "postgresql+psycopg"
+
+
+def _broker_url(url: str) -> SecretUrl:
+    for part in url.split(";"):
+        if urlsplit(part).scheme not in REDIS_SCHEMES | _RABBITMQ_SCHEMES or not urlsplit(part).hostname:
+            raise ValueError
+    return SecretUrl(url)
+
+
+def _result_url(url: str) -> SecretUrl:
+    return SecretUrl(url) if url == "rpc://" else _redis_url(url)
+
+
+def _redis_url(url: str) -> SecretUrl:
+    if urlsplit(url).scheme not in REDIS_SCHEMES or not urlsplit(url).hostname:
+        raise ValueError
+    return SecretUrl(url)
+
+
+def _database_url(url: str) -> SecretUrl:
+    """Spell all usual ways to say PostgreSQL as the one that SQLAlchemy takes psycopg 3 for."""
+    scheme, separator, rest = url.partition("://")
+    known = scheme in {"postgres", "postgresql", _POSTGRES_DRIVER}
+    if not known or not separator or not urlsplit(url).path.strip("/"):
+        raise ValueError
+    return SecretUrl(f"{_POSTGRES_DRIVER}://{rest}")
+
+
+def _credentials(value: SecretStr) -> SecretStr:
+    user, _, password = value.get_secret_value().partition(":")
+    if not user or not password:
+        raise ValueError
+    return value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
+ResultUrl = Annotated[str, AfterValidator(_result_url)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+Credentials = Annotated[SecretStr, AfterValidator(_credentials)]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
+
+BROKERS: JsonDict = {"allowed": "a redis://, rediss://, amqp:// or amqps:// URL with a host"}
+RESULTS: JsonDict = {"allowed": "a redis:// or rediss:// URL with a host, or rpc://"}
+DATABASES: JsonDict = {"allowed": "a postgresql:// URL with a database name"}
+NAME = r"^[A-Za-z0-9._-]{1,100}$"
+NAMES: JsonDict = {"allowed": "1 to 100 letters, digits, dots, hyphens and underscores"}
