@@ -40,6 +40,7 @@ class Delivery:
     message: Any
     request: MoneyRequest
     job: Job | Malformed
+    embed: dict[str, Any]  # Celery's own part of the body: callbacks, chain
 
     def letter(self, reason: str, error: str, attempts: int = 1) -> DeadLetter:
         """The message as a dead letter: nothing of it is lost."""
@@ -75,7 +76,7 @@ def understand(message: Any, app: Any, consumer: Any) -> Delivery:
         task=app.tasks.get(name) or app.tasks[_ANY_JOB], connection_errors=consumer.connection_errors, body=content,
         decoded=True, headers={**headers, **_NOT_CELERYS, "id": str(task_id), "task": name},
     )  # fmt: skip
-    return Delivery(message, request, job)
+    return Delivery(message, request, job, content[2] or {})
 
 
 def _headers(message: Any) -> dict[str, Any]:

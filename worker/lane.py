@@ -22,6 +22,7 @@ from uuid import UUID
 import structlog
 from celery import Task, signals
 from celery.worker import state
+from celery.worker.request import Request
 
 from models.contracts.message import Malformed
 from models.domain.commands import Job
@@ -33,6 +34,7 @@ from tasks.outcome import Outcome
 from tasks.settling import Failed, Steps
 from worker.answers import Answer, Parked, Results
 from worker.delivery import Delivery, understand
+from worker.followups import follow_up
 from worker.runtime import RUNTIME
 
 if TYPE_CHECKING:
@@ -158,18 +160,28 @@ class Lane:
         self._results.store(answers)
         for delivery, (request, answer) in zip(batch, answers, strict=True):
             state.task_ready(request, successful=isinstance(answer, Outcome))
+            _tell(request, answer, runtime_s)
             if isinstance(answer, Outcome):
-                code = f"{answer.code.value} (replayed)" if answer.replayed else answer.code.value
-                request.send_event("task-succeeded", result=code, runtime=runtime_s)
-                signals.task_success.send(sender=request.task, result=answer)
-            else:
-                request.send_event("task-failed", exception=str(answer), traceback="")
-                signals.task_failure.send(
-                    sender=request.task, task_id=request.id, exception=answer, args=(), kwargs={}, traceback=None,
-                    einfo=None,
-                )  # fmt: skip
+                try:
+                    follow_up(self._app, delivery, answer)
+                except Exception as error:  # noqa: BLE001 - whatever it is, the message comes again and so does this
+                    _LOG.error("job.not_followed_up", task=request.name, exc_info=error, next="it is delivered again")
+                    continue
             delivery.message.ack_log_error(_LOG, self._consumer.connection_errors)
         _log(answers, runtime_s)
+
+
+def _tell(request: Request, answer: Outcome | Parked, runtime_s: float) -> None:
+    """Events for Flower, and Celery's signals."""
+    if isinstance(answer, Outcome):
+        code = f"{answer.code.value} (replayed)" if answer.replayed else answer.code.value
+        request.send_event("task-succeeded", result=code, runtime=runtime_s)
+        signals.task_success.send(sender=request.task, result=answer)
+    else:
+        request.send_event("task-failed", exception=str(answer), traceback="")
+        signals.task_failure.send(
+            sender=request.task, task_id=request.id, exception=answer, args=(), kwargs={}, traceback=None, einfo=None
+        )
 
 
 def _keep(letter: DeadLetter) -> UUID:
