@@ -1,0 +1,1 @@
+"""The atomic Redis transport, on real servers and with real workers."""

@@ -1,0 +1,96 @@
+"""Brokers that restart and links that die silently, under real workers with jobs in hand."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+
+from tests import servers
+from tests.integration.transport.brokers import Broker, wait_until
+from tests.integration.transport.proxy import Proxy
+from tests.integration.transport.workers import left, number_of, send, working
+from worker.embedded import EmbeddedValkey
+
+_QUICK = {"health_check_interval": 1, "socket_timeout": 2, "socket_connect_timeout": 2, "socket_keepalive": True}
+
+
+@pytest.fixture
+def restartable() -> Iterator[EmbeddedValkey]:
+    """A Valkey of the test's own, which keeps what it holds when it restarts."""
+    with servers.server_directory() as directory, EmbeddedValkey(directory) as server:
+        yield server
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork", "solo"])
+def test_a_broker_restarts_while_a_job_is_unacknowledged(
+    restartable: EmbeddedValkey, redis_url: str, tmp_path: Path, pool: str
+) -> None:
+    """celery 5.7.0 exits here with a late-acknowledged task in hand; see docs/decisions/0001-celery-5.6.3.md."""
+    with redis.Redis.from_url(redis_url) as past, redis.Redis.from_url(restartable.url) as client:
+        broker, direct = Broker(restartable.url, f"{pool}:", client), Broker(redis_url, f"{pool}:", past)
+        with working(broker, tmp_path, "atomic", pool=pool, direct=direct, **_QUICK) as worker:
+            send(broker, 1, task="slow")
+            wait_until(lambda: past.llen(f"{pool}:begun") == 1, "the job has begun")
+            for _ in range(2):
+                restartable.stop()
+                assert worker.process.poll() is None, worker.log
+                restartable.start()
+            past.rpush(f"{pool}:go", *range(10))
+            wait_until(lambda: 1 in worker.done(), f"the job ends {worker.log}")
+            send(broker, 2)
+            wait_until(lambda: 2 in worker.done(), f"the worker goes on {worker.log}", timeout_s=40)
+            wait_until(lambda: left(broker) == [], "all is acknowledged")
+            assert worker.stop() == 0, worker.log
+        # A job that was in hand when the connection went may run again; none may be missing.
+        assert {*worker.done()} == {1, 2}
+
+
+def test_a_link_that_dies_silently_is_noticed(redis_url: str, tmp_path: Path) -> None:
+    with redis.Redis.from_url(redis_url) as client, Proxy(redis_url) as proxy:
+        broker = Broker(redis_url, "silent:", client)
+        with working(broker, tmp_path, "atomic", url=proxy.url, **_QUICK) as worker:
+            send(broker, 1)
+            wait_until(lambda: worker.done() == [1], "the link works")
+            proxy.go_silent()
+            send(broker, 2, 3)
+            wait_until(lambda: worker.done() == [1, 2, 3], f"a new link is made {worker.log}")
+            wait_until(lambda: left(broker) == [], "all is acknowledged")
+            assert worker.stop() == 0
+
+
+def test_a_worker_answers_and_stops_as_usual(redis_url: str, tmp_path: Path) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        broker = Broker(redis_url, "usual:", client)
+        with working(broker, tmp_path, "atomic") as worker:
+            send(broker, *range(20))
+            wait_until(lambda: worker.done() == [*range(20)], "all are done, in order")
+            wait_until(lambda: left(broker) == [], "all are acknowledged")
+            asker = Celery("asker", broker=redis_url, set_as_current=False)
+            asker.conf.broker_transport_options = {"global_keyprefix": broker.prefix}
+            inspect: Any = asker.control.inspect(timeout=10, limit=1)
+            assert [*inspect.ping().values()] == [{"ok": "pong"}]
+            assert [each["broker"]["transport"] for each in inspect.stats().values()] == ["redis"]
+            assert worker.stop() == 0
+
+
+def test_a_worker_that_is_stopped_gives_back_what_it_holds_in_order(redis_url: str, tmp_path: Path) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        broker = Broker(redis_url, "stopped:", client)
+        with working(broker, tmp_path, "atomic", pool="threads", prefetch=5) as worker:
+            send(broker, 0, task="slow")
+            wait_until(lambda: client.llen("stopped:begun") == 1, "the first has begun")
+            send(broker, 1, 2, 3, 4, 5, 6)
+            wait_until(lambda: client.hlen("stopped:unacked") == 5, "as many are held as may be")
+            worker.process.terminate()
+            client.rpush("stopped:go", 1)
+            assert worker.process.wait(30) == 0, worker.log
+            done = worker.done()
+            assert done == sorted(done)
+            assert left(broker) == [number for number in range(7) if number not in done]
+            assert client.hlen("stopped:unacked") == 0
+            waiting = [number_of(json.loads(entry)) for entry in broker.raw()]
+            assert waiting == sorted(waiting)
