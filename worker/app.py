@@ -16,6 +16,7 @@ from worker.runtime import RUNTIME
 from worker.schedule import beat_schedule, register_ticks
 from worker.serialization import EXACT_JSON, register_exact_json
 from worker.settings import Settings
+from worker.transport import use_transport
 
 _ANONYMOUS: Final = Exchange("", type="direct")  # straight to the queue: no binding that could be lost
 
@@ -23,6 +24,7 @@ _ANONYMOUS: Final = Exchange("", type="direct")  # straight to the queue: no bin
 def configuration() -> dict[str, Any]:
     """Celery's configuration from our settings. docs/decisions and docs/guarantees.md say why for each."""
     settings = RUNTIME.settings
+    use_transport(settings.redis_transport)
     lanes = settings.lane_queues
     queues = [
         Queue(

@@ -120,6 +120,11 @@ class Settings(BaseSettings):
     broker_socket_timeout_s: float = Field(
         15.0, ge=1, le=120, description="How long the broker may be silent before the connection is given up."
     )
+    redis_transport: Literal["atomic", "stock"] = Field(
+        "atomic",
+        description="Redis: how jobs are taken. atomic: none is lost when a worker dies; stock: kombu's own transport, "
+        "which loses one now and then.",
+    )
     max_amount_kopeks: int = Field(
         100_000_000, ge=1, le=10**15, description="The largest amount of one users.update_balance, in either direction."
     )

@@ -49,6 +49,20 @@ def test_what_cannot_be_recorded_stays_in_the_queue(redis_url: str) -> None:
         with consuming(broker) as one:
             with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
                 one.drain(2)
+            client.delete("unacked_index")
+            assert (broker.waiting(), broker.unacked()) == (["one", "two"], [])
             abandon(one)
-        client.delete("unacked_index")
-        assert (broker.waiting(), broker.unacked()) == (["one", "two"], [])
+
+
+def test_what_cannot_be_put_back_stays_recorded(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        broker = Broker(redis_url, "", client)
+        broker.publish("one", "two")
+        with consuming(broker) as one:
+            one.drain(2)
+            client.set("jobs", "not a list")
+            with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+                one.channel.qos.restore_unacked()
+            assert broker.unacked() == ["one", "two"]
+            client.delete("jobs")
+        assert broker.waiting() == ["one", "two"]
