@@ -8,10 +8,10 @@ PYTEST := $(BIN)/pytest -q
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format unit property integration acceptance lock clean
+.PHONY: help demo up test lint format unit property integration acceptance bench bench-quick lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY)  ## a tour that starts its own PostgreSQL and Valkey, and cleans up after itself
 	@$(BIN)/balance-worker demo
@@ -42,6 +42,12 @@ integration: $(READY)  ## the path, the store and the brokers on real servers
 
 acceptance: $(READY)  ## whole processes: crashes, restarts, the compose file's own commands
 	@$(PYTEST) -n 2 tests/acceptance
+
+bench: $(READY)  ## measure beside a plain worker and PostgreSQL alone, 20 minutes (ARGS="--only hot": a part)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: $(READY)  ## the same with small sizes in two minutes: shows that it works, not how fast
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
 lock: $(READY)  ## write requirements.lock from pyproject.toml (UPGRADE=1: newest allowed versions)
 	@test -x $(VENV)/uv/bin/uv || { $(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/pip install -qq uv; }
