@@ -157,7 +157,9 @@ class WalletMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.entries)
     @rule(data=st.data(), force=st.booleans())
     def reverse(self, data: st.DataObject, force: bool) -> None:
-        job_id = data.draw(st.sampled_from(sorted(self.entries, key=str)))
+        written = sorted(self.entries, key=str)
+        open_ones = [of for of in written if self.may_be_reversed(self.entries[of])]
+        job_id = data.draw(st.sampled_from(open_ones or written) | st.sampled_from(written))
         original = self.entries[job_id]
         decision = self.do(job("entries.reverse", job_id=str(job_id), force=force))
         if original.note.kind in (EntryKind.REVERSAL, EntryKind.EXPIRY):
@@ -171,6 +173,10 @@ class WalletMachine(RuleBasedStateMachine):
                 self.add(Coin(None) if coin.expired(self.now) else coin, 1)
         else:
             self.reverse_credit(job_id, original, force, decision)
+
+    def may_be_reversed(self, entry: Entry) -> bool:
+        final = entry.note.kind in (EntryKind.REVERSAL, EntryKind.EXPIRY)
+        return not final and (entry.account_id, entry.seq) not in self.reversed
 
     def reverse_credit(self, job_id: UUID, original: Entry, force: bool, decision: Decision | Refusal) -> None:
         held = [coin for coin in self.coins if coin.grant == original.note.grant_id]
@@ -231,4 +237,4 @@ class WalletMachine(RuleBasedStateMachine):
 
 
 TestWallet = WalletMachine.TestCase
-TestWallet.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestWallet.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)

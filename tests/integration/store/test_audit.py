@@ -126,6 +126,21 @@ def test_the_whole_chain_rehashed_is_found_by_the_answers(ledger: Engine) -> Non
 
 
 @pytest.mark.tampered_ledger
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        (f"delete from entries where seq = 2 and {OF_USER}", "user:1 entry 3: follows entry 1: there is a gap"),
+        (f"update entries set amount = 1 where seq = 2 and {OF_USER}", "balance_after is 70, but 100 and 1 make 101"),
+        (f"update entries set prev_hash = sha256('') where seq = 3 and {OF_USER}", "not chained to the entry before"),
+        (f"update entries set reason = 'x' where seq = 3 and {OF_USER}", "its content does not match its hash"),
+    ],
+)
+def test_says_what_is_wrong(ledger: Engine, statement: str, problem: str) -> None:
+    execute(ledger, statement)
+    assert problem in str(audit(ledger).findings[0])
+
+
+@pytest.mark.tampered_ledger
 def test_after_the_first_wrong_entry_an_account_is_not_named_again(ledger: Engine) -> None:
     execute(ledger, f"update entries set description = 'x' where {OF_USER}")
     assert findings(ledger) == [("user:1", 1)]
