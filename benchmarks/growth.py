@@ -28,7 +28,7 @@ def growth(bench: Bench) -> None:
                 messages = movements("uniform", sizes.growth_jobs, accounts, bench.run_name())
                 rate = drain(bench, REDIS_1, url, messages, whole=False)
                 bench.figures.add("growth", name, rate, "jobs/s")
-                bench.say(f"growth     {name:<15} {repetition + 1}/{sizes.repetitions}  {rate:9,.0f} jobs/s")
+                bench.say(f"growth     {name:<17} {repetition + 1}/{sizes.repetitions}  {rate:9,.0f} jobs/s")
 
 
 @contextmanager
@@ -39,5 +39,5 @@ def _ledger(bench: Bench, name: str, accounts: int) -> Iterator[str]:
             population.add_accounts(engine, "user", accounts)
             population.add_past(engine, accounts, bench.sizes.entries_each)
             population.tidy(engine)
-        bench.say(f"growth     {name:<15} {accounts:,} accounts, {accounts * bench.sizes.entries_each:,} entries made")
+        bench.say(f"growth     {name:<17} {accounts:,} accounts, {accounts * bench.sizes.entries_each:,} entries made")
         yield url

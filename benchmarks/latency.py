@@ -34,7 +34,7 @@ def latency(bench: Bench) -> None:
             bench.figures.add("latency", f"{contender.name}_p50", p50, "ms")
             bench.figures.add("latency", f"{contender.name}_p99", p99, "ms")
             turn = f"{repetition + 1}/{bench.sizes.repetitions}"
-            bench.say(f"latency    {contender.name:<15} {turn}  p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+            bench.say(f"latency    {contender.name:<17} {turn}  p50 {p50:.1f} ms, p99 {p99:.1f} ms")
 
 
 def _measure(bench: Bench, contender: Contender) -> list[float]:

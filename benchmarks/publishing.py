@@ -26,7 +26,7 @@ def publishing(bench: Bench) -> None:
                 if (arrived := broker.length()) != len(messages):
                     raise Incoherent(f"{name}: {len(messages)} jobs were published, {arrived} arrived")
             bench.figures.add("publishing", name, rate, "jobs/s")
-            bench.say(f"publishing {name:<15} {repetition + 1}/{bench.sizes.repetitions}  {rate:9,.0f} jobs/s")
+            bench.say(f"publishing {name:<17} {repetition + 1}/{bench.sizes.repetitions}  {rate:9,.0f} jobs/s")
 
 
 def _submit_many(broker: Broker, messages: list[Movement]) -> float:

@@ -44,7 +44,7 @@ def scan(bench: Bench) -> None:
                 bench.figures.add("scan", f"{name}_find", find_ms, "ms")
                 bench.figures.add("scan", f"{name}_scan", scan_ms, "ms")
                 turn = f"{repetition + 1}/{sizes.scans}"
-                bench.say(f"scan       {name:<15} {turn}  find {find_ms:.1f} ms, find and fill {scan_ms:.1f} ms")
+                bench.say(f"scan       {name:<17} {turn}  find {find_ms:.1f} ms, find and fill {scan_ms:.1f} ms")
         for _, settler in settlers:
             bench.figures.checked(OURS.check(settler.engine, UUID(int=0), whole=True))
 

@@ -57,7 +57,7 @@ def throughput(bench: Bench, workload: Workload) -> None:
         for name, measure in turns[first:] + turns[:first]:
             rate = measure()
             bench.figures.add(workload, name, rate, "jobs/s")
-            bench.say(f"{workload:<10} {name:<15} {repetition + 1}/{bench.sizes.repetitions}  {rate:9,.0f} jobs/s")
+            bench.say(f"{workload:<10} {name:<17} {repetition + 1}/{bench.sizes.repetitions}  {rate:9,.0f} jobs/s")
 
 
 def _turn(bench: Bench, contender: Contender, workload: Workload) -> Callable[[], float]:
