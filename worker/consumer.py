@@ -15,6 +15,7 @@ from celery.worker.consumer import Consumer
 from celery.worker.consumer.tasks import Tasks
 
 from worker.lane import Lane, MoneyTask
+from worker.leases import Leases
 from worker.runtime import RUNTIME, stopping
 
 
@@ -22,15 +23,25 @@ class MoneyConsumer(Consumer):
     """Celery's consumer with a money lane, one for each connection."""
 
     money_lane: Lane | None = None
+    leases: Leases  # of lane queues; on Redis alone
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        settings = RUNTIME.settings
+        self.leases = Leases(self, settings.lane_lease_s, settings.batch_limit)
+        super().__init__(*args, **kwargs)
 
     def update_strategies(self) -> None:
         """Called when the connection is there and nothing is consumed yet."""
         super().update_strategies()
         self.money_lane = Lane(self.app, self)
         settings = RUNTIME.settings
-        if settings.queue in self.app.amqp.queues.consume_from:
+        if not {settings.queue, *settings.lane_queues}.isdisjoint(self.app.amqp.queues.consume_from):
             # As many as a batch takes may be unacknowledged: more would wait here while another worker is idle.
             self.initial_prefetch_count = settings.batch_limit
+        # A lane is consumed under a lease, and not before: see there.
+        leased = [queue for queue in self.app.amqp.queues.consume_from if self._is_leased(queue)]
+        self.leases.serve(leased)
+        self.app.amqp.queues.deselect(leased)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
         scheduled = super().create_task_handler(*args, **kwargs)
@@ -49,10 +60,33 @@ class MoneyConsumer(Consumer):
         """A body that could not even be unpacked (compression, encoding) is parked like the rest."""
         self._lane.on_message(message)
 
+    def add_task_queue(self, queue: Any, *args: Any, **kwargs: Any) -> Any:
+        """Told by remote control."""
+        if self._is_leased(queue):
+            return self.leases.serve([queue])
+        return super().add_task_queue(queue, *args, **kwargs)
+
+    def cancel_task_queue(self, queue: Any) -> None:
+        """Told by remote control."""
+        if self._is_leased(queue):
+            self.leases.leave(queue)
+        else:
+            super().cancel_task_queue(queue)
+
+    def forget(self, channel: Any) -> None:
+        """What this channel delivered and waits here is not settled: it has been put back."""
+        if self.money_lane is not None:
+            self.money_lane.drop(channel)
+
     def close_lane(self) -> None:
         lane, self.money_lane = self.money_lane, None
         if lane is not None:
             lane.close(warm=stopping() and not state.should_terminate)
+            self.leases.stop(release=stopping())
+
+    def _is_leased(self, queue: str) -> bool:
+        settings = RUNTIME.settings
+        return settings.broker_kind == "redis" and queue in settings.lane_queues
 
     @property
     def _lane(self) -> Lane:
@@ -66,7 +100,8 @@ class LaneStep(bootsteps.StartStopStep):
     requires = (Tasks,)
 
     def start(self, consumer: MoneyConsumer) -> None:
-        """The lane was opened with the strategies, before the first message."""
+        """The lane was opened with the strategies, before the first message; leases are claimed now."""
+        consumer.leases.start()
 
     def stop(self, consumer: MoneyConsumer) -> None:
         consumer.close_lane()

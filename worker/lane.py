@@ -92,6 +92,10 @@ class Lane:
             self._work = self._settle([self._waiting.popleft() for _ in range(count)])
             self._advance()
 
+    def drop(self, channel: Any) -> None:
+        """Forgets what this channel delivered and is not in hand yet."""
+        self._waiting = deque(each for each in self._waiting if each.message.channel is not channel)
+
     def close(self, *, warm: bool) -> None:
         """Settles what is here, when there is time for it; what is left goes back to the broker with the connection."""
         if warm and self._work is None:

@@ -42,6 +42,11 @@ def use_transport(kind: RedisTransport) -> None:
         kombu_transports._transport_cache.pop(scheme, None)  # type: ignore[attr-defined]  # not in the stubs
 
 
+def record_end(queue: str) -> str:
+    """What stands behind the message in the record of one that was taken from this queue."""
+    return f", {dumps(['', queue])[1:]}"
+
+
 class Taken(NamedTuple):
     """A message as the server gave it, recorded there under `tag`."""
 
@@ -141,7 +146,7 @@ class Channel(_stock.Channel):  # type: ignore[misc]  # Any, see _stock
         lists = [self._q_for_pri(queue, priority) for priority in self.priority_steps for queue in queues]
         keys = [self.unacked_key, self.unacked_index_key, *lists]
         arguments = [limit, prefix, first, f"{self.qos.score(limit):.6f}", len(queues), int(rotate)]
-        arguments += [f", {dumps(['', queue])[1:]}" for queue in queues]
+        arguments += [record_end(queue) for queue in queues]
         try:
             with self.conn_or_acquire() as client:
                 more, *found = self._run_with_acks(TAKE, keys, arguments, client)

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -56,9 +56,9 @@ class System:
         arguments = queue_arguments(broker_url)
         self.client.conf.task_queues = [Queue(queue, Exchange(""), routing_key=queue, queue_arguments=arguments)]
 
-    def money_worker(self, name: str = "money", **settings: str) -> Process:
-        """A money worker that answers pings."""
-        return self._worker(name, ["--pool=solo", f"--queues={self.queue}"], settings)
+    def money_worker(self, name: str = "money", *, queues: Sequence[str] = (), **settings: str) -> Process:
+        """A money worker that answers pings. Without `queues` it serves the door alone."""
+        return self._worker(name, ["--pool=solo", f"--queues={','.join(queues or [self.queue])}"], settings)
 
     def io_worker(self, name: str = "io", **settings: str) -> Process:
         return self._worker(name, ["--pool=threads", "--concurrency=2", f"--queues={self.queue}.io"], settings)

@@ -1,0 +1,205 @@
+"""Lanes from outside: jobs of an account are applied in the order of publishing, whatever happens to consumers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from kombu import Connection
+from sqlalchemy import text
+
+from tasks.client import BalanceClient
+from tasks.queues import lane_queues
+from tests.acceptance.system import Process, System, wait_until
+
+LANES = 3
+ACCOUNTS = range(1, 7)
+NUMBERS = range(1, 61)  # an account's jobs, and the amounts of their entries
+GATE = 30  # jobs with this number wait for the gate
+BATCH = 7
+TAKEOVER_S = 20
+
+_GATE = f"""
+create function wait_at_the_gate() returns trigger language plpgsql as $$
+begin perform pg_advisory_xact_lock_shared(1); return new; end $$;
+create trigger gate before insert on entries for each row when (new.amount = {GATE})
+execute function wait_at_the_gate();
+"""
+
+
+class Laned:
+    """A system with lanes, where an account's job number GATE waits until the gate is open."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.lanes = lane_queues(system.queue, LANES)
+        system.environment |= {
+            "BALANCE_LANES": str(LANES),
+            "BALANCE_LANE_LEASE_S": "1.5",
+            "BALANCE_BATCH_LIMIT": str(BATCH),
+            "BALANCE_LOG_FORMAT": "json",
+        }
+        with system.engine.begin() as connection:
+            connection.execute(text(_GATE))
+
+    def worker(self, name: str, **settings: str) -> Process:
+        """A worker told to serve the door and all lanes."""
+        return self.system.money_worker(name, queues=[self.system.queue, *self.lanes], **settings)
+
+    def client(self) -> BalanceClient:
+        return BalanceClient(self.system.broker_url, queue=self.system.queue, lanes=LANES)
+
+    def open_accounts(self) -> None:
+        with self.client() as client:
+            handles = client.submit_many(
+                [("users.upsert", {"idempotency_key": f"u{user}", "user_id": user}) for user in ACCOUNTS]
+            )
+            for handle in handles:
+                handle.get(timeout_s=TAKEOVER_S)
+
+    def publish(self, client: BalanceClient, numbers: range) -> None:
+        """Each account's numbered jobs, the accounts taking turns."""
+        client.submit_many(
+            [
+                (
+                    "users.update_balance",
+                    {"idempotency_key": f"{user}/{number}", "user_id": user, "amount_kopeks": number},
+                )
+                for number in numbers
+                for user in ACCOUNTS
+            ],
+            want_result=False,
+        )
+
+    @contextlib.contextmanager
+    def closed_gate(self) -> Iterator[None]:
+        with self.system.engine.connect() as connection:
+            connection.execute(text("select pg_advisory_lock(1)"))
+            try:
+                yield
+            finally:
+                connection.execute(text("select pg_advisory_unlock(1)"))
+
+    def at_the_gate(self) -> int:
+        """How many transactions wait there."""
+        query = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+        return int(self.system.rows(f"{query} and database = (select oid from pg_database where datname = "
+                                    "current_database())")[0][0])  # fmt: skip
+
+    def wait_for(self, numbers: range) -> None:
+        count = len(ACCOUNTS) * len(numbers)
+        wait_until(f"{count} entries", lambda: self.system.count("entries") == count, TAKEOVER_S)
+
+    def assert_in_order(self, numbers: range) -> None:
+        for user in ACCOUNTS:
+            entries = self.system.rows(
+                "select amount from entries join accounts on accounts.id = account_id "
+                "where ref = :ref order by entries.seq",
+                ref=str(user),
+            )
+            assert [amount for (amount,) in entries] == list(numbers), f"user {user}"
+
+    def events(self, name: str, event: str) -> list[dict[str, Any]]:
+        """What a worker has logged of this kind."""
+        lines = [json.loads(line) for line in self.system.log(name).splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == event]
+
+    def applied(self, name: str) -> int:
+        """How many jobs were first applied by this worker."""
+        return sum(event["applied"] for event in self.events(name, "jobs.settled"))
+
+
+@pytest.fixture
+def laned(any_system: System) -> Iterator[Laned]:
+    """Lanes on each broker."""
+    made = Laned(any_system)
+    yield made
+    any_system.stop()
+    if any_system.broker_url.startswith("amqp"):
+        with Connection(any_system.broker_url) as connection:
+            channel: Any = connection.channel()
+            for queue in (any_system.queue, *made.lanes):
+                channel.queue_delete(queue)
+
+
+def test_order_holds_when_the_active_consumer_is_killed_in_the_middle(laned: Laned) -> None:
+    first = laned.worker("first")
+    laned.open_accounts()
+    laned.worker("second")
+    with laned.client() as client, laned.closed_gate():
+        laned.publish(client, NUMBERS)
+        wait_until("a transaction at the gate", laned.at_the_gate)
+        assert not laned.events("second", "jobs.settled"), "one consumer a lane: this one stands by"
+        first.kill()
+        first.wait()
+    laned.wait_for(NUMBERS)
+    laned.assert_in_order(NUMBERS)
+    assert laned.applied("second") > 0
+    # Publishers that know no lanes use the door, which the same worker serves.
+    assert laned.system.ask("users.update_balance", idempotency_key="door", user_id=1, amount_kopeks=7)["entry"]
+
+
+# --- leases, on Redis -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def leased(system: System) -> Laned:
+    """Lanes on Redis."""
+    return Laned(system)
+
+
+def _holders(laned: Laned) -> set[str]:
+    """The names of the workers that hold leases."""
+    with redis.Redis.from_url(laned.system.broker_url) as server:
+        tokens = server.mget([f"balance.lease.{lane}" for lane in laned.lanes])
+    return {token.decode().partition("@")[0] if token else "nobody" for token in tokens}
+
+
+@pytest.mark.parametrize("in_transaction", [True, False], ids=["in a transaction", "between transactions"])
+def test_a_consumer_paused_past_its_lease_spoils_nothing_when_it_wakes(leased: Laned, in_transaction: bool) -> None:
+    # Without a transaction: PostgreSQL has ended the one that waited at the gate, and nothing of it is left.
+    first = leased.worker("first", BALANCE_LOCK_TIMEOUT_MS="20000" if in_transaction else "300")
+    leased.open_accounts()
+    leased.worker("second", BALANCE_LOCK_TIMEOUT_MS="300")
+    with leased.client() as client:
+        with leased.closed_gate():
+            leased.publish(client, NUMBERS)
+            wait_until("a transaction at the gate", leased.at_the_gate)
+            assert _holders(leased) == {"first"}
+            first.send_signal(signal.SIGSTOP)
+            applied_before = leased.applied("first")
+            wait_until("another holder", lambda: _holders(leased) == {"second"}, TAKEOVER_S)
+        if not in_transaction:
+            leased.wait_for(NUMBERS)
+        first.send_signal(signal.SIGCONT)
+        wait_until("the loss to be noticed", lambda: len(leased.events("first", "lane.lost")) == LANES, TAKEOVER_S)
+        leased.wait_for(NUMBERS)
+        first_of_all = leased.applied("first")
+        more = range(NUMBERS.stop, NUMBERS.stop + 10)
+        leased.publish(client, more)
+        leased.wait_for(range(NUMBERS.start, more.stop))
+    leased.assert_in_order(range(NUMBERS.start, more.stop))
+    assert _holders(leased) == {"second"}
+    assert leased.applied("first") == first_of_all, "it takes nothing from a lane that it has lost"
+    # What it held when it was paused is all that it may still have applied.
+    assert first_of_all - applied_before <= (BATCH * LANES if in_transaction else 0)
+
+
+def test_a_worker_that_is_stopped_gives_up_its_lanes_at_once(leased: Laned) -> None:
+    patient = {"BALANCE_LANE_LEASE_S": "600"}
+    first = leased.worker("first", **patient)
+    leased.open_accounts()
+    leased.worker("second", **patient)
+    with leased.client() as client:
+        leased.publish(client, NUMBERS)
+        wait_until("some entries", lambda: leased.system.count("entries") > 0)
+        first.terminate()
+        first.wait(30)
+    leased.wait_for(NUMBERS)
+    leased.assert_in_order(NUMBERS)
+    assert _holders(leased) == {"second"}
