@@ -3,11 +3,11 @@
 import hashlib
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
 import pytest
+import redis
 
 from tests.integration.transport.brokers import Broker, Kind, consuming, wait_until
 from tests.integration.transport.proxy import Fault, Proxy
@@ -42,14 +42,6 @@ STEPS: Final[dict[Kind, dict[str, tuple[tuple[bytes, ...], _At, int]]]] = {
 _CASES = [(kind, step) for kind, steps in STEPS.items() for step in steps]
 
 
-@pytest.fixture
-def valkey_broker(redis_url: str) -> Iterator[Broker]:
-    import redis
-
-    with redis.Redis.from_url(redis_url) as client:
-        yield Broker(redis_url, "loss:", client)
-
-
 def _rescued(broker: Broker) -> list[int]:
     """What another worker gets, once the visibility timeout is over."""
     got: list[int] = []
@@ -63,8 +55,7 @@ def _rescued(broker: Broker) -> list[int]:
 
 
 @pytest.mark.parametrize(("kind", "step"), _CASES)
-def test_a_worker_killed_between_two_steps(valkey_broker: Broker, tmp_path: Path, kind: Kind, step: str) -> None:
-    broker = valkey_broker
+def test_a_worker_killed_between_two_steps(broker: Broker, tmp_path: Path, kind: Kind, step: str) -> None:
     marks, at, losses = STEPS[kind][step]
     with Proxy(broker.url) as proxy, working(broker, tmp_path, kind, url=proxy.url) as worker:
         fault = proxy.arm(Fault(marks, at, "hold"))
@@ -91,9 +82,9 @@ def _cut_and_go_on(proxy: Proxy, worker: Worker, kind: Kind, step: str, jobs: li
 
 
 @pytest.mark.parametrize("kind", ["atomic", "stock"])
-def test_a_connection_cut_between_two_steps(valkey_broker: Broker, tmp_path: Path, kind: Kind) -> None:
+def test_a_connection_cut_between_two_steps(broker: Broker, tmp_path: Path, kind: Kind) -> None:
     """One worker goes through all of it. Nothing waits for a visibility timeout: that is an hour."""
-    broker, jobs = valkey_broker, iter(range(10_000))
+    jobs = iter(range(10_000))
     with Proxy(broker.url) as proxy, working(broker, tmp_path, kind, url=proxy.url) as worker:
         for step in STEPS[kind]:
             _cut_and_go_on(proxy, worker, kind, step, [next(jobs) for _ in range(4)])
@@ -106,14 +97,13 @@ def test_a_connection_cut_between_two_steps(valkey_broker: Broker, tmp_path: Pat
 @pytest.mark.parametrize("kind", ["atomic", "stock"])
 def test_a_worker_frozen_while_it_waits_and_killed(redis_url: str, tmp_path: Path, kind: Kind) -> None:
     """The kernel of a frozen process goes on to receive: a server that pops for it gives the job to nobody."""
-    import redis
-
     losses = []
     with redis.Redis.from_url(redis_url) as client:
         for first in range(0, _KILLS, _AT_ONCE):
             numbers = range(first, min(first + _AT_ONCE, _KILLS))
             brokers = [Broker(redis_url, f"frozen{number}:", client) for number in numbers]
-            workers = [Worker(broker, tmp_path / broker.prefix, kind) for broker in brokers]
+            # The timeout of waiting, in seconds: it must not run out between freezing and publishing.
+            workers = [Worker(broker, tmp_path / broker.prefix, kind, polling_interval=600) for broker in brokers]
             try:
                 losses += [_lost_when_frozen_and_killed(worker) for worker in workers]
             finally:
