@@ -33,10 +33,12 @@ class Leases:
         self._tokens: dict[str, str] = {}  # by queue, of the leases that may still be ours
         self._held: dict[str, LaneChannel] = {}  # by queue
         self._timer: Any = None
+        self._connected = False
 
     def serve(self, queues: Iterable[str]) -> None:
-        """Claim these lanes too, from the next beat on."""
+        """Claim these lanes too: on the next beat, or the next connection."""
         self._served += [queue for queue in queues if queue not in self._served]
+        self._go_on()
 
     def leave(self, queue: str) -> None:
         """Serve this lane no longer."""
@@ -44,19 +46,19 @@ class Leases:
             self._served.remove(queue)
             self._release(queue)
 
-    @property
-    def served(self) -> list[str]:
-        """The queues of the lanes that are to be served, held or not."""
-        return list(self._served)
-
     def start(self) -> None:
         """On a new connection: claim what is free, and go on."""
-        if self._served:
+        self._connected = True
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._connected and self._served and self._timer is None:
             self.beat()
             self._timer = self._consumer.timer.call_repeatedly(min(self._lease_s / 3, _BEAT_MAX_S), self.beat)
 
     def stop(self, *, release: bool) -> None:
         """Stop consuming. Without `release` (the connection is lost) the leases stay ours until they expire."""
+        self._connected = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -165,6 +165,10 @@ class Settings(BaseSettings):
         rules = {
             "BALANCE_IO_QUEUE must differ from BALANCE_QUEUE": self.io_queue != self.queue,
             "BALANCE_IO_QUEUE must not be one of the BALANCE_LANES": self.io_queue not in self.lane_queues,
+            # A lane is taken from under a lease, which kombu's own transport does not know.
+            "BALANCE_LANES must be 0 on Redis when BALANCE_REDIS_TRANSPORT is stock": (
+                self.lanes == 0 or self.broker_kind == "rabbitmq" or self.redis_transport == "atomic"
+            ),
             "BALANCE_LOCK_TIMEOUT_MS must be less than BALANCE_STATEMENT_TIMEOUT_MS": (
                 self.lock_timeout_ms < self.statement_timeout_ms
             ),

@@ -203,3 +203,29 @@ def test_a_worker_that_is_stopped_gives_up_its_lanes_at_once(leased: Laned) -> N
     leased.wait_for(NUMBERS)
     leased.assert_in_order(NUMBERS)
     assert _holders(leased) == {"second"}
+
+
+def test_after_a_lost_connection_the_holder_goes_on_in_order(leased: Laned) -> None:
+    # Nobody else could hold the leases for ten minutes: it must know its own again.
+    leased.worker("first", BALANCE_LANE_LEASE_S="600", BALANCE_LOCK_TIMEOUT_MS="300")
+    leased.open_accounts()
+    with leased.client() as client, redis.Redis.from_url(leased.system.broker_url) as server:
+        with leased.closed_gate():
+            leased.publish(client, NUMBERS)
+            wait_until("a batch to wait", lambda: leased.events("first", "jobs.waiting"))
+            server.client_kill_filter(_type="normal", skipme=True)
+            wait_until("new leases", lambda: len(leased.events("first", "lane.acquired")) == 2 * LANES, TAKEOVER_S)
+        leased.wait_for(NUMBERS)
+    leased.assert_in_order(NUMBERS)
+
+
+def test_lanes_are_added_and_taken_away_by_remote_control(leased: Laned) -> None:
+    leased.system.money_worker("first")  # the door alone
+    control = leased.system.client.control
+    for lane in leased.lanes:
+        control.add_consumer(lane)
+    wait_until("all lanes", lambda: _holders(leased) == {"first"})
+    leased.open_accounts()
+    for lane in leased.lanes:
+        control.cancel_consumer(lane)
+    wait_until("no lane", lambda: _holders(leased) == {"nobody"})

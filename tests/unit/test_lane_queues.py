@@ -84,6 +84,12 @@ def test_settings_name_the_lanes() -> None:
         Settings(io_queue="balance.1", lanes=2)
 
 
+def test_lanes_on_redis_need_leases_which_the_stock_transport_does_not_know() -> None:
+    with pytest.raises(ValueError, match="BALANCE_LANES must be 0 on Redis when BALANCE_REDIS_TRANSPORT is stock"):
+        Settings(lanes=2, redis_transport="stock")
+    assert Settings(lanes=2, broker_url="amqp://h//", redis_transport="stock").lanes == 2
+
+
 @pytest.mark.parametrize("lanes", [-1, LANES_MAX + 1])
 def test_the_client_refuses_a_wrong_number_of_lanes(lanes: int) -> None:
     with pytest.raises(ValueError, match=f"lanes is {lanes}; allowed is 0 to 256"):
