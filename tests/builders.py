@@ -123,7 +123,7 @@ def expire_job(account: AccountKey, grant_id: str) -> Job:
 def reset(engine: Engine) -> None:
     """Empties the ledger: for tests that need many clean ones."""
     with transaction(engine) as connection:
-        for table in ("outbox", "entries", "grants", "jobs", "users", "wallets", "apps", "accounts"):
+        for table in ("outbox", "entries", "grants", "jobs", "users", "wallets", "apps", "accounts", "dead_letters"):
             connection.execute(text(f"delete from {table}"))
 
 

@@ -1,4 +1,4 @@
-"""Credits that leave a wallet: debits, expiry, termination; and what a reversal does to grants.
+"""Credits that leave a wallet: debits, expiry, termination. Reversals: test_reversals.py.
 
 | sentence of the contract | tests |
 |---|---|

@@ -14,6 +14,11 @@ OF_WALLET = "account_id = (select id from accounts where ref = 'w')"
 
 
 @pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
+
+
+@pytest.fixture
 def ledger(engine: Engine) -> Engine:
     """User 1 with five entries, one with metadata; wallet w with grants drawn on, restored, expired; a refusal."""
     done(engine, "users.upsert", user_id=1)

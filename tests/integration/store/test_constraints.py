@@ -11,6 +11,11 @@ from tests.builders import ask, done, execute, rows
 
 
 @pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
+
+
+@pytest.fixture
 def ledger(engine: Engine) -> None:
     """A user with two entries, a wallet with a grant, an app; and a job that was refused."""
     done(engine, "users.upsert", user_id=1, telegram_id=77)
@@ -49,7 +54,7 @@ CASES: dict[str, tuple[str, str]] = {
     "entry number zero": ("ck_entries_seq_from_one", entry(seq="0")),
     "an entry of nothing": ("ck_entries_amount_moves", entry(amount="0")),
     "an entry of no job": ("fk_entries_job_id_jobs", entry(job_id="gen_random_uuid()")),
-    "an entry of no account": ("fk_entries_account_id_accounts", entry(account_id="999")),
+    "an entry of no account": ("fk_entries_account_id_accounts", entry(account_id="-1")),
     "an entry of an unknown kind": ("ck_entries_kind", entry(kind="'gift'")),
     "an entry without its hash": ("ck_entries_hash", entry(hash=r"'\x'")),
     "an entry that is chained to nothing": ("ck_entries_hash", entry(prev_hash=r"'\x'")),
@@ -61,8 +66,8 @@ CASES: dict[str, tuple[str, str]] = {
     "a grant of nothing": ("ck_grants_remaining_of_amount", "update grants set amount = 0, remaining = 0"),
     "a grant without terms": ("ck_grants_expires_or_has_priority", "update grants set priority = null"),
     "a priority below zero": ("ck_grants_priority", "update grants set priority = -1"),
-    "a grant of no account": ("fk_grants_account_id_accounts", "update grants set account_id = 999"),
-    "an account twice": ("uq_accounts_kind_ref", copy("accounts", "ref = '2'", id="999")),
+    "a grant of no account": ("fk_grants_account_id_accounts", "update grants set account_id = -1"),
+    "an account twice": ("uq_accounts_kind_ref", copy("accounts", "ref = '2'", id="-1")),
     "an account of an unknown kind": ("ck_accounts_kind", "update accounts set kind = 'bank'"),
     "a scale past eighteen": ("ck_accounts_scale", "update accounts set scale = 19"),
     "a balance without entries": (
@@ -76,7 +81,7 @@ CASES: dict[str, tuple[str, str]] = {
     "a user of an unknown status": ("ck_users_status", "update users set status = 'frozen'"),
     "a user without an account": (
         "fk_users_account_id_accounts",
-        "update users set account_id = 999 where user_id = 1",
+        "update users set account_id = -1 where user_id = 1",
     ),
     "a wallet of an unknown status": ("ck_wallets_status", "update wallets set status = 'gone'"),
     "a wallet of an unknown type": ("ck_wallets_wallet_type", "update wallets set wallet_type = 'POST_PAID'"),
@@ -101,7 +106,7 @@ CASES: dict[str, tuple[str, str]] = {
     ),
     "an unknown status of a job": ("ck_jobs_status", "update jobs set status = 'queued', code = 'amount_zero'"),
     "a fingerprint cut short": ("ck_jobs_fingerprint_length", r"update jobs set fingerprint = '\x00'"),
-    "a job of no account": ("fk_jobs_account_id_accounts", "update jobs set account_id = 999"),
+    "a job of no account": ("fk_jobs_account_id_accounts", "update jobs set account_id = -1"),
     "an event of an unknown type": ("ck_outbox_type", "update outbox set type = 'user.created'"),
     "an event of no job": ("fk_outbox_job_id_jobs", "update outbox set job_id = gen_random_uuid()"),
 }

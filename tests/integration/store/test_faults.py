@@ -185,6 +185,15 @@ def test_a_fault_of_one_job_is_not_transient_and_takes_its_batch_back(engine: En
 
 
 @pytest.mark.usefixtures("accounts")
+def test_an_event_is_written_with_its_change_or_not_at_all(engine: Engine) -> None:
+    execute(engine, "alter table outbox add constraint nothing_to_tell check (type <> 'user.balance.updated')")
+    before, [correction, *_] = contents(engine), batch()
+    with pytest.raises(IntegrityError, match="nothing_to_tell"):
+        applied(engine, [correction])
+    assert contents(engine) == before
+
+
+@pytest.mark.usefixtures("accounts")
 def test_a_key_taken_by_another_transaction_is_a_race_and_is_answered_after_it(
     engine: Engine, database_url: str
 ) -> None:
