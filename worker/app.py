@@ -22,7 +22,7 @@ _ANONYMOUS: Final = Exchange("", type="direct")  # straight to the queue: no bin
 
 
 def configuration() -> dict[str, Any]:
-    """Celery's configuration from our settings. docs/decisions and docs/guarantees.md say why for each."""
+    """Celery's configuration from our settings. docs/decisions says why for what is not obvious."""
     settings = RUNTIME.settings
     use_transport(settings.redis_transport)
     lanes = settings.lane_queues
