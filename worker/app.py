@@ -77,6 +77,7 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
     if settings.broker_kind == "rabbitmq":
         return {"confirm_publish": True}
     return {
+        "on_garbage": "worker.parking:park_garbage",
         "visibility_timeout": settings.visibility_timeout_s,
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,

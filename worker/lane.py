@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
 
 import structlog
 from celery import Task, signals
@@ -27,14 +26,12 @@ from celery.worker.request import Request
 from models.contracts.message import Malformed
 from models.domain.commands import Job
 from models.domain.outcome import Status
-from models.store import dead_letters
-from models.store.dead_letters import DeadLetter
-from models.store.session import transaction
 from tasks.outcome import Outcome
 from tasks.settling import Failed, Steps
 from worker.answers import Answer, Parked, Results
 from worker.delivery import Delivery, understand
 from worker.followups import follow_up
+from worker.parking import park
 from worker.runtime import RUNTIME
 
 if TYPE_CHECKING:
@@ -152,11 +149,7 @@ class Lane:
 
     def _park(self, delivery: Delivery, reason: str, error: str, attempts: int = 1) -> Steps[Parked]:
         letter = delivery.letter(reason, error, attempts)
-        letter_id = yield from RUNTIME.settler.persisting(lambda: _keep(letter))
-        _LOG.warning(
-            "message.parked", task=letter.task, reason=reason, error=error, letter=str(letter_id),
-            next="nothing was applied; see `balance-worker jobs parked`",
-        )  # fmt: skip
+        letter_id = yield from RUNTIME.settler.persisting(lambda: park(letter))
         return Parked(f"{reason}: {error} (dead letter {letter_id}; nothing was applied)")
 
     def _answer(self, batch: Sequence[Delivery], answers: Sequence[Answer], runtime_s: float) -> None:
@@ -186,11 +179,6 @@ def _tell(request: Request, answer: Outcome | Parked, runtime_s: float) -> None:
         signals.task_failure.send(
             sender=request.task, task_id=request.id, exception=answer, args=(), kwargs={}, traceback=None, einfo=None
         )
-
-
-def _keep(letter: DeadLetter) -> UUID:
-    with transaction(RUNTIME.engine) as connection:
-        return dead_letters.park(connection, letter)
 
 
 def _log(answers: Sequence[Answer], runtime_s: float) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from celery import Celery
 from celery.result import AsyncResult
+from celery.states import READY_STATES, SUCCESS
 from kombu import Exchange, Queue
 from sqlalchemy import Engine, text
 
@@ -34,6 +35,26 @@ def wait_until(what: str, condition: Callable[[], Any], timeout_s: float = READY
     return value
 
 
+class Sent:
+    """A message that was published, and the way to its outcome."""
+
+    def __init__(self, result: AsyncResult[Any], reader: Celery) -> None:
+        self._result, self._reader = result, reader
+
+    def get(self) -> Any:
+        """The outcome document. Raises what the worker reported when the message was parked."""
+        if not self._reader.conf.result_backend:
+            return self._result.get(timeout=ANSWER_S)
+        meta = wait_until(f"the outcome of {self._result.id}", self._ready, ANSWER_S)
+        if meta["status"] != SUCCESS:
+            raise meta["result"]
+        return meta["result"]
+
+    def _ready(self) -> Any:
+        meta = self._reader.backend.get_task_meta(self._result.id)
+        return meta if meta["status"] in READY_STATES else None
+
+
 class System:
     """Processes of one test on one broker and one database."""
 
@@ -51,8 +72,11 @@ class System:
             "BALANCE_RETRY_CAP_S": "0.5",
             "BALANCE_CONNECT_TIMEOUT_S": "2",
         }
-        backend = broker_url if broker_url.startswith("redis") else "rpc://"
-        self.client = Celery(broker=broker_url, backend=backend, set_as_current=False)
+        # Results on Redis are read by an app of their own: a result object of the publishing app would subscribe, and
+        # call its server once more when it is collected, long after the test.
+        on_redis = broker_url.startswith("redis")
+        self.client = Celery(broker=broker_url, backend=None if on_redis else "rpc://", set_as_current=False)
+        self._reader = Celery(backend=broker_url if on_redis else None, set_as_current=False)
         arguments = queue_arguments(broker_url)
         self.client.conf.task_queues = [Queue(queue, Exchange(""), routing_key=queue, queue_arguments=arguments)]
 
@@ -74,13 +98,13 @@ class System:
         self._processes.append(process)
         return process
 
-    def send(self, job: str, **arguments: Any) -> AsyncResult[Any]:
+    def send(self, job: str, **arguments: Any) -> Sent:
         """Publishes like any Celery client: nothing of ours is involved."""
-        return self.client.send_task(job, kwargs=arguments, queue=self.queue)
+        return Sent(self.client.send_task(job, kwargs=arguments, queue=self.queue), self._reader)
 
     def ask(self, job: str, **arguments: Any) -> Any:
         """Publishes and waits for the outcome document."""
-        return self.send(job, **arguments).get(timeout=ANSWER_S)
+        return self.send(job, **arguments).get()
 
     def rows(self, query: str, **parameters: Any) -> list[Any]:
         with self.engine.connect() as connection:
@@ -105,6 +129,7 @@ class System:
                 process.kill()
                 process.wait()
         self.client.close()
+        self._reader.close()
 
     def _worker(self, name: str, arguments: list[str], settings: Mapping[str, str]) -> Process:
         node = f"{name}@{self.queue}"
