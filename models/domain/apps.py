@@ -7,7 +7,7 @@ from dataclasses import replace
 from models.domain import ledger
 from models.domain.accounts import APP_SCALE, Account, App
 from models.domain.commands import AppSet, AppUpsert, Job
-from models.domain.decision import Decision, Facts, note
+from models.domain.decision import Decision, Facts, note, opened
 from models.domain.events import EventType
 from models.domain.outcome import Code, Refusal
 
@@ -44,20 +44,8 @@ def set_balance(command: AppSet, account: Account | None, job: Job, facts: Facts
 def upsert(command: AppUpsert, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
     """Makes the app of a store known, or changes its rule."""
     if account is None:
-        account = Account(
-            id=facts.new_ids[command.target],
-            key=command.target,
-            unit="unit",
-            scale=APP_SCALE,
-            balance=0,
-            seq=0,
-            floor=0,
-            head=b"",
-            set_at=None,
-            created_at=facts.now,
-            updated_at=facts.now,
-            face=App(command.app_id, command.store_id, decrease_only=False),
-        )
+        app = App(command.app_id, command.store_id, decrease_only=False)
+        account = opened(command.target, facts, "unit", APP_SCALE, app)
     assert isinstance(account.face, App)
     rule = account.face.decrease_only if command.decrease_only is None else command.decrease_only
     return Decision(replace(account, face=replace(account.face, decrease_only=rule), updated_at=facts.now))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from models.domain.accounts import Account, AccountKey
+from models.domain.accounts import Account, AccountKey, Face
 from models.domain.commands import Job
 from models.domain.events import EventType
 from models.domain.ledger import Entry, EntryKind, Note
@@ -42,6 +42,24 @@ class Decision:
     code: Code = Code.APPLIED
     entry: Entry | None = None
     events: tuple[EventType, ...] = ()
+
+
+def opened(key: AccountKey, facts: Facts, unit: str, scale: int, face: Face, floor: int = 0) -> Account:
+    """A new account: empty, with the id that was set aside for it."""
+    return Account(
+        id=facts.new_ids[key],
+        key=key,
+        unit=unit,
+        scale=scale,
+        balance=0,
+        seq=0,
+        floor=floor,
+        head=b"",
+        set_at=None,
+        created_at=facts.now,
+        updated_at=facts.now,
+        face=face,
+    )
 
 
 def note(job: Job, facts: Facts, kind: EntryKind, reason: str | None, description: str | None) -> Note:

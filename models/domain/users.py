@@ -7,7 +7,7 @@ from dataclasses import replace
 from models.domain import ledger
 from models.domain.accounts import USER_SCALE, Account, User, UserStatus
 from models.domain.commands import Job, UserCorrect, UserUpsert
-from models.domain.decision import Decision, Facts, note
+from models.domain.decision import Decision, Facts, note, opened
 from models.domain.events import EventType
 from models.domain.outcome import Code, Refusal
 
@@ -66,20 +66,8 @@ def upsert(command: UserUpsert, account: Account | None, job: Job, facts: Facts)
             {"telegram_id": telegram_id, "user": str(facts.telegram_owners[telegram_id])},
         )
     if account is None:
-        account = Account(
-            id=facts.new_ids[command.target],
-            key=command.target,
-            unit="RUB",
-            scale=USER_SCALE,
-            balance=0,
-            seq=0,
-            floor=0,
-            head=b"",
-            set_at=None,
-            created_at=facts.now,
-            updated_at=facts.now,
-            face=replace(_NEW_USER, user_id=command.user_id),
-        )
+        user = replace(_NEW_USER, user_id=command.user_id)
+        account = opened(command.target, facts, "RUB", USER_SCALE, user)
     assert isinstance(account.face, User)
     face = replace(account.face, **command.changes)
     floor = account.floor if command.floor is None else command.floor

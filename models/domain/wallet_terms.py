@@ -9,7 +9,7 @@ from typing import Any
 from models.domain import autotopup, ledger, money
 from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
 from models.domain.commands import Job, WalletCreate, WalletTerminate, WalletUpdate
-from models.domain.decision import Decision, Facts, note
+from models.domain.decision import Decision, Facts, note, opened
 from models.domain.events import EventType
 from models.domain.outcome import Code, Refusal
 from models.domain.wallets import NOT_FOUND, TERMINATED_REASON, move, unstorable
@@ -43,20 +43,7 @@ def create(command: WalletCreate, account: Account | None, job: Job, facts: Fact
     )
     if refusal := _unsound(wallet):
         return refusal
-    after = Account(
-        id=facts.new_ids[command.target],
-        key=command.target,
-        unit="credit",
-        scale=command.scale,
-        balance=0,
-        seq=0,
-        floor=floor,
-        head=b"",
-        set_at=None,
-        created_at=facts.now,
-        updated_at=facts.now,
-        face=wallet,
-    )
+    after = opened(command.target, facts, "credit", command.scale, wallet, floor)
     # A new wallet is not below its minimum by having fallen: the policy waits for the first debit.
     return Decision(after, events=(EventType.WALLET_UPDATED,))
 

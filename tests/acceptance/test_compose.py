@@ -4,7 +4,6 @@ Each service of ours is started here by its own `command` in its own environment
 only the addresses of the servers and the place of the volume are exchanged for local ones.
 """
 
-import importlib.util
 import os
 import re
 import signal
@@ -44,9 +43,6 @@ def validated(path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.skipif(
-    not importlib.util.find_spec("check_jsonschema"), reason="check-jsonschema brings the Compose schema"
-)
 def test_file_follows_the_compose_specification(tmp_path: Path) -> None:
     result = validated(COMPOSE_FILE)
     assert result.returncode == 0, result.stdout + result.stderr
