@@ -25,7 +25,7 @@ Steps = Generator[float, None, T]
 
 
 class Interrupted(BaseException):
-    """The process was told to stop while it waited: the messages go back. No Exception, so that nothing swallows it."""
+    """The process was told to stop while a sweep waited. No Exception, so that nothing swallows it."""
 
 
 class Waiting(Protocol):

@@ -43,7 +43,7 @@ class Runtime:
 
 
 def wait_unless_stopped(seconds: float) -> None:
-    """Waits out a pause. Raises Interrupted when the worker is told to stop meanwhile: its messages go back."""
+    """Waits out a pause. Raises Interrupted when the worker is told to stop meanwhile: the next tick goes on."""
     never, left = Event(), seconds
     while left > 0:
         if stopping():

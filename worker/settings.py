@@ -66,7 +66,7 @@ class Settings(BaseSettings):
         "balance.io",
         pattern=types.NAME,
         json_schema_extra=types.NAMES,
-        description="The queue of charges and webhooks.",
+        description="The queue of scheduled work: top-ups, expiry, pruning.",
     )
     lanes: int = Field(
         0,
@@ -130,12 +130,15 @@ class Settings(BaseSettings):
     )
     topup_scan_every_s: float = Field(5.0, ge=0.1, le=86_400, description="How often due auto top-ups are looked for.")
     expire_every_s: float = Field(5.0, ge=0.1, le=86_400, description="How often expired credits are written off.")
-    prune_every_s: float = Field(3_600.0, ge=1, le=7 * 86_400, description="How often old records are removed.")
+    prune_every_s: float = Field(
+        3_600.0, ge=1, le=7 * 86_400, description="How often the bodies of old jobs are dropped."
+    )
     prune_after_days: int = Field(
         90,
         ge=1,
         le=36_500,
-        description="The age at which delivered events and the like are removed (never the ledger).",
+        description="The age at which the bodies and responses of settled jobs are dropped. Keys, fingerprints and "
+        "short answers stay for ever, and so does the ledger.",
     )
     sweep_limit: int = Field(
         500, ge=1, le=10_000, json_schema_extra=_unit("rows"), description="How many rows a sweep takes at a time."

@@ -110,7 +110,12 @@ class Stack:
         money = ",".join((settings.queue, *settings.lane_queues))
         children = [
             self._worker("money", money, ["--pool=solo"], "applies money jobs, one at a time, in order"),
-            self._worker("io", settings.io_queue, ["--pool=threads", "--concurrency=4"], "charges and sends webhooks"),
+            self._worker(
+                "io",
+                settings.io_queue,
+                ["--pool=threads", "--concurrency=4"],
+                "tops up, expires and prunes when beat says so",
+            ),
             self._child(
                 "beat",
                 ["beat", level, f"--schedule={beat.path}"],
