@@ -114,6 +114,10 @@ class BalanceClient(JobMethods):
             raise ValueError(f"chunk is {chunk}; allowed is 1 to {CHUNK_MAX}")
         return self._publish([self._message(index, job, want_result) for index, job in enumerate(jobs)], chunk)
 
+    def publish(self, messages: Sequence[JobMessage]) -> None:
+        """Publishes messages that were made before, in their order: what an outbox kept. Raises PublishFailed."""
+        self._publish(messages, chunk=CHUNK_MAX)
+
     def _message(self, index: int, job: JobSpec, want_result: bool) -> JobMessage:
         try:
             return job_message(job, self._producer, want_result)

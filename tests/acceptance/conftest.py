@@ -19,6 +19,16 @@ def system(redis_url: str, database_url: str, engine: Engine, tmp_path: Path) ->
     running.stop()
 
 
+@pytest.fixture
+def system_on_rabbitmq(
+    rabbitmq_url: str, database_url: str, engine: Engine, tmp_path: Path, unique_queue: str
+) -> Iterator[System]:
+    """A system on RabbitMQ."""
+    running = System(rabbitmq_url, database_url, engine, unique_queue, tmp_path)
+    yield running
+    running.stop()
+
+
 @pytest.fixture(params=["redis", "rabbitmq"])
 def any_system(
     request: pytest.FixtureRequest, database_url: str, engine: Engine, tmp_path: Path, unique_queue: str
