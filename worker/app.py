@@ -79,8 +79,10 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
     return {
         "on_garbage": "worker.parking:park_garbage",
         "visibility_timeout": settings.visibility_timeout_s,
-        "unacked_restore_interval": 5,
+        # A living worker renews with every other search, docs/decisions/0008.
+        "unacked_restore_interval": settings.visibility_timeout_s / 6,
         "unacked_restore_throttle": 1,
+        "unacked_mutex_expire": max(1, settings.visibility_timeout_s // 3),  # of who was killed while it restored
         "socket_timeout": settings.broker_socket_timeout_s,  # a half-open link is noticed, not waited on
         "socket_connect_timeout": 5,
         "socket_keepalive": True,

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from kombu.utils.encoding import bytes_to_str
 from redis.exceptions import NoScriptError
 
 from worker import transport_qos
-from worker.clock import now
 from worker.lease_scripts import FENCE, FENCED, PUT_BACK
 from worker.transport import Channel, record_end
 
@@ -46,13 +46,16 @@ class LaneQoS(transport_qos.QoS):
         with self.channel.conn_or_acquire(client) as client:
             self.channel.run(PUT_BACK, [keys.unacked, keys.index, keys.queue], [keys.frame], client)
 
+    def renew(self) -> None:
+        """Nothing: only the holder of the lease puts back, and the order is that of the times of taking."""
+
     def restore_visible(self, start: int = 0, num: int | None = 10, interval: int = 10) -> None:
-        """Put back when something was taken longer than the visibility timeout ago: it was settled without a trace."""
-        latest = now().timestamp() - self.visibility_timeout
+        """Put back when an old record is of nothing that is held here: it was settled without a trace."""
+        self._flush()
+        known = {*self._delivered, *self._pending.acked, *self._pending.returned}
         with self.channel.conn_or_acquire() as client:
-            # kombu's client puts the key prefix in front of no key of this command
-            index = f"{self.channel.global_keyprefix}{self.unacked_index_key}"
-            if client.zcount(index, "-inf", latest):
+            old = client.zrange(self.unacked_index_key, "-inf", self.latest(client), byscore=True)
+            if not {bytes_to_str(tag) for tag in old} <= known:
                 self.restore([], client)
 
 
@@ -86,5 +89,5 @@ class LaneChannel(Channel):
     def _answered(self, answer: Any) -> Any:
         if answer == FENCED:
             self._on_lost()
-            return [0]  # nothing was taken, and nothing waits
+            return [0, 0]  # nothing was taken, and nothing waits
         return answer

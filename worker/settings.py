@@ -115,10 +115,14 @@ class Settings(BaseSettings):
         description="How often a job may fail by a fault that is not passing before it is parked as a dead letter.",
     )
     visibility_timeout_s: int = Field(
-        300, ge=10, le=86_400, description="Redis: when a job taken by a worker that vanished is given to another."
+        15,
+        ge=2,
+        le=86_400,
+        description="Redis: how long a worker may be silent before its jobs are given to another. A living one says "
+        "every third of it that it still has them.",
     )
     broker_socket_timeout_s: float = Field(
-        15.0, ge=1, le=120, description="How long the broker may be silent before the connection is given up."
+        10.0, ge=1, le=120, description="How long the broker may be silent before the connection is given up."
     )
     redis_transport: Literal["atomic", "stock"] = Field(
         "atomic",
@@ -176,9 +180,16 @@ class Settings(BaseSettings):
                 self.lock_timeout_ms < self.statement_timeout_ms
             ),
             "BALANCE_RETRY_BASE_S must not exceed BALANCE_RETRY_CAP_S": self.retry_base_s <= self.retry_cap_s,
-            # Otherwise a job comes to a second worker while the first is still waiting for its turn.
-            "BALANCE_VISIBILITY_TIMEOUT_S must exceed BALANCE_STATEMENT_TIMEOUT_MS and BALANCE_RETRY_CAP_S together": (
-                self.visibility_timeout_s > self.statement_timeout_ms / 1000 + self.retry_cap_s
+            # A worker that waits for a lock cannot say that it is alive: a second one would get its jobs in vain.
+            "BALANCE_VISIBILITY_TIMEOUT_S must be at least twice BALANCE_LOCK_TIMEOUT_MS": (
+                self.broker_kind == "rabbitmq" or self.visibility_timeout_s >= 2 * self.lock_timeout_ms / 1000
+            ),
+            # kombu's own transport never says it.
+            "BALANCE_VISIBILITY_TIMEOUT_S must exceed BALANCE_STATEMENT_TIMEOUT_MS and BALANCE_RETRY_CAP_S together "
+            "when BALANCE_REDIS_TRANSPORT is stock": (
+                self.broker_kind == "rabbitmq"
+                or self.redis_transport == "atomic"
+                or self.visibility_timeout_s > self.statement_timeout_ms / 1000 + self.retry_cap_s
             ),
             "BALANCE_VISIBILITY_TIMEOUT_S must exceed BALANCE_BROKER_SOCKET_TIMEOUT_S": (
                 self.visibility_timeout_s > self.broker_socket_timeout_s

@@ -145,15 +145,16 @@ class Channel(_stock.Channel):  # type: ignore[misc]  # Any, see _stock
         rotate = not isinstance(self._queue_cycle, priority_cycle)
         lists = [self._q_for_pri(queue, priority) for priority in self.priority_steps for queue in queues]
         keys = [self.unacked_key, self.unacked_index_key, *lists]
-        arguments = [limit, prefix, first, f"{self.qos.score(limit):.6f}", len(queues), int(rotate)]
+        arguments = [limit, prefix, first, self.qos.earliest, len(queues), int(rotate)]
         arguments += [record_end(queue) for queue in queues]
         try:
             with self.conn_or_acquire() as client:
-                more, *found = self._run_with_acks(TAKE, keys, arguments, client)
+                more, time, *found = self._run_with_acks(TAKE, keys, arguments, client)
         except BaseException:
             self.qos.give_back(tags)  # the answer is lost, but what was taken is known by its tags
             raise
         self._more = bool(more)
+        self.qos.timed(float(time), limit)
         numbers, messages = found[::2], found[1::2]
         taken = [Taken(queues[n - 1], tag, raw) for n, tag, raw in zip(numbers, tags, messages, strict=False)]
         for message in taken:

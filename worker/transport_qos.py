@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -14,8 +15,7 @@ from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 from redis.exceptions import OutOfMemoryError
 
-from worker.clock import now
-from worker.transport_scripts import RESTORE
+from worker.transport_scripts import RENEW, RESTORE
 
 if TYPE_CHECKING:
     from worker.transport import Channel
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _LOG: Final = structlog.get_logger(__name__)
 _stock: Any = redis  # its stubs leave out most of what is built on here
 _RESTORED_AT_ONCE: Final = 100
-_SCORE_STEP_S: Final = 0.000001  # what one record is later than the one before; TAKE steps by the same
+_RENEWED_AT_ONCE: Final = 1_000
+_SCORE_STEP_S: Final = 0.000001  # what one record is later than the one before; the scripts step by the same
 
 
 class Pending:
@@ -58,6 +59,7 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
         self._tag_prefix = f"{uuid4().hex}."
         self._next_tag = 0
         self._last_score = 0.0
+        self._renew_at = 0.0
         self._requeued: set[str] = set()
         broker = self.channel.pool.connection_kwargs
         self._pending = _PENDING[
@@ -86,11 +88,32 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
         self._next_tag += count
         return self._tag_prefix, first, [f"{self._tag_prefix}{number}" for number in range(first, first + count)]
 
-    def score(self, count: int) -> float:
-        """When the first of `count` records is made (s since 1970). Later calls return later times: it is an order."""
-        score = max(now().timestamp(), self._last_score)
-        self._last_score = score + count * _SCORE_STEP_S
-        return score
+    @property
+    def earliest(self) -> str:
+        """The time before which no record may be made (s since 1970): times are an order."""
+        return f"{self._last_score:.6f}"
+
+    def timed(self, first: float, count: int) -> None:
+        """The server has made `count` records, the first of them then."""
+        self._last_score = first + count * _SCORE_STEP_S
+
+    def renew(self) -> None:
+        """Tell the server that what is held is in hand still, unless it was told a moment ago."""
+        self._flush()
+        if not self._delivered or monotonic() < self._renew_at:
+            return
+        self._renew_at = monotonic() + self.visibility_timeout / 4
+        held, renewed = iter(tags := list(self._delivered)), 0
+        with self.channel.conn_or_acquire() as client:
+            while some := list(islice(held, _RENEWED_AT_ONCE)):
+                count, time = self.channel.run(RENEW, [self.unacked_index_key], [self.earliest, *some], client)
+                self.timed(float(time), len(some) + 2)
+                renewed += count
+        if renewed < len(tags):
+            _LOG.warning(
+                "messages.given_away", count=len(tags) - renewed, next="they are applied once all the same",
+                reason="not renewed within the visibility timeout",
+            )  # fmt: skip
 
     def taken(self, tags: Iterable[str]) -> None:
         """These are recorded by the server and count against the prefetch limit; they are handed over next."""
@@ -184,16 +207,15 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
         self.restore([tag], client)
 
     def restore_visible(self, start: int = 0, num: int | None = 10, interval: int = 10) -> None:
-        """Put back what was taken longer than the visibility timeout ago, whoever took it; one worker at a time."""
+        """Put back what was taken or renewed longer than the visibility timeout ago, by whomever; one at a time."""
         self._vrestore_count += 1
         if (self._vrestore_count - 1) % (interval or 1):
             return
         with self.channel.conn_or_acquire() as client:
             try:
                 with _stock.Mutex(client, self.unacked_mutex_key, self.unacked_mutex_expire):
-                    latest = now().timestamp() - self.visibility_timeout
                     tags = client.zrange(
-                        self.unacked_index_key, latest, 0,
+                        self.unacked_index_key, self.latest(client), 0,
                         desc=True, byscore=True, offset=num and start, num=num,
                     )  # fmt: skip
                     if tags:
@@ -203,6 +225,11 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
                 return  # another worker does it
             except OutOfMemoryError:  # not even the mutex can be had; taking, which makes room, must go on
                 _LOG.warning("broker.full", next="what was abandoned is restored once the broker has memory again")
+
+    def latest(self, client: Any) -> float:
+        """A record of this time or an earlier one (s since 1970) is abandoned."""
+        seconds, microseconds = client.time()
+        return float(seconds + microseconds / 1_000_000 - self.visibility_timeout)
 
     def restore(self, tags: list[Any], client: Any = None) -> None:
         """Put messages back in front of their queues. `tags` are in the order taken, which they are read in again."""

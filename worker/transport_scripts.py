@@ -2,18 +2,27 @@
 
 from typing import Final
 
+# Records are timed by the server's clock: one for all workers, whatever their own clocks say.
+_CLOCK: Final = """
+local function not_before(earliest)
+    local time = redis.call('TIME')
+    return math.max(time[1] + time[2] / 1000000, tonumber(earliest))
+end
+"""
+
 # Takes messages and records them as unacknowledged. Nothing is decoded here: the record is the message as it lies in
 # the list, wrapped in kombu's own form `[message, exchange, routing key]`, so that its numbers and its size do not
 # matter, and it names the queue it came from (the anonymous exchange), so that no lost binding can drop it later.
 # The tags are the taker's, never the producer's: two copies of one message keep a record each.
 #
 # KEYS: unacked hash, unacked index, then the lists: every queue at the first priority, every queue at the next, ...
-# ARGV: most messages to take, prefix of the tags, number of the first tag, time of the first record (s), count of
+# ARGV: most messages to take, prefix of the tags, number of the first tag, earliest time of a record (s), count of
 #       queues, "1" to move a queue that was served behind the others, then for each queue the end of its records.
-# Returns {1 when more messages wait, queue number, message, queue number, message, ...}.
-TAKE: Final = """
-local unacked, index = KEYS[1], KEYS[2]
-local limit, prefix, first, time = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+# Returns {1 when more messages wait, time of the first record, queue number, message, queue number, message, ...}.
+TAKE: Final = (
+    _CLOCK
+    + """local unacked, index = KEYS[1], KEYS[2]
+local limit, prefix, first, time = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), not_before(ARGV[4])
 local queues, rotate = tonumber(ARGV[5]), ARGV[6] == '1'
 
 -- A client that repeats a call whose answer it lost must not overwrite the records of that call.
@@ -27,7 +36,7 @@ local function behind(order, position)
     table.insert(order, table.remove(order, position))
 end
 
-local order, reply, count = {}, {0}, 0
+local order, reply, count = {}, {0, string.format('%.6f', time)}, 0
 for queue = 1, queues do order[queue] = queue end
 
 for list = 2, #KEYS - 1, queues do
@@ -48,7 +57,7 @@ for list = 2, #KEYS - 1, queues do
                 return reply
             end
             count = count + 1
-            reply[2 * count], reply[2 * count + 1] = queue, message
+            reply[2 * count + 1], reply[2 * count + 2] = queue, message
             if rotate then
                 behind(left, 1)
                 for position = 1, queues do
@@ -64,6 +73,7 @@ for list = 3, #KEYS do
 end
 return reply
 """
+)
 
 # Removes records and pushes what they hold where it is to be read next. Only who removes the record pushes, so that
 # two that restore the same message, or one that restores and one that acknowledges, do not make two of it.
@@ -93,3 +103,19 @@ while at <= #ARGV do
 end
 return restored
 """
+
+# Times records anew: whoever looks for abandoned ones passes over them. Those that are gone stay gone.
+#
+# KEYS: unacked index. ARGV: earliest time of a record (s), then the tags in the order taken.
+# Returns {how many records there were, time of the first}.
+RENEW: Final = (
+    _CLOCK
+    + """local index, time, renewed = KEYS[1], not_before(ARGV[1]), 0
+redis.call('ZREM', index, '') -- a write, see above
+for at = 2, #ARGV do
+    local score = string.format('%.6f', time + at * 0.000001)
+    renewed = renewed + redis.call('ZADD', index, 'XX', 'CH', score, ARGV[at])
+end
+return {renewed, string.format('%.6f', time)}
+"""
+)

@@ -148,31 +148,6 @@ def test_a_worker_told_to_stop_while_the_database_is_locked_gives_the_job_back(a
     assert any_system.count("entries") == 1
 
 
-def test_a_worker_killed_while_it_holds_a_job_loses_nothing(any_system: System) -> None:
-    any_system.money_worker()
-    any_system.ask("wallets.create", idempotency_key="open", wallet_id="w")
-    killed = any_system._processes[0]
-    settings = {
-        "BALANCE_VISIBILITY_TIMEOUT_S": "10",
-        "BALANCE_STATEMENT_TIMEOUT_MS": "8000",
-        "BALANCE_LOCK_TIMEOUT_MS": "7000",
-        "BALANCE_BROKER_SOCKET_TIMEOUT_S": "5",
-    }
-    killed.terminate()
-    killed.wait(30)
-    victim = any_system.money_worker("victim", **settings)
-    with any_system.engine.connect() as holder:
-        holder.execute(text("select 1 from accounts for update"))
-        any_system.send("wallets.top_up", idempotency_key="k", **TOP_UP)
-        waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-        wait_until("the worker to be inside the transaction", lambda: any_system.rows(waiting))
-        victim.kill()
-        victim.wait()
-    any_system.money_worker("next", **settings)
-    wait_until("the redelivered job", lambda: any_system.count("entries") == 1, timeout_s=90)
-    assert any_system.ask("wallets.top_up", idempotency_key="k", **TOP_UP)["replayed"] is True
-
-
 @pytest.mark.parametrize(
     ("headers", "body", "reason"),
     [

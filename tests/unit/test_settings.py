@@ -137,11 +137,16 @@ def test_a_refusal_never_shows_a_password(environment: Environment, name: str, v
     ("values", "sentence"),
     [
         ({"IO_QUEUE": "balance"}, "BALANCE_IO_QUEUE must differ from BALANCE_QUEUE."),
-        ({"LOCK_TIMEOUT_MS": "30000"}, "BALANCE_LOCK_TIMEOUT_MS must be less than BALANCE_STATEMENT_TIMEOUT_MS."),
+        ({"STATEMENT_TIMEOUT_MS": "5000"}, "BALANCE_LOCK_TIMEOUT_MS must be less than BALANCE_STATEMENT_TIMEOUT_MS."),
         ({"RETRY_BASE_S": "6"}, "BALANCE_RETRY_BASE_S must not exceed BALANCE_RETRY_CAP_S."),
         (
-            {"VISIBILITY_TIMEOUT_S": "30"},
-            "BALANCE_VISIBILITY_TIMEOUT_S must exceed BALANCE_STATEMENT_TIMEOUT_MS and BALANCE_RETRY_CAP_S together.",
+            {"VISIBILITY_TIMEOUT_S": "9", "BROKER_SOCKET_TIMEOUT_S": "5"},
+            "BALANCE_VISIBILITY_TIMEOUT_S must be at least twice BALANCE_LOCK_TIMEOUT_MS.",
+        ),
+        (
+            {"REDIS_TRANSPORT": "stock"},
+            "BALANCE_VISIBILITY_TIMEOUT_S must exceed BALANCE_STATEMENT_TIMEOUT_MS and BALANCE_RETRY_CAP_S together "
+            "when BALANCE_REDIS_TRANSPORT is stock.",
         ),
         (
             {"VISIBILITY_TIMEOUT_S": "60", "BROKER_SOCKET_TIMEOUT_S": "60"},

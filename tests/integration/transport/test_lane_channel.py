@@ -146,11 +146,24 @@ def test_what_was_settled_without_a_trace_comes_again(broker: Broker) -> None:
         lane.drain(3)
         lane.messages[0].ack()
         lane.channel.flush_acks()
+        lane.channel.qos.settle(lane.messages[1].delivery_tag)
         lane.channel.qos.restore_visible()
         assert broker.waiting(LANE) == [], "not before the visibility timeout"
         lane.channel.qos.visibility_timeout = 0
         lane.channel.qos.restore_visible()
         assert broker.waiting(LANE) == [1, 2]
+
+
+def test_what_is_held_longer_than_the_visibility_timeout_stays_in_hand(broker: Broker) -> None:
+    broker.publish(*range(3), to=LANE)
+    claim(broker, "ours")
+    with holding(broker, "ours") as lane:
+        lane.drain(3)
+        lane.channel.qos.visibility_timeout = 0
+        lane.messages[0].ack()  # told to the server with the next tick
+        lane.channel.qos.restore_visible()
+        assert broker.waiting(LANE) == []
+        assert records(broker) == 3
 
 
 def test_the_messages_of_other_queues_are_looked_after_while_a_lane_is_held(broker: Broker) -> None:
