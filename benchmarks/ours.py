@@ -60,6 +60,7 @@ class Ours:
             "BALANCE_IO_QUEUE": f"{queue}.io",
             # All workers wait at one lock until the last of them is there; none shall give up before.
             "BALANCE_LOCK_TIMEOUT_MS": "28000",
+            "BALANCE_VISIBILITY_TIMEOUT_S": "60",
         }
 
     def mark(self, engine: Engine) -> UUID:

@@ -163,7 +163,8 @@ def _holders(laned: Laned) -> set[str]:
 @pytest.mark.parametrize("in_transaction", [True, False], ids=["in a transaction", "between transactions"])
 def test_a_consumer_paused_past_its_lease_spoils_nothing_when_it_wakes(leased: Laned, in_transaction: bool) -> None:
     # Without a transaction: PostgreSQL has ended the one that waited at the gate, and nothing of it is left.
-    first = leased.worker("first", BALANCE_LOCK_TIMEOUT_MS="20000" if in_transaction else "300")
+    patience = {"BALANCE_LOCK_TIMEOUT_MS": "20000", "BALANCE_VISIBILITY_TIMEOUT_S": "40"}
+    first = leased.worker("first", **(patience if in_transaction else {"BALANCE_LOCK_TIMEOUT_MS": "300"}))
     leased.open_accounts()
     leased.worker("second", BALANCE_LOCK_TIMEOUT_MS="300")
     with leased.client() as client:
