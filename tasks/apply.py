@@ -26,7 +26,6 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from models.contracts.catalogue import contract_of
-from models.contracts.events import event_document
 from models.contracts.outcome import encode, entry_document, outcome_document
 from models.domain.accounts import Account
 from models.domain.commands import Job
@@ -79,12 +78,14 @@ class _Page:
     settled: list[store.SettledJob] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     events: list[outbox.Event] = field(default_factory=list)
+    random: int = field(default_factory=lambda: secrets.randbits(62))  # one a page: asking the system takes a while
 
     def answer(self, job: Job) -> Outcome:
         known = self.answered.get((job.producer, job.key))
         if known is not None:
             return _replay(known) if known.fingerprint == job.fingerprint else _conflict(job, known)
-        job = replace(job, id=uuid7(self.facts.now, len(self.settled), secrets.randbits(62)))
+        number = len(self.settled)
+        job = job.numbered(uuid7(self.facts.now, number, self.random + number))
         account = None if isinstance(job.command, Refusal) else self.book.find(job.command.target)
         decision = decide(job, account, self.facts)
         if isinstance(decision, Refusal):
@@ -98,14 +99,13 @@ class _Page:
         written = None if entry is None else entry_document(entry, account.scale)
         if entry is not None:
             self.entries.append(entry)
-        for event in decision.events:
-            self._tell(job, event, account, {"entry": written, "account": response})
+        self.events += [outbox.Event(event, job.id) for event in decision.events]
         document = outcome_document(job, Status.APPLIED, decision.code, written, response, None)
         return self._settle(job, account, Status.APPLIED, decision.code, document)
 
     def _refuse(self, job: Job, account: Account | None, refusal: Refusal) -> Outcome:
         error = contract_of(job.name).error(refusal)
-        self._tell(job, EventType.JOB_REJECTED, account, {"name": job.name, "code": refusal.code, "error": error})
+        self.events.append(outbox.Event(EventType.JOB_REJECTED, job.id))
         document = outcome_document(job, Status.REJECTED, refusal.code, None, None, error)
         return self._settle(job, account, Status.REJECTED, refusal.code, document)
 
@@ -118,12 +118,6 @@ class _Page:
             job.id, job.name, job.fingerprint, status, code, job.meaning, text
         )
         return Outcome(job.id, status, code, text)
-
-    def _tell(self, job: Job, event: EventType, account: Account | None, data: dict[str, Any]) -> None:
-        key = None if account is None else str(account.key)
-        payload = encode(event_document(job, len(self.events), event, self.facts.now, key, data))
-        account_id = None if account is None else account.id
-        self.events.append(outbox.Event(event, account_id, job.id, payload, self.facts.now))
 
     def write(self, connection: Connection) -> None:
         """Everything is decided; from here on there are only writes."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
 from models.domain.outcome import Code, Status
+from models.domain.value import value
 
 _NOT_REPLAYED: Final = re.compile(r'"replayed"\s*:\s*false')
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Outcome:
     """The answer to one job. `text` is its document as stored: the same for ever."""
 

@@ -1,6 +1,7 @@
 """Jobs, accounts and grants as tests need them: everything has a default, so that a test names what it is about."""
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ from models.domain.accounts import (
 from models.domain.commands import GrantExpire, Job
 from models.domain.decision import Limits
 from models.domain.grants import Grant
+from models.store import outbox
 from models.store.session import transaction
 from tasks.apply import apply
 from tasks.sweep import system_job
@@ -101,7 +103,10 @@ def balance(engine: Engine, account: str) -> int:
 
 def events(engine: Engine) -> list[tuple[str, Document]]:
     """(type, payload) of the outbox, in its order."""
-    return [(row["type"], row["payload"]) for row in rows(engine, "select type, payload from outbox order by id")]
+    with engine.connect() as connection:
+        jobs = connection.scalars(text("select job_id from outbox group by job_id order by min(id)")).all()
+        found = [event for job_id in jobs for event in outbox.of_job(connection, job_id)]
+    return [(event["type"], json.loads(event["payload"])) for event in sorted(found, key=lambda event: event["id"])]
 
 
 def grants_left(engine: Engine) -> dict[UUID, int]:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from models.domain.commands import Job
 from models.domain.events import EventType
 
 
 def event_document(
-    job: Job, number: int, event: EventType, at: datetime, account: str | None, data: dict[str, Any]
+    event: EventType, job_id: UUID, producer: str, key: str, at: datetime, account: str | None, data: dict[str, Any]
 ) -> dict[str, Any]:
     """One event. `id` is the same however often it is delivered: receivers drop what they have seen."""
     return {
-        "id": f"{job.id}.{number}",
+        "id": f"{job_id}.{event.value}",
         "type": event.value,
         "created_at": at,
-        "job_id": job.id,
-        "producer": job.producer,
-        "idempotency_key": job.key,
+        "job_id": job_id,
+        "producer": producer,
+        "idempotency_key": key,
         "account": account,
         "data": data,
     }

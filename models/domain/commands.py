@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -11,20 +10,21 @@ from uuid import UUID
 
 from models.domain.accounts import AccountKey, Json, TopUpTrigger, WalletStatus, WalletType
 from models.domain.outcome import Refusal
+from models.domain.value import value
 
 NOT_SETTLED: Final = UUID(int=0)
 SYSTEM_PRODUCER: Final = "balance-worker"
 """The producer of the jobs that we make ourselves. Nobody else may use it, or keys of ours could be taken."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class TelegramUser:
     """A user named by telegram id instead of the internal one."""
 
     telegram_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class EntryOfJob:
     """The account on which another job wrote its entry."""
 
@@ -34,7 +34,7 @@ class EntryOfJob:
 Target = AccountKey | TelegramUser | EntryOfJob
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class UserUpsert:
     target: AccountKey
     user_id: int
@@ -42,7 +42,7 @@ class UserUpsert:
     floor: int | None  # kopeks; None: leave it as it is
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class UserCorrect:
     target: AccountKey | TelegramUser
     amount_kopeks: int
@@ -50,14 +50,14 @@ class UserCorrect:
     listed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class TopUpPolicy:
     trigger: TopUpTrigger
     min_balance: Decimal | None  # credits
     amount: Decimal | None  # credits
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WalletCreate:
     target: AccountKey
     customer_id: str | None
@@ -72,7 +72,7 @@ class WalletCreate:
     policy: TopUpPolicy
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WalletUpdate:
     target: AccountKey
     name: str | None
@@ -85,7 +85,7 @@ class WalletUpdate:
     top_up_amount: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WalletTopUp:
     target: AccountKey
     credits: Decimal | None  # wins over `amount`
@@ -96,7 +96,7 @@ class WalletTopUp:
     priority: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WalletDebit:
     target: AccountKey
     credits: Decimal | None
@@ -105,13 +105,13 @@ class WalletDebit:
     description: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WalletTerminate:
     target: AccountKey
     description: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WalletAutoTopUp:
     """Ours: the credit for one crossing of the minimum."""
 
@@ -119,7 +119,7 @@ class WalletAutoTopUp:
     crossing: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class GrantExpire:
     """Ours: what is left of one expired grant leaves the balance."""
 
@@ -127,7 +127,7 @@ class GrantExpire:
     grant_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AppUpsert:
     target: AccountKey
     app_id: str
@@ -135,13 +135,13 @@ class AppUpsert:
     decrease_only: bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AppSet:
     target: AccountKey
     balance: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class EntryReverse:
     target: EntryOfJob
     force: bool
@@ -158,7 +158,7 @@ CREATES = (UserUpsert, WalletCreate, AppUpsert)
 SPENDS_GRANTS = (WalletDebit, WalletTerminate, GrantExpire)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Job:
     """One message, understood. `command` is a Refusal when the body breaks its contract: that is answered in turn."""
 
@@ -171,3 +171,10 @@ class Job:
     metadata: Mapping[str, str]
     command: Command | Refusal
     id: UUID = NOT_SETTLED  # given when the job is settled
+
+    def numbered(self, job_id: UUID) -> Job:
+        """The job with its id. Spelt out like `Account.moved`."""
+        return Job(
+            self.name, self.producer, self.key, self.meaning, self.fingerprint, self.occurred_at, self.metadata,
+            self.command, job_id,
+        )  # fmt: skip

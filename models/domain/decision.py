@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from uuid import UUID
 
@@ -13,16 +13,17 @@ from models.domain.commands import Job
 from models.domain.events import EventType
 from models.domain.ledger import Entry, EntryKind, Note
 from models.domain.outcome import Code
+from models.domain.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Limits:
     """Rules that an operator sets."""
 
     max_amount_kopeks: int = 100_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Facts:
     """What a decision may know beyond its account. All of it was read under the account's lock."""
 
@@ -34,7 +35,7 @@ class Facts:
     reversed: AbstractSet[tuple[int, int]] = frozenset()  # (account id, seq) of entries taken back already
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Decision:
     """A job that is carried out. One that is not is a Refusal, and changes nothing."""
 
@@ -62,6 +63,8 @@ def opened(key: AccountKey, facts: Facts, unit: str, scale: int, face: Face, flo
     )
 
 
-def note(job: Job, facts: Facts, kind: EntryKind, reason: str | None, description: str | None) -> Note:
+def note(
+    job: Job, facts: Facts, kind: EntryKind, reason: str | None, description: str | None, *, listed: bool = True
+) -> Note:
     """The note of an entry that this job writes."""
-    return Note(kind, job.id, facts.now, reason, description, job.metadata or None)
+    return Note(kind, job.id, facts.now, reason, description, job.metadata or None, listed)

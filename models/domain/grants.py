@@ -8,16 +8,18 @@ top-ups as fast as a new one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
+
+from models.domain.value import value
 
 _LAST_PRIORITY: Final = 2**63
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Grant:
     id: UUID
     amount: int  # units granted

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -21,6 +20,7 @@ from uuid import UUID
 from models.domain.accounts import Account, AccountKey
 from models.domain.grants import Draw
 from models.domain.money import UNITS_MAX
+from models.domain.value import value
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -38,7 +38,7 @@ class EntryKind(StrEnum):
     TERMINATION = "termination"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Note:
     """What an entry says beyond its amount."""
 
@@ -54,7 +54,7 @@ class Note:
     reverses: int | None = None  # seq of the entry that this one takes back
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Entry:
     account_id: int
     account: AccountKey
@@ -89,7 +89,7 @@ def post(account: Account, amount: int, note: Note) -> tuple[Account, Entry]:
     seq, balance = account.seq + 1, account.balance + amount
     digest = entry_hash(account.head, account.key, seq, amount, balance, note)
     entry = Entry(account.id, account.key, seq, amount, balance, note, account.head, digest)
-    return replace(account, seq=seq, balance=balance, head=digest, updated_at=note.at), entry
+    return account.moved(balance, seq, digest, note.at), entry
 
 
 def entry_hash(prev: bytes, account: AccountKey, seq: int, amount: int, balance_after: int, note: Note) -> bytes:

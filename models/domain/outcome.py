@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
+
+from models.domain.value import value
 
 
 class Status(StrEnum):
@@ -80,7 +82,7 @@ HTTP_STATUS: Mapping[Code, int] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Refusal:
     """A job that is answered with no. `message` is a sentence for a person; `details` are for programs."""
 

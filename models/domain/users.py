@@ -51,7 +51,7 @@ def correct(command: UserCorrect, account: Account | None, job: Job, facts: Fact
             {"balance": account.balance, "floor": account.floor, "amount": amount},
         )
     kind = ledger.EntryKind.DEPOSIT if amount > 0 else ledger.EntryKind.WITHDRAWAL
-    text = replace(note(job, facts, kind, None, command.description), listed=command.listed)
+    text = note(job, facts, kind, None, command.description, listed=command.listed)
     after, entry = ledger.post(account, amount, text)
     return Decision(after, entry=entry, events=(EventType.USER_BALANCE_UPDATED,) if command.listed else ())
 

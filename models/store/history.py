@@ -33,9 +33,6 @@ _JOB: Final = """
 _BODY: Final = """
     select j.id, cast(j.body as text) as body, cast(j.outcome as text) as outcome from jobs j where j.id = :id
 """
-_EVENTS: Final = text("""
-    select id, type, created_at, cast(payload as text) as payload from outbox where job_id = :id order by id
-""")
 _ENTRIES: Final = text(f"""
     select {entries.COLUMNS} from entries e join accounts a on a.id = e.account_id
     where e.account_id = :account_id and (cast(:before as bigint) is null or e.seq < :before)
@@ -135,11 +132,6 @@ def reversal_of(connection: Connection, entry: Entry) -> Row | None:
 def reversed_by(connection: Connection, entry: Entry) -> Row | None:
     """seq, job_id and created_at of the entry that this one takes back."""
     return _first(connection, _ENTRY, {"account_id": entry.account_id, "seq": entry.note.reverses})
-
-
-def events_of(connection: Connection, job_id: UUID) -> list[Row]:
-    """The events that a job caused and that have not been pruned, in order; `payload` is JSON text."""
-    return _all(connection, _EVENTS, {"id": job_id})
 
 
 def account(connection: Connection, target: AccountKey | TelegramUser) -> Account | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -12,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from models.domain.commands import Job
 from models.domain.outcome import Code, Status
+from models.domain.value import value
 from models.store import rows
 from models.tables import jobs as tables
 
@@ -30,7 +30,9 @@ _FIND: Final = text("""
     ) as found on true
 """)
 # Rows are locked in the order of the index that finds them, a bounded number at a time; a second beat takes the others.
+# An event is put together from the answer: it goes with it.
 _PRUNE: Final = text("""
+    with pruned as (
     update jobs set body = null,
         outcome = json_build_object(
             'job_id', outcome->'job_id', 'producer', outcome->'producer',
@@ -41,10 +43,13 @@ _PRUNE: Final = text("""
         select id from jobs
         where body is not null and settled_at < clock_timestamp() - make_interval(days => :days)
         order by settled_at limit :limit for update skip locked)
+    returning id),
+    untold as (delete from outbox where job_id in (select id from pruned))
+    select count(*) from pruned
 """)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class StoredJob:
     id: UUID
     name: str
@@ -55,7 +60,7 @@ class StoredJob:
     outcome: str  # the document, JSON
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SettledJob:
     """A job with its answer, about to be written."""
 
@@ -111,5 +116,6 @@ def insert(connection: Connection, settled: Sequence[SettledJob]) -> None:
 
 
 def prune(connection: Connection, older_than_days: int, limit: int) -> int:
-    """Drops the bodies and responses of up to `limit` settled jobs; key, fingerprint and the answer in short stay."""
-    return connection.execute(_PRUNE, {"days": older_than_days, "limit": limit}).rowcount
+    """Drops bodies, responses and events of up to `limit` old jobs; key, fingerprint and the answer in short stay."""
+    pruned: int = connection.execute(_PRUNE, {"days": older_than_days, "limit": limit}).scalar_one()
+    return pruned

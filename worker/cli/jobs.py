@@ -179,7 +179,7 @@ def _row(job: Row) -> list[str]:
 
 def _story(connection: Connection, job: Row) -> dict[str, Any]:
     from models.contracts.outcome import entry_document
-    from models.store import history
+    from models.store import history, outbox
 
     entry = history.entry_of(connection, job["id"])
     taken_back = history.reversal_of(connection, entry) if entry else None
@@ -195,7 +195,7 @@ def _story(connection: Connection, job: Row) -> dict[str, Any]:
             "listed": entry.note.listed,
             "draws": [{"grant": grant, "amount": units} for grant, units in entry.note.draws],
         }
-    events = history.events_of(connection, job["id"])
+    events = outbox.of_job(connection, job["id"])
     return {
         **{field: value for field, value in _summary(job).items() if field not in ("seq", "amount", "balance_after")},
         "body": raw(job["body"]),

@@ -228,23 +228,18 @@ def upgrade() -> None:
         "outbox",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
-        sa.Column("account_id", sa.BigInteger(), nullable=True),
         sa.Column("job_id", sa.Uuid(), nullable=False),
-        sa.Column("payload", postgresql.JSON(astext_type=sa.Text()), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "type in ('user.balance.updated', 'wallet.updated', 'wallet.transaction.created', 'wallet.credit_balance.dropped', 'wallet.credit_balance.recovered', 'app.balance.updated', 'job.rejected')",
             name=op.f("ck_outbox_type"),
         ),
-        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_outbox_account_id_accounts")),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_outbox_job_id_jobs")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
+        sa.UniqueConstraint("job_id", "type", name=op.f("uq_outbox_job_id_type")),
     )
-    op.create_index("ix_outbox_job_id", "outbox", ["job_id"], unique=False)
 
 
 def downgrade() -> None:
-    op.drop_index("ix_outbox_job_id", table_name="outbox")
     op.drop_table("outbox")
     op.drop_index("uq_entries_reverses", table_name="entries", postgresql_where=sa.text("reverses is not null"))
     op.drop_table("entries")

@@ -108,6 +108,10 @@ CASES: dict[str, tuple[str, str]] = {
     "a fingerprint cut short": ("ck_jobs_fingerprint_length", r"update jobs set fingerprint = '\x00'"),
     "a job of no account": ("fk_jobs_account_id_accounts", "update jobs set account_id = -1"),
     "an event of an unknown type": ("ck_outbox_type", "update outbox set type = 'user.created'"),
+    "an event told twice": (
+        "uq_outbox_job_id_type",
+        "insert into outbox (type, job_id) select type, job_id from outbox",
+    ),
     "an event of no job": ("fk_outbox_job_id_jobs", "update outbox set job_id = gen_random_uuid()"),
 }
 

@@ -21,7 +21,7 @@ from models.domain.accounts import AccountKey, Kind
 from models.domain.commands import Job, WalletAutoTopUp
 from models.domain.events import EventType
 from tasks.sweep import system_job
-from tests.builders import done, entries, events, execute, expire_job, job, let_expire, rows, settle
+from tests.builders import done, entries, events, execute, expire_job, job, let_expire, settle
 
 USER = "user.balance.updated"
 WALLET = "wallet.updated"
@@ -165,7 +165,7 @@ def test_the_event_of_a_change_tells_the_entry_and_the_account(engine: Engine, j
     [document] = settle(engine, correct(producer="shop", idempotency_key="k"))
     [(kind, payload)] = events(engine)
     assert payload == {
-        "id": f"{document['job_id']}.0",
+        "id": f"{document['job_id']}.{USER}",
         "type": kind,
         "created_at": document["entry"]["created_at"],
         "job_id": document["job_id"],
@@ -184,7 +184,7 @@ def test_the_event_of_a_refusal_tells_the_code_and_the_error(engine: Engine, job
     [(_, payload)] = events(engine)
     assert TIME.fullmatch(payload.pop("created_at"))
     assert payload == {
-        "id": f"{document['job_id']}.0",
+        "id": f"{document['job_id']}.{REJECTED}",
         "type": REJECTED,
         "job_id": document["job_id"],
         "producer": "default",
@@ -194,16 +194,18 @@ def test_the_event_of_a_refusal_tells_the_code_and_the_error(engine: Engine, job
     }
 
 
-def test_rows_name_account_and_job_in_the_order_in_which_they_became_true(engine: Engine, jobs: dict[str, str]) -> None:
+def test_events_name_account_and_job_in_the_order_in_which_they_became_true(
+    engine: Engine, jobs: dict[str, str]
+) -> None:
     documents = settle(engine, debit(11), correct(user_id=404), correct())
-    found = rows(engine, "select o.*, a.ref from outbox o left join accounts a on a.id = account_id order by o.id")
-    assert [(row["type"], row["ref"], str(row["job_id"])) for row in found] == [
-        (MOVED, "w", documents[0]["job_id"]),
-        (DROPPED, "w", documents[0]["job_id"]),
+    told = [payload for _, payload in events(engine)]
+    assert [(event["type"], event["account"], event["job_id"]) for event in told] == [
+        (MOVED, "wallet:w", documents[0]["job_id"]),
+        (DROPPED, "wallet:w", documents[0]["job_id"]),
         (REJECTED, None, documents[1]["job_id"]),
-        (USER, "1", documents[2]["job_id"]),
+        (USER, "user:1", documents[2]["job_id"]),
     ]
-    assert len({row["payload"]["id"] for row in found}) == 4, "no two events share an id"
+    assert len({event["id"] for event in told}) == 4, "no two events share an id"
 
 
 def test_an_unseen_entry_is_in_the_ledger_all_the_same(engine: Engine, jobs: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 
 from models.store import jobs
 from models.store.session import transaction
-from tests.builders import Document, ask, balance, done, execute, rows
+from tests.builders import Document, ask, balance, done, events, execute, rows
 from tests.integration.store.racing import engine_of_its_own
 
 DAYS = 30
@@ -46,6 +46,7 @@ def test_replays_keep_key_status_code_and_entry(engine: Engine, settled: dict[st
     assert again(engine, "refused", -999) == {**settled["refused"], **shorter}
     assert settled["applied"]["entry"]["balance_after"] == balance(engine, "user:1") == 100
     assert ask(engine, "users.upsert", user_id=1, idempotency_key="unchanged")["replayed"] is True
+    assert events(engine) == [], "an event is made of the answer, and goes with it"
 
 
 @pytest.mark.usefixtures("settled")
