@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from threading import Event, Lock
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 from urllib.parse import urlsplit
 
 from kombu import Connection, Producer
@@ -34,7 +35,19 @@ class Refused(Exception):
     """The broker answered that it does not take a message."""
 
 
-Addressed = tuple[str, JobMessage]
+@dataclass(frozen=True, slots=True)
+class RawMessage:
+    """A message that is known byte by byte, and not looked into: one that is sent again."""
+
+    body: bytes
+    headers: dict[str, Any]
+    content_type: str
+    content_encoding: str | None
+    properties: dict[str, Any]
+    want_result: ClassVar = False  # what it asks for is in its properties
+
+
+Addressed = tuple[str, JobMessage | RawMessage]
 """A message with the name of its queue."""
 
 
@@ -68,7 +81,10 @@ class Publisher:
 
     def publish(self, messages: Sequence[JobMessage]) -> None:
         """Publishes all of them in their order. Raises NotAccepted when the broker did not confirm that it has them."""
-        addressed = [(queue_of(each.account, self._queue, self._lanes), each) for each in messages]
+        self.send([(queue_of(each.account, self._queue, self._lanes), each) for each in messages])
+
+    def send(self, addressed: Sequence[Addressed]) -> None:
+        """The same for messages whose queues are known: the door, or one of the lanes."""
         with self._lock:
             if self._closed:
                 raise RuntimeError("the client is closed")
@@ -218,7 +234,20 @@ class AmqpLink:
         _discard(self._connection)
 
 
-def _publish(producer: Producer, queue: str, message: JobMessage, reply_to: str, **options: Any) -> None:
+def _publish(producer: Producer, queue: str, message: JobMessage | RawMessage, reply_to: str, **options: Any) -> None:
+    if isinstance(message, RawMessage):
+        producer.publish(
+            message.body,
+            exchange="",
+            routing_key=queue,
+            content_type=message.content_type,
+            content_encoding=message.content_encoding or "",
+            headers=message.headers,
+            delivery_mode=_PERSISTENT,
+            **message.properties,
+            **options,
+        )
+        return
     producer.publish(
         message.body(),
         exchange="",

@@ -17,6 +17,7 @@ from models.contracts.message import Malformed, parse
 from models.domain.commands import Job
 from models.store.dead_letters import DeadLetter
 from worker.clock import now
+from worker.letters import letter_of
 from worker.serialization import loads
 
 # What Celery would hold in memory, destroy or kill a job for: checked here, and then out of its hands.
@@ -44,18 +45,11 @@ class Delivery:
 
     def letter(self, reason: str, error: str, attempts: int = 1) -> DeadLetter:
         """The message as a dead letter: nothing of it is lost."""
-        message, body = self.message, self.message.body
-        headers = {str(name): value for name, value in _headers(message).items() if isinstance(value, (str, int))}
-        return DeadLetter(
-            reason=reason,
-            error=error,
-            task=self.request.name,
-            task_id=str(self.request.id),
-            queue=(message.delivery_info or {}).get("routing_key"),
-            headers={**headers, "content_type": message.content_type},
-            body=bytes(body) if isinstance(body, (bytes, memoryview)) else str(body).encode("utf-8", "surrogatepass"),
-            attempts=attempts,
-        )
+        request, job = self.request, self.job if isinstance(self.job, Job) else None
+        return letter_of(
+            self.message, request.name, str(request.id), job, request.kwargs,
+            reason=reason, error=error, attempts=attempts,
+        )  # fmt: skip
 
 
 def understand(message: Any, app: Any, consumer: Any) -> Delivery:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +26,7 @@ from celery.worker.request import Request
 from models.contracts.message import Malformed
 from models.domain.commands import Job
 from models.domain.outcome import Status
+from models.store.dead_letters import DeadLetter
 from tasks.outcome import Outcome
 from tasks.settling import Failed, Steps
 from worker.answers import Answer, Parked, Results
@@ -134,23 +135,15 @@ class Lane:
             delivery.request.on_accepted(os.getpid(), began)  # type: ignore[arg-type]  # the stubs want a str
         jobs = [delivery.job for delivery in batch if isinstance(delivery.job, Job)]
         settled = iter((yield from RUNTIME.settler.settling(jobs)))
-        answers: list[Answer] = []
-        for delivery in batch:
-            if isinstance(delivery.job, Malformed):
-                answer: Outcome | Parked = yield from self._park(delivery, delivery.job.reason, str(delivery.job))
-            else:
-                outcome = next(settled)
-                if isinstance(outcome, Failed):
-                    answer = yield from self._park(delivery, "failed", repr(outcome.error), outcome.attempts)
-                else:
-                    answer = outcome
-            answers.append((delivery.request, answer))
+        found = [_outcome_or_letter(delivery, settled) for delivery in batch]
+        parked: Iterator[Parked] = iter(())
+        if letters := [each for each in found if isinstance(each, DeadLetter)]:
+            parked = iter((yield from RUNTIME.settler.persisting(lambda: park(letters))))
+        answers: list[Answer] = [
+            (delivery.request, next(parked) if isinstance(each, DeadLetter) else each)
+            for delivery, each in zip(batch, found, strict=True)
+        ]
         self._answer(batch, answers, monotonic() - began)
-
-    def _park(self, delivery: Delivery, reason: str, error: str, attempts: int = 1) -> Steps[Parked]:
-        letter = delivery.letter(reason, error, attempts)
-        letter_id = yield from RUNTIME.settler.persisting(lambda: park(letter))
-        return Parked(f"{reason}: {error} (dead letter {letter_id}; nothing was applied)")
 
     def _answer(self, batch: Sequence[Delivery], answers: Sequence[Answer], runtime_s: float) -> None:
         """Tells whoever asked, then Flower, and acknowledges. Whatever fails here, redelivery is answered alike."""
@@ -166,6 +159,14 @@ class Lane:
                     continue
             delivery.message.ack_log_error(_LOG, self._consumer.connection_errors)
         _log(answers, runtime_s)
+
+
+def _outcome_or_letter(delivery: Delivery, settled: Iterator[Outcome | Failed]) -> Outcome | DeadLetter:
+    """What became of a message. `settled` has the next job's."""
+    if isinstance(delivery.job, Malformed):
+        return delivery.letter(delivery.job.reason, str(delivery.job))
+    outcome = next(settled)
+    return delivery.letter("failed", repr(outcome.error), outcome.attempts) if isinstance(outcome, Failed) else outcome
 
 
 def _tell(request: Request, answer: Outcome | Parked, runtime_s: float) -> None:

@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Final
-from uuid import UUID
 
 import structlog
 
+from models.domain.letters import GARBAGE
 from models.store import dead_letters
 from models.store.dead_letters import DeadLetter
 from models.store.session import transaction
+from worker.answers import Parked
 from worker.runtime import RUNTIME
 
 _LOG: Final = structlog.get_logger(__name__)
 
 
-def park(letter: DeadLetter) -> UUID:
-    """Keeps the letter, or counts one more like it, and returns its id. Raises TransientFault when it can't now."""
+def park(letters: Sequence[DeadLetter]) -> list[Parked]:
+    """Keeps the letters, all or none, and returns what to answer to each. Raises TransientFault when it can't now."""
     with transaction(RUNTIME.engine) as connection:
-        letter_id = dead_letters.park(connection, letter)
-    _LOG.warning(
-        "message.parked", task=letter.task, reason=letter.reason, error=letter.error, letter=str(letter_id),
-        next="nothing was applied; see `balance-worker jobs parked`",
-    )  # fmt: skip
-    return letter_id
+        ids = dead_letters.park(connection, letters)
+    if len(letters) == 1:
+        letter = letters[0]
+        _LOG.warning(
+            "message.parked", task=letter.task, reason=letter.reason, error=letter.error, letter=str(ids[0]),
+            next=f"nothing was applied; see `balance-worker dead-letters show {ids[0]}`",
+        )  # fmt: skip
+    else:
+        _LOG.warning(
+            "messages.parked", messages=len(letters), letters=len(set(ids)),
+            reasons=dict(Counter(letter.reason for letter in letters)),
+            next="nothing of them was applied; see `balance-worker dead-letters list`",
+        )  # fmt: skip
+    return [
+        Parked(f"{letter.reason}: {letter.error} (dead letter {letter_id}; nothing was applied)")
+        for letter, letter_id in zip(letters, ids, strict=True)
+    ]
 
 
-def park_garbage(queue: str, raw: bytes) -> None:
-    """Keeps what somebody wrote to a Redis queue and is no message. The transport calls this, again when it fails."""
-    park(
-        DeadLetter(
-            reason="garbage",
-            error="what was written to the queue is no Celery message",
-            task=None,
-            task_id=None,
-            queue=queue or None,
-            headers={},
-            body=raw,
-        )
+def park_garbage(found: Sequence[tuple[str, bytes]]) -> None:
+    """Keeps what somebody wrote to Redis queues and is no message. The transport calls this, again when it fails."""
+    park([_garbage(queue, raw) for queue, raw in found])
+
+
+def _garbage(queue: str, raw: bytes) -> DeadLetter:
+    return DeadLetter(
+        reason=GARBAGE,
+        error="what was written to the queue is no Celery message",
+        task=None,
+        task_id=None,
+        queue=queue or None,
+        headers={},
+        body=raw,
     )

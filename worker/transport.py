@@ -92,6 +92,7 @@ class Channel(_stock.Channel):  # type: ignore[misc]  # Any, see _stock
         message = None
         while message is None and (taken := self._take([queue], 1)):
             message = self._message(taken[0])
+        self.garbage.hand_on()
         with self.conn_or_acquire() as client:
             self._maybe_update_queues_expire(client, queue)
         if message is not None:
@@ -195,6 +196,7 @@ class Channel(_stock.Channel):  # type: ignore[misc]  # Any, see _stock
                 self._hand_over(waiting.popleft())
         finally:
             self.qos.give_back(message.tag for message in waiting)
+            self.garbage.hand_on()
             if not self.ticks:  # the last consumer was cancelled by what was handed over
                 self.qos.flush()
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from worker.transport import Channel, Taken
 
 _LOG: Final = structlog.get_logger(__name__)
+_AT_ONCE: Final = 100  # entries that the hook is given together
 
 
 class Garbage:
@@ -18,6 +19,9 @@ class Garbage:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
+        self._put_aside = 0  # since the list was last looked at
+        self._error: Exception | None = None
+        self._kept = False  # whether the hook has failed
 
     def push(self, queue: str | None, raw: bytes) -> tuple[str, bytes]:
         """The list and the entry to push there. Without a queue `raw` is a whole record that cannot be read."""
@@ -28,32 +32,46 @@ class Garbage:
         with self._channel.conn_or_acquire() as client:
             self._channel.qos.move([(taken.tag, [self.push(taken.queue, taken.raw)])], client)
         self._channel.qos.settle(taken.tag)
-        _LOG.error(
-            "message.garbage", queue=taken.queue, bytes=len(taken.raw), error=repr(error)[:200],
-            kept_in=self._channel.garbage_key,
-            next="somebody writes to the queue what is no Celery message; look at the list",
-        )  # fmt: skip
-        self.drain()
+        self._put_aside, self._error = self._put_aside + 1, error
+
+    def hand_on(self) -> None:
+        """Once a batch has been looked through: say what was put aside, and drain the list when there is anything."""
+        if self._put_aside:
+            _LOG.error(
+                "message.garbage", messages=self._put_aside, error=repr(self._error)[:200],
+                kept_in=self._channel.garbage_key,
+                next="somebody writes what is no Celery message; see `balance-worker dead-letters list`",
+            )  # fmt: skip
+        if self._put_aside or self._kept:
+            self._put_aside, self._error = 0, None
+            self.drain()
 
     def drain(self) -> int:
-        """Give each entry to the channel's `on_garbage(queue, raw)`; it leaves the list when that returns.
+        """Give the entries to the channel's `on_garbage([(queue, raw), …])`; they leave the list when that returns.
 
-        Workers may do so at once, so the hook must bear the same entry twice. Returns how many were given.
+        Workers may do so at once, so the hook must bear the same entry twice. What the hook failed for stays in the
+        list, and is given again with the next batch or by the next consumer. Returns how many were given.
         """
         if self._channel.on_garbage is None:
             return 0
         hook: Any = symbol_by_name(self._channel.on_garbage)  # type: ignore[arg-type]  # a callable is returned as it is
         drained = 0
+        self._kept = False
         # kombu's client puts the key prefix in front of no key of the commands used here.
         key = f"{self._channel.global_keyprefix}{self._channel.garbage_key}"
+        separator = self._channel.sep.encode()
         with self._channel.conn_or_acquire() as client:
-            while (entry := client.lindex(key, 0)) is not None:
-                queue, _, raw = entry.partition(self._channel.sep.encode())
+            while entries := client.lrange(key, 0, _AT_ONCE - 1):
+                parts = [entry.partition(separator) for entry in entries]
                 try:
-                    hook(queue.decode(), raw)
+                    hook([(queue.decode(), raw) for queue, _, raw in parts])
                 except Exception:  # noqa: BLE001  # whatever the hook raises, the good messages must go on
-                    _LOG.exception("message.garbage_kept", queue=queue.decode(), kept_in=key)
+                    _LOG.exception("message.garbage_kept", messages=len(entries), kept_in=key)
+                    self._kept = True
                     break
-                client.lrem(key, 1, entry)
-                drained += 1
+                with client.pipeline(transaction=False) as pipe:
+                    for entry in entries:
+                        pipe.lrem(key, 1, entry)
+                    pipe.execute()
+                drained += len(entries)
         return drained

@@ -26,4 +26,4 @@ class KeyRace(TransientFault):
 
 
 class PermanentFault(Fault):
-    next_step = "the job is parked as a dead letter; see it with `balance-worker jobs parked`"
+    next_step = "the job is parked as a dead letter; see it with `balance-worker dead-letters list`"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection, create_engine, pool, text
 
-from models.tables import accounts, jobs, ledger, outbox
+from models.tables import accounts, dead_letters, jobs, ledger, outbox
 from models.tables.base import Base
 
-_TABLES = (accounts, jobs, ledger, outbox)  # imported so that Base.metadata is complete
+_TABLES = (accounts, dead_letters, jobs, ledger, outbox)  # imported so that Base.metadata is complete
 _LOCK = 4_242_007_001
 
 

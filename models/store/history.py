@@ -53,8 +53,6 @@ _ACCOUNT: Final = """
     select a.id, a.kind, a.ref, a.unit, a.scale, a.balance, a.seq, a.floor, a.head, a.set_at, a.created_at, a.updated_at
     from accounts a {where}
 """
-_LETTERS: Final = "select id, reason, task, queue, error, attempts, first_seen, last_seen from dead_letters"
-_LETTER: Final = text(f"{_LETTERS.replace('select id', 'select id, task_id, headers, body')} where id = :id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,19 +162,6 @@ def entries_of(connection: Connection, account_id: int, limit: int, before: int 
     """Up to `limit` entries of an account, the newest first, from before entry number `before`."""
     parameters = {"account_id": account_id, "limit": limit, "before": before}
     return [entries.from_row(row) for row in _all(connection, _ENTRIES, parameters)]
-
-
-def dead_letters(connection: Connection, limit: int, before: UUID | None = None) -> list[Row]:
-    """Up to `limit` parked messages without their bodies, the one seen last first, from before the letter `before`."""
-    earlier = "(last_seen, id) < (select b.last_seen, b.id from dead_letters b where b.id = :before)"
-    where = _where([earlier] if before else [])
-    statement = f"{_LETTERS} {where} order by last_seen desc, id desc limit :limit"
-    return _all(connection, statement, {"limit": limit, "before": before})
-
-
-def dead_letter(connection: Connection, letter_id: UUID) -> Row | None:
-    """One parked message, with its headers and its body as bytes."""
-    return _first(connection, _LETTER, {"id": letter_id})
 
 
 def now(connection: Connection) -> datetime:

@@ -1,4 +1,4 @@
-"""Jobs, each with its answer, and the messages that could not become one."""
+"""Jobs, each with its answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSON, JSONB
+from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.domain.outcome import Status
@@ -38,27 +38,3 @@ class Job(Base):
     body: Mapped[Any | None] = mapped_column(JSON)  # the meaning; dropped by jobs.prune
     outcome: Mapped[Any] = mapped_column(JSON)  # the document; jobs.prune leaves it without the response
     settled_at: Mapped[datetime]
-
-
-class DeadLetter(Base):
-    """A message that could not be settled: kept with all that is needed to understand and send it again."""
-
-    __tablename__ = "dead_letters"
-    __table_args__ = (
-        UniqueConstraint("digest"),  # the same message parked twice is one row
-        CheckConstraint("attempts >= 1", "attempts"),
-        Index("ix_dead_letters_last_seen", "last_seen"),
-    )
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    digest: Mapped[bytes] = mapped_column(LargeBinary)
-    reason: Mapped[str]
-    task: Mapped[str | None]
-    task_id: Mapped[str | None]
-    queue: Mapped[str | None]
-    headers: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    body: Mapped[bytes] = mapped_column(LargeBinary)
-    error: Mapped[str]
-    attempts: Mapped[int]
-    first_seen: Mapped[datetime]
-    last_seen: Mapped[datetime]

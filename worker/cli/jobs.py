@@ -9,7 +9,6 @@ from uuid import UUID
 import typer
 
 from models.domain.outcome import Code, Status
-from worker.cli import parked
 from worker.cli.arguments import ACCOUNT_FORMS, account_name, since_when
 from worker.cli.faults import NO, Stop
 from worker.cli.output import (
@@ -58,9 +57,7 @@ _COLUMNS = [
     Column("key"),
 ]
 
-group = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Settled jobs with their outcomes, and parked messages."
-)
+group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Settled jobs with their outcomes.")
 
 
 @group.command("list", epilog=_LIST_EXAMPLES)
@@ -126,7 +123,7 @@ def show_job(
         if job is None:
             raise Stop(
                 "no such job has been settled: it waits in the queue, was never published, "
-                "or is parked (`balance-worker jobs parked`)",
+                "or is parked (`balance-worker dead-letters list`)",
                 NO,
             )
         story = _story(connection, job)
@@ -253,9 +250,6 @@ def _other(entry: Mapping[str, Any] | None) -> str:
     if entry is None:
         return ""
     return f"job {entry['job_id']}, entry number {entry['seq']}, {when(entry['created_at'])}"
-
-
-parked.register(group)
 
 
 def register(app: typer.Typer) -> None:

@@ -8,10 +8,10 @@ from typing import Annotated, Final
 
 import typer
 
-from worker.cli import accounts, asyncapi, config, demo, jobs, migrate, publish, reference, up, verify
+from worker.cli import accounts, asyncapi, config, dead_letters, demo, jobs, migrate, publish, reference, up, verify
 from worker.cli.faults import NO, stop
 
-_MODULES: Final = (demo, up, migrate, publish, jobs, accounts, verify, asyncapi, config, reference)
+_MODULES: Final = (demo, up, migrate, publish, jobs, dead_letters, accounts, verify, asyncapi, config, reference)
 _EPILOG = """\
 \b
 Exit codes:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from worker.cli.faults import Stop
+from worker.cli.confirm import confirm
 from worker.cli.output import AsJson, line, write_json
 from worker.cli.waiting import Waiting
 
@@ -60,11 +59,7 @@ def migrate(
 
 def _confirm(down: str, url: str) -> None:
     loss = "every table with the whole ledger" if down == "base" else f"what came after revision {down}"
-    question = f"This removes {loss} from {url}, for ever. Go on?"
-    if not sys.stdin.isatty():
-        raise Stop(f"{question} There is no terminal to answer on: repeat with --yes.")
-    if not typer.confirm(question, err=True):
-        raise Stop("nothing was changed")
+    confirm(f"This removes {loss} from {url}, for ever. Go on?")
 
 
 def _target(revision: str) -> str | None:

@@ -147,7 +147,7 @@ def _publish(name: str, body: dict[str, Any], producer: str | None, wait_s: floa
                 UNKNOWN,
             ) from error
         except JobParked as error:
-            raise Stop(f"{error}; `balance-worker jobs parked` shows it", NO) from error
+            raise Stop(f"{error}; `balance-worker dead-letters list` shows it", NO) from error
 
 
 def _tell(name: str, outcome: Outcome) -> None:

@@ -41,21 +41,49 @@ def upgrade() -> None:
         "dead_letters",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
         sa.Column("task", sa.Text(), nullable=True),
         sa.Column("task_id", sa.Text(), nullable=True),
         sa.Column("queue", sa.Text(), nullable=True),
-        sa.Column("headers", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("producer", sa.Text(), nullable=True),
+        sa.Column("idempotency_key", sa.Text(), nullable=True),
+        sa.Column("headers", postgresql.JSON(astext_type=sa.Text()), nullable=False),
+        sa.Column("properties", postgresql.JSON(astext_type=sa.Text()), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("error", sa.Text(), nullable=False),
         sa.Column("attempts", sa.BigInteger(), nullable=False),
         sa.Column("first_seen", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_seen", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("discard_reason", sa.Text(), nullable=True),
+        sa.CheckConstraint("status in ('parked', 'replayed', 'discarded')", name=op.f("ck_dead_letters_status")),
+        sa.CheckConstraint(
+            "(status = 'parked') = (closed_at is null)", name=op.f("ck_dead_letters_closed_when_no_longer_parked")
+        ),
+        sa.CheckConstraint(
+            "(status = 'discarded') = (discard_reason is not null)", name=op.f("ck_dead_letters_discarded_for_a_reason")
+        ),
+        sa.CheckConstraint("discard_reason <> ''", name=op.f("ck_dead_letters_discard_reason_says_something")),
+        sa.CheckConstraint(
+            "(producer is null) = (idempotency_key is null)", name=op.f("ck_dead_letters_whole_identity")
+        ),
         sa.CheckConstraint("attempts >= 1", name=op.f("ck_dead_letters_attempts")),
+        sa.CheckConstraint("first_seen <= last_seen", name=op.f("ck_dead_letters_seen_in_order")),
+        sa.CheckConstraint("octet_length(digest) = 32", name=op.f("ck_dead_letters_digest_length")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dead_letters")),
-        sa.UniqueConstraint("digest", name=op.f("uq_dead_letters_digest")),
     )
-    op.create_index("ix_dead_letters_last_seen", "dead_letters", ["last_seen"], unique=False)
+    op.create_index(
+        "uq_dead_letters_digest",
+        "dead_letters",
+        ["digest"],
+        unique=True,
+        postgresql_where=sa.text("status <> 'discarded'"),
+    )
+    op.create_index("ix_dead_letters_last_seen", "dead_letters", ["last_seen", "id"], unique=False)
+    op.create_index("ix_dead_letters_status", "dead_letters", ["status", "last_seen", "id"], unique=False)
+    op.create_index("ix_dead_letters_reason", "dead_letters", ["reason", "last_seen", "id"], unique=False)
+    op.create_index("ix_dead_letters_task", "dead_letters", ["task", "last_seen", "id"], unique=False)
     op.create_table(
         "apps",
         sa.Column("account_id", sa.BigInteger(), nullable=False),
@@ -255,6 +283,5 @@ def downgrade() -> None:
     )
     op.drop_table("grants")
     op.drop_table("apps")
-    op.drop_index("ix_dead_letters_last_seen", table_name="dead_letters")
     op.drop_table("dead_letters")
     op.drop_table("accounts")

@@ -203,7 +203,7 @@ def test_a_parked_job_is_told(on_redis: Cli) -> None:
     said = told(on_redis(*TERMINATE, "--key", "k1", "--wait", "30"), 1)
     worker.join(TIMEOUT_S)
     assert "wallets.terminate key=k1 was not applied" in said
-    assert said.endswith("`balance-worker jobs parked` shows it")
+    assert said.endswith("`balance-worker dead-letters list` shows it")
 
 
 def test_ctrl_c_while_waiting_is_130(on_redis: Cli) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, inspect, make_url
 
 from models.store import schema
 from models.store.audit import assert_ledger_is_coherent, audit
-from models.tables import accounts, jobs, ledger, outbox
+from models.tables import accounts, dead_letters, jobs, ledger, outbox
 from models.tables.base import Base
 from tests import servers
 from tests.builders import balance, done, execute, rows
@@ -29,7 +29,7 @@ TABLES = {
         accounts.Wallet,
         accounts.App,
         jobs.Job,
-        jobs.DeadLetter,
+        dead_letters.DeadLetter,
         ledger.Entry,
         ledger.Grant,
         outbox.OutboxEvent,
@@ -55,8 +55,8 @@ def fill(engine: Engine) -> None:
     done(engine, "apps.upsert", app_id="a", store_id=1)
     execute(
         engine,
-        "insert into dead_letters values"
-        " (gen_random_uuid(), 'd', 'r', null, null, null, '{}', 'b', 'e', 1, now(), now())",
+        "insert into dead_letters (id, digest, status, reason, error, headers, properties, body, attempts, first_seen,"
+        " last_seen) values (gen_random_uuid(), sha256('d'), 'parked', 'r', 'e', '{}', '{}', 'b', 1, now(), now())",
     )
     assert {table: len(rows(engine, f"select 1 from {table}")) > 0 for table in TABLES} == dict.fromkeys(TABLES, True)
 

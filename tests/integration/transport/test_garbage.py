@@ -1,6 +1,7 @@
 """What is no message: neither lost nor in the way of the messages behind it."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -57,7 +58,7 @@ def test_a_hook_is_given_the_garbage_as_it_was(broker: Broker) -> None:
     for garbage in GARBAGE:
         broker.client.lpush(f"{broker.prefix}a.b", garbage)
     broker.publish("good", to="a.b")
-    options: dict[str, Any] = {"on_garbage": lambda queue, raw: got.append((queue, raw))}
+    options: dict[str, Any] = {"on_garbage": got.extend}
     with consuming(broker, "a.b", on_message=lambda message: message.ack(), **options) as one:
         assert one.drain(1) == ["good"]
     assert got == [("a.b", garbage) for garbage in GARBAGE]
@@ -65,9 +66,9 @@ def test_a_hook_is_given_the_garbage_as_it_was(broker: Broker) -> None:
 
 
 def test_a_hook_that_fails_loses_nothing_and_is_tried_again_by_the_next_consumer(broker: Broker) -> None:
-    got: list[bytes] = []
+    got: list[tuple[str, bytes]] = []
 
-    def fail(queue: str, raw: bytes) -> None:
+    def fail(found: Sequence[tuple[str, bytes]]) -> None:
         raise OSError("the database is away")
 
     broker.client.lpush(f"{broker.prefix}jobs", b"garbage")
@@ -75,8 +76,39 @@ def test_a_hook_that_fails_loses_nothing_and_is_tried_again_by_the_next_consumer
     with consuming(broker, on_garbage=fail, on_message=lambda message: message.ack()) as one:
         assert one.drain(1) == ["good"]
     assert _kept(broker) == [b"jobs\x06\x16garbage"]
-    with consuming(broker, on_garbage=lambda queue, raw: got.append(raw)):
-        assert got == [b"garbage"]
+    with consuming(broker, on_garbage=got.extend):
+        assert got == [("jobs", b"garbage")]
+    assert broker.names() == set()
+
+
+def test_what_the_hook_failed_for_is_given_again_with_the_next_batch(broker: Broker) -> None:
+    got: list[tuple[str, bytes]] = []
+    away = [True]
+
+    def hook(found: Sequence[tuple[str, bytes]]) -> None:
+        if away.pop() if away else False:
+            raise OSError("the database is away")
+        got.extend(found)
+
+    with consuming(broker, on_garbage=hook, on_message=lambda message: message.ack()) as one:
+        broker.client.lpush(f"{broker.prefix}jobs", b"garbage")
+        broker.publish("good")
+        assert one.drain(1) == ["good"]
+        assert (got, _kept(broker)) == ([], [b"jobs\x06\x16garbage"])
+        broker.publish("better")
+        one.drain(1)
+        assert (got, _kept(broker)) == ([("jobs", b"garbage")], [])
+
+
+def test_a_flood_of_garbage_is_given_in_few_calls(broker: Broker) -> None:
+    calls: list[int] = []
+    broker.client.lpush(f"{broker.prefix}jobs", *(f"garbage {number}" for number in range(450)))
+    broker.publish("good")
+    options: dict[str, Any] = {"on_garbage": lambda found: calls.append(len(found))}
+    with consuming(broker, on_message=lambda message: message.ack(), **options) as one:
+        assert one.drain(1) == ["good"]
+    assert sum(calls) == 450
+    assert len(calls) < 10
     assert broker.names() == set()
 
 

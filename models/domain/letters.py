@@ -1,0 +1,17 @@
+"""Dead letters: messages that could not be settled."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+GARBAGE: Final = "garbage"
+"""The reason of what is no Celery message: there is nothing that could be sent again."""
+
+
+class LetterStatus(StrEnum):
+    """Where a dead letter stands."""
+
+    PARKED = "parked"  # nobody has looked after it
+    REPLAYED = "replayed"  # sent again; parked once more if it fails once more
+    DISCARDED = "discarded"  # an operator said why it is not wanted; the row stays

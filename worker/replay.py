@@ -1,0 +1,69 @@
+"""Dead letters on their way back to the queue.
+
+A letter is marked only after the broker has taken its message: whoever is interrupted in between publishes it once more
+the next time, which its key makes harmless. One that is parked again before it is marked stays parked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, Self
+
+from sqlalchemy import Engine
+
+from models.store import dead_letters, letter_history
+from models.store.history import Row
+from models.store.letter_history import LetterFilter
+from models.store.session import snapshot, transaction
+from tasks.publishing import Publisher
+from worker.letters import message_of
+from worker.settings import Settings
+
+_AT_ONCE: Final = 100  # letters that are published, then marked together
+
+
+class Replay:
+    """A way from the table of dead letters to the queues of the settings."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._door = settings.queue
+        self._queues = {settings.queue, *settings.lane_queues}
+        self._publisher = Publisher(
+            settings.broker_url, settings.queue, "", settings.broker_socket_timeout_s, settings.lanes
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._publisher.close()
+
+    def these(self, letters: Sequence[Row]) -> Iterator[int]:
+        """Replays whole letters, in their order. Yields how many, batch by batch; raises NotAccepted."""
+        for start in range(0, len(letters), _AT_ONCE):
+            yield self._send(letters[start : start + _AT_ONCE])
+
+    def parked(self, wanted: LetterFilter) -> Iterator[int]:
+        """The same for all letters that are parked now and have these traits, the one seen first first."""
+        last: Row | None = None
+        with snapshot(self._engine) as connection:
+            wanted = letter_history.at_once(connection, wanted)
+        while True:
+            with snapshot(self._engine) as connection:
+                batch = letter_history.next_parked(connection, wanted, _AT_ONCE, last)
+            if not batch:
+                return
+            yield self._send(batch)
+            last = batch[-1]
+
+    def _send(self, batch: Sequence[Row]) -> int:
+        self._publisher.send([(self._queue_of(letter), message_of(letter)) for letter in batch])
+        with transaction(self._engine) as connection:
+            dead_letters.mark_replayed(connection, [(letter["id"], letter["attempts"]) for letter in batch])
+        return len(batch)
+
+    def _queue_of(self, letter: Row) -> str:
+        """Where the message came from; the door when that queue is none of ours any more."""
+        queue: str | None = letter["queue"]
+        return queue if queue in self._queues else self._door
