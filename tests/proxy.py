@@ -1,60 +1,173 @@
-"""A TCP proxy in front of a server, whose connections a test can cut."""
+"""A TCP proxy in front of a server: a network that a test can cut, delay, silence, or break at a chosen step."""
+
+from __future__ import annotations
 
 import contextlib
 import socket
-import threading
-from collections.abc import Iterator
+from dataclasses import dataclass, field
+from threading import Event, Lock, Thread
+from typing import Final, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
+_NOTHING: Final = (b"_\r\n", b"*-1\r\n", b"$-1\r\n")  # how a Redis server says that a blocking call timed out
+_CHUNK: Final = 1 << 20
 
-class CuttableProxy:
-    """Forwards bytes both ways; `cut` ends every connection that is open, and new ones work again."""
 
-    def __init__(self, url: str) -> None:
-        self._target = urlsplit(url)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._open: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+@dataclass
+class Fault:
+    """Strikes once, at the first request with all `marks` in it, or at what the server answers to it.
 
-    @property
-    def url(self) -> str:
-        """The server's URL with the proxy's address in it."""
-        credentials, at, _ = self._target.netloc.rpartition("@")
-        address = f"{credentials}{at}127.0.0.1:{self._listener.getsockname()[1]}"
-        return urlunsplit(self._target._replace(netloc=address))
+    `hold`: nothing passes any more, on any connection. `cut`: this connection ends on both sides. What it strikes at
+    is not passed on; of an answer the server has done all of what it was asked.
+    """
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # how the thread ends: the listener was closed
-            while True:
-                client, _ = self._listener.accept()
-                server = socket.create_connection((self._target.hostname, self._target.port))
-                self._open += [client, server]
-                for source, sink in ((client, server), (server, client)):
-                    threading.Thread(target=self._forward, args=(source, sink), daemon=True).start()
+    marks: tuple[bytes, ...]
+    at: Literal["request", "answer"]
+    act: Literal["hold", "cut"]
+    struck: Event = field(default_factory=Event)
 
-    @staticmethod
-    def _forward(source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # how a connection ends: either side is gone
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
 
-    def cut(self) -> None:
-        for each in self._open:
-            with contextlib.suppress(OSError):  # it had ended by itself
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-        self._open.clear()
+class _Link:
+    """A client's connection and ours to the server, on its behalf."""
+
+    def __init__(self, near: socket.socket, far: socket.socket, *, silent: bool) -> None:
+        self.near, self.far = near, far
+        self.asked = b""  # the last request
+        self.passing, self.closed = Event(), Event()
+        if not silent:
+            self.passing.set()
 
     def close(self) -> None:
+        self.closed.set()
+        self.passing.set()
+        for side in (self.near, self.far):
+            with contextlib.suppress(OSError):  # it had ended by itself
+                side.shutdown(socket.SHUT_RDWR)
+            side.close()
+
+
+class Proxy:
+    """Passes bytes between clients of `url` and the server at `server_url`, until it is told otherwise."""
+
+    def __init__(self, server_url: str) -> None:
+        server = urlsplit(server_url)
+        default = 5432 if server.scheme.startswith("postgresql") else 5672 if server.scheme == "amqp" else 6379
+        self._server = (server.hostname or "127.0.0.1", server.port or default)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        user_info, at, _ = server.netloc.rpartition("@")
+        port = self._listener.getsockname()[1]
+        self.url = urlunsplit(server._replace(netloc=f"{user_info}{at}127.0.0.1:{port}"))
+        self.delay_s = 0.0  # by which every chunk is held up, in both directions
+        self._links: set[_Link] = set()
+        self._lock = Lock()
+        self._fault: Fault | None = None
+        self._mode: Literal["open", "refusing", "silent"] = "open"
+        self._stopping = Event()
+        self._thread = Thread(target=self._accept, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread
+        self._thread.join()
         self._listener.close()
         self.cut()
 
+    def arm(self, fault: Fault) -> Fault:
+        with self._lock:
+            self._fault = fault
+        return fault
 
-@contextlib.contextmanager
-def cuttable(url: str) -> Iterator[CuttableProxy]:
-    proxy = CuttableProxy(url)
-    try:
-        yield proxy
-    finally:
-        proxy.close()
+    def cut(self) -> None:
+        """Every connection that is open ends, on both sides. New ones work."""
+        with self._lock:
+            links, self._links = self._links, set()
+        for link in links:
+            link.close()
+
+    def refuse(self) -> None:
+        """Cuts, and lets nobody in until `heal`."""
+        self._mode = "refusing"
+        self.cut()
+
+    def go_silent(self, *, for_all: bool = False) -> None:
+        """All connections stay open and nothing passes any more, in either direction. New ones work, unless `for_all`.
+
+        Not even their end passes: neither side learns that the other is gone.
+        """
+        with self._lock:
+            if for_all:
+                self._mode = "silent"
+            for link in self._links:
+                link.passing.clear()
+
+    def heal(self) -> None:
+        """Everything passes again, what was held up first."""
+        with self._lock:
+            self._mode, self.delay_s = "open", 0.0
+            for link in self._links:
+                link.passing.set()
+
+    def _accept(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                continue  # the listener was shut down, or the client is gone already
+            try:
+                far = socket.create_connection(self._server, timeout=5)
+                far.settimeout(None)
+            except OSError:
+                near.close()  # nobody is there, and the client learns it
+                continue
+            for side in (near, far):
+                side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._open(near, far)
+
+    def _open(self, near: socket.socket, far: socket.socket) -> None:
+        with self._lock:
+            link = _Link(near, far, silent=self._mode == "silent")
+            if self._mode == "refusing":
+                link.close()
+                return
+            self._links.add(link)
+        for from_client in (True, False):
+            Thread(target=self._forward, args=(link, from_client), daemon=True).start()
+
+    def _forward(self, link: _Link, from_client: bool) -> None:
+        source, sink = (link.near, link.far) if from_client else (link.far, link.near)
+        with contextlib.suppress(OSError):  # how a connection ends: either side is gone
+            while not link.closed.is_set():
+                data = source.recv(_CHUNK)
+                struck = bool(data) and self._strikes(link, data, from_client=from_client)
+                link.passing.wait()
+                if not data or link.closed.is_set():
+                    break
+                if self.delay_s:
+                    self._stopping.wait(self.delay_s)
+                if not struck:
+                    sink.sendall(data)
+        link.close()
+        with self._lock:
+            self._links.discard(link)
+
+    def _strikes(self, link: _Link, data: bytes, *, from_client: bool) -> bool:
+        with self._lock:
+            if from_client:
+                link.asked = data
+            fault = self._fault
+            if fault is None or fault.at != ("request" if from_client else "answer") or data in _NOTHING:
+                return False
+            if not all(mark in link.asked for mark in fault.marks):
+                return False
+            self._fault = None
+            if fault.act == "hold":
+                for each in self._links:
+                    each.passing.clear()
+        if fault.act == "cut":
+            link.close()
+        fault.struck.set()
+        return True

@@ -19,7 +19,7 @@ from tasks.client import BalanceClient, PublishFailed
 from tasks.job_message import JobSpec
 from tasks.publishing import ATTEMPTS, Addressed, RedisLink
 from tasks.queues import queue_arguments
-from tests.proxy import cuttable
+from tests.proxy import Proxy
 from tests.queues import removed_after, taken
 
 TOP_UP: dict[str, Any] = {
@@ -226,7 +226,7 @@ def test_failure_among_many_tells_what_is_known(
 
 
 def test_lost_connection_is_replaced(broker_url: str, unique_queue: str) -> None:
-    with cuttable(broker_url) as proxy, BalanceClient(proxy.url, queue=unique_queue) as client:
+    with Proxy(broker_url) as proxy, BalanceClient(proxy.url, queue=unique_queue) as client:
         client.submit(("wallets.top_up", {**TOP_UP, "idempotency_key": "first"}))
         proxy.cut()
         client.submit(("wallets.top_up", {**TOP_UP, "idempotency_key": "second"}))

@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from tests.integration.transport.brokers import Broker, Kind, consuming, wait_until
-from tests.integration.transport.proxy import Fault, Proxy
 from tests.integration.transport.workers import Worker, left, number_of, send, working
+from tests.proxy import Fault, Proxy
 from worker.transport_scripts import TAKE
 
 _JOBS: Final = (1, 2, 3)

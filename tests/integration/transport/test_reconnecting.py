@@ -11,8 +11,8 @@ from celery import Celery
 
 from tests import servers
 from tests.integration.transport.brokers import Broker, wait_until
-from tests.integration.transport.proxy import Proxy
 from tests.integration.transport.workers import left, number_of, send, working
+from tests.proxy import Proxy
 from worker.embedded import EmbeddedValkey
 
 _QUICK = {"health_check_interval": 1, "socket_timeout": 2, "socket_connect_timeout": 2, "socket_keepalive": True}
