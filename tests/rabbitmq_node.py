@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, ClassVar, Final
 
 from worker.localserver import HOST, LocalServer, ServerError, end, free_port, write_private
 from worker.spawn import spawn
@@ -36,6 +36,7 @@ class RabbitMQNode(LocalServer):
     stop_signal = signal.SIGTERM
     start_timeout_s = 120.0
     stop_timeout_s = 60.0
+    settings: ClassVar[tuple[str, ...]] = ()  # further lines of rabbitmq.conf
 
     def __init__(self, data_dir: Path) -> None:
         super().__init__(data_dir, None)
@@ -112,7 +113,8 @@ class RabbitMQNode(LocalServer):
             self._mapper = spawn(argv, death_signal=signal.SIGKILL, cwd=self.directory)
 
     def _launch(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
-        write_private(self.directory / "rabbitmq.conf", f"listeners.tcp.1 = {HOST}:{self._port}\n")
+        lines = (f"listeners.tcp.1 = {HOST}:{self._port}", *self.settings)
+        write_private(self.directory / "rabbitmq.conf", "".join(f"{line}\n" for line in lines))
         return spawn(
             [str(_programs() / "rabbitmq-server")],
             death_signal=signal.SIGTERM, env=self._environment, output=output, cwd=self.directory,

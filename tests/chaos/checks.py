@@ -1,0 +1,111 @@
+"""What must hold at the end: every accepted job has one right answer, and every balance is what was sent."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from models.domain.commands import SYSTEM_PRODUCER
+from tests.chaos.known import Accepted
+from tests.chaos.site import Site
+from tests.chaos.workload import PRODUCER
+
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A row of `jobs`, with the entry that it wrote."""
+
+    name: str
+    code: str
+    at: datetime
+    account: str | None
+    amount: int | None
+
+
+def settled_jobs(site: Site, producer: str = PRODUCER) -> dict[str, Settled]:
+    """By idempotency key. Raises what the database raises."""
+    rows = site.rows(
+        "select j.idempotency_key, j.name, j.code, j.settled_at, a.kind || ':' || a.ref, e.amount from jobs j"
+        " left join entries e on e.job_id = j.id left join accounts a on a.id = e.account_id"
+        " where j.producer = :producer",
+        producer=producer,
+    )
+    return {row[0]: Settled(*row[1:]) for row in rows}
+
+
+def findings(site: Site, known: Mapping[str, Accepted]) -> list[str]:
+    """What does not hold, in words; nothing when all is well."""
+    settled = settled_jobs(site)
+    return [
+        *_shortened("accepted, and without an answer", sorted(known.keys() - settled.keys())),
+        *_shortened("answered, and never accepted", sorted(settled.keys() - known.keys())),
+        *_shortened("wrong", list(_wrong(known, settled))),
+        *_shortened("balance", list(_balances(site, known, settled))),
+        *_shortened("dead letter", [f"{row}" for row in site.rows("select reason, task, error from dead_letters")]),
+        *_verify(site),
+    ]
+
+
+def _shortened(what: str, found: list[str]) -> list[str]:
+    rest = [f"... and {len(found) - _SHOWN} more of these"] if len(found) > _SHOWN else []
+    return [*(f"{what}: {each}" for each in found[:_SHOWN]), *rest]
+
+
+def _wrong(known: Mapping[str, Accepted], settled: Mapping[str, Settled]) -> Iterator[str]:
+    for key in known.keys() & settled.keys():
+        job, found = known[key].job, settled[key]
+        if found.name != job.name or found.code not in job.codes:
+            yield f"{job.name} {key} was answered {found.code}; right is one of {', '.join(sorted(job.codes))}"
+        expected = (job.account, job.effect) if found.code == "applied" else (None, None)
+        moves = job.effect is not None or found.code != "applied"
+        if moves and (found.account, found.amount) != expected:
+            yield f"{job.name} {key} ({found.code}) moved {found.amount} on {found.account}, not {expected}"
+
+
+def _balances(site: Site, known: Mapping[str, Accepted], settled: Mapping[str, Settled]) -> Iterator[str]:
+    """The sum of what was sent and not refused, without a look at the ledger; plus what the system itself has done."""
+    sums: defaultdict[str, int] = defaultdict(int)
+    sets: dict[str, tuple[str, int]] = {}  # by account: when the last value was decided, and the value
+    closed = set()
+    for key, each in known.items():
+        job = each.job
+        code = settled[key].code if key in settled else None
+        if job.account is None or (len(job.codes) > 1 and code != "applied" and job.name != "apps.update_balance"):
+            continue  # what can only be applied counts whatever the database says
+        if job.name == "apps.update_balance":
+            sets[job.account] = max(
+                sets.get(job.account, ("", 0)), (job.arguments["occurred_at"], job.arguments["balance"])
+            )
+        elif job.name == "wallets.terminate":
+            closed.add(job.account)
+        else:
+            sums[job.account] += job.effect or 0
+    own = Counter[str]()
+    for done in settled_jobs(site, SYSTEM_PRODUCER).values():
+        own[done.account or ""] += done.amount or 0
+    accounts = site.rows("select kind || ':' || ref, balance from accounts")
+    for account, balance in accounts:
+        last = sets[account][1] if account in sets else sums[account] + own[account]
+        expected = 0 if account in closed else last
+        if balance != expected:
+            yield f"{account} has {balance}; what was sent comes to {expected}"
+    for account in sums.keys() - {account for account, _ in accounts}:
+        yield f"{account} is not there"
+
+
+def _verify(site: Site) -> list[str]:
+    """`balance-worker verify`, as an operator runs it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "worker.cli.main", "verify"],
+        env={**os.environ, "BALANCE_DATABASE_URL": site.postgres.url},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return [] if done.returncode == 0 else [f"balance-worker verify: {done.stdout.strip()} {done.stderr.strip()}"]

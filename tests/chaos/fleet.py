@@ -1,0 +1,110 @@
+"""The product's processes in a run: ended and started again on purpose. One that ends by itself is a finding."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import RLock
+from typing import Final
+
+from worker.spawn import spawn
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_STOP_S: Final = 60.0  # a warm stop while a fault lasts
+
+
+class Child:
+    """One process, started as often as it takes."""
+
+    def __init__(self, name: str, argv: Sequence[str], environment: Mapping[str, str], logs: Path) -> None:
+        self.name = name
+        self._argv, self._environment = argv, environment
+        self._log = logs / f"{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ours = False  # we ended it, or are about to
+        self._lock = RLock()
+        self.paused = False
+        self.starts = 0
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        with self._lock:
+            environment = {**os.environ, "PYTHONPATH": str(_ROOT), **self._environment}
+            with self._log.open("ab") as output:
+                self._process = spawn(
+                    [sys.executable, *self._argv],
+                    death_signal=signal.SIGKILL, env=environment, output=output, cwd=_ROOT,
+                )  # fmt: skip
+            self._ours = self.paused = False
+            self.starts += 1
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        with self._lock:
+            self._ours = True
+        self._signal(signal.SIGKILL)
+        self._wait(_STOP_S)
+
+    def stop(self) -> str | None:
+        """SIGTERM. Returns what was wrong with how it ended, if anything."""
+        with self._lock:
+            self._ours = True
+        self._signal(signal.SIGTERM)
+        code = self._wait(_STOP_S)
+        if code is None:
+            said = self.said()
+            self.kill()
+            return f"{self.name} did not stop within {_STOP_S:g} s of SIGTERM\n{said}"
+        return None if code == 0 else f"{self.name} ended with {code} after SIGTERM\n{self.said()}"
+
+    def pause(self) -> None:
+        self.paused = True
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+        self.paused = False
+
+    def fallen(self) -> str | None:
+        """What is to be said when it has ended without having been told to: the one thing that may not happen."""
+        with self._lock:
+            process = self._process
+            if process is None or self._ours or process.poll() is None:
+                return None
+            return f"{self.name} ended by itself with {process.returncode}\n{self.said()}"
+
+    def said(self) -> str:
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-25:]) if self._log.exists() else ""
+
+    def close(self) -> None:
+        if self.running:
+            self._signal(signal.SIGCONT)
+            self.kill()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                self._process.send_signal(number)
+
+    def _wait(self, timeout_s: float) -> int | None:
+        if self._process is None:
+            return 0
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+def celery(*arguments: str, clock_s: int = 0) -> list[str]:
+    """The command line of a Celery process whose clock is off by so many seconds."""
+    if clock_s:
+        return ["-m", "tests.chaos.shifted", str(clock_s), *arguments]
+    return ["-m", "celery", "-A", "worker.app", *arguments]

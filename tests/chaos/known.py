@@ -1,0 +1,46 @@
+"""The known set: every job that a publisher was told is accepted, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Lock
+
+from tests.chaos.workload import Job
+
+
+@dataclass(slots=True)
+class Accepted:
+    job: Job
+    at: datetime  # of the first confirmation
+    messages: int = 1  # confirmed, with the first
+
+
+@dataclass
+class Known:
+    """Publishers write, from their threads; the rest reads."""
+
+    jobs: dict[str, Accepted] = field(default_factory=dict)
+    unanswered: int = 0  # publishes that failed or whose answer did not come: sent again under the same key
+    lock: Lock = field(default_factory=Lock)
+
+    def accept(self, job: Job) -> None:
+        with self.lock:
+            known = self.jobs.get(job.key)
+            if known is None:
+                self.jobs[job.key] = Accepted(job, datetime.now(UTC))
+            else:
+                known.messages += 1
+
+    def repeat(self) -> None:
+        with self.lock:
+            self.unanswered += 1
+
+    def snapshot(self) -> dict[str, Accepted]:
+        with self.lock:
+            return dict(self.jobs)
+
+    @property
+    def messages(self) -> int:
+        with self.lock:
+            return sum(each.messages for each in self.jobs.values())

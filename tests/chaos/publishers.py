@@ -1,0 +1,175 @@
+"""Publishers that do what docs/publishing.md asks of them: publish until told that it is accepted, under one key."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator
+from threading import Event, Thread
+from time import monotonic
+from typing import Any, Final
+
+from celery import Celery
+from kombu import Exchange, Queue
+
+from tasks.client import BalanceClient, PublishFailed
+from tasks.queues import BALANCE, queue_arguments
+from tests.chaos.known import Known
+from tests.chaos.workload import PRODUCER, Job, Workload
+
+TIMEOUT_S: Final = 4.0
+_AGAIN_S: Final = 0.3  # before a job that was not accepted is published again
+_SENT_TWICE: Final = 0.1
+_TAKEN_BACK: Final = 0.03
+_SETTLED_BY_THEN: Final = 3  # reversals behind: its publisher knows a job's id only from its answer
+
+
+class Door(ABC):
+    """A way to publish."""
+
+    @abstractmethod
+    def publish(self, job: Job) -> bool:
+        """Whether the broker said that it has the job."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
+class ClientDoor(Door):
+    """Our own client, with lanes or without."""
+
+    def __init__(self, broker_url: str, lanes: int = 0) -> None:
+        self._client = BalanceClient(broker_url, PRODUCER, timeout_s=TIMEOUT_S, lanes=lanes)
+
+    def publish(self, job: Job) -> bool:
+        try:
+            self._client.submit((job.name, job.arguments), want_result=False)
+        except PublishFailed:
+            return False
+        return True
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class CeleryDoor(Door):
+    """Any service's Celery, with nothing of ours: on RabbitMQ with confirms."""
+
+    def __init__(self, broker_url: str) -> None:
+        amqp = broker_url.startswith("amqp")
+        limits = (
+            {
+                "confirm_publish": True,
+                "read_timeout": TIMEOUT_S,
+                "write_timeout": TIMEOUT_S,
+                "connect_timeout": TIMEOUT_S,
+            }
+            if amqp
+            else {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
+        )
+        self._app = Celery(broker=broker_url, set_as_current=False)
+        self._app.conf.broker_transport_options = limits
+        arguments = queue_arguments(broker_url)
+        self._app.conf.task_queues = [Queue(BALANCE, Exchange(""), routing_key=BALANCE, queue_arguments=arguments)]
+        self._options: dict[str, Any] = {"mandatory": True, "confirm_timeout": TIMEOUT_S} if amqp else {}
+        self._connection: Any = None
+        self._producer: Any = None
+
+    def publish(self, job: Job) -> bool:
+        try:
+            if self._producer is None:
+                self._connection = self._app.connection_for_write()
+                self._connection.ensure_connection(max_retries=1, timeout=TIMEOUT_S)
+                self._producer = self._app.amqp.Producer(self._connection)
+            self._app.send_task(
+                job.name, kwargs=dict(job.arguments), queue=BALANCE, producer=self._producer, retry=False,
+                ignore_result=True, **self._options,
+            )  # fmt: skip
+        except Exception:  # noqa: BLE001 - whatever it was, nobody said that the job is there
+            self.close()
+            return False
+        return True
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.collect()
+        self._connection = self._producer = None
+
+
+class Publisher:
+    """One service: jobs at a steady rate, some of them twice, each until it is accepted."""
+
+    def __init__(
+        self, name: str, seed: str, rate: float, door: Callable[[], Door], known: Known,
+        job_id: Callable[[str], str | None],
+    ) -> None:  # fmt: skip
+        self._rate, self._door, self._known, self._job_id = rate, door, known, job_id
+        self._workload = Workload(name, seed)
+        self._random = random.Random(f"{seed}/{name}/repeats")
+        self._later: list[tuple[float, int, Job]] = []  # when to send again, a tie-breaker, the job
+        self._to_take_back: deque[Job] = deque()
+        self._ties = itertools.count()
+        self._told_to_stop, self._abandoned = Event(), Event()
+        self._sends_what_is_wrong = isinstance(self._open(), CeleryDoor)
+        self._thread = Thread(target=self._run, name=f"publisher {name}", daemon=True)
+        self.failure: BaseException | None = None
+
+    def _open(self) -> Door:
+        self._way = self._door()
+        return self._way
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def finish(self, timeout_s: float) -> bool:
+        """Sends what is in hand and what is still to be sent twice. Whether that succeeded in time."""
+        self._told_to_stop.set()
+        self._thread.join(timeout_s)
+        self._abandoned.set()
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 - told at the end, when the thread is asked how it went
+            self.failure = error
+        finally:
+            self._way.close()
+
+    def _work(self) -> None:
+        due = monotonic()
+        for job in self._jobs():
+            self._publish(job)
+            if self._random.random() < _SENT_TWICE:
+                heapq.heappush(self._later, (monotonic() + self._random.uniform(0, 15), next(self._ties), job))
+            while self._later and self._later[0][0] <= monotonic():
+                self._publish(heapq.heappop(self._later)[2])
+            if self._told_to_stop.is_set():
+                break
+            # What an outage held up is not caught up on in one burst: the rate is what the run was asked for.
+            due = max(due + 1 / self._rate, monotonic() - 1)
+            self._told_to_stop.wait(max(0.0, due - monotonic()))
+        for _, _, job in self._later:
+            self._publish(job)
+
+    def _jobs(self) -> Iterator[Job]:
+        for job in self._workload:
+            if job.valid or self._sends_what_is_wrong:
+                yield job
+            if job.codes == {"applied"} and job.effect is not None and self._random.random() < _TAKEN_BACK:
+                self._to_take_back.append(job)
+            if len(self._to_take_back) > _SETTLED_BY_THEN:
+                oldest = self._to_take_back.popleft()
+                if (job_id := self._job_id(oldest.key)) is not None:
+                    yield self._workload.reversal(oldest, job_id)
+
+    def _publish(self, job: Job) -> None:
+        while not self._abandoned.is_set():
+            if self._way.publish(job):
+                self._known.accept(job)
+                return
+            self._known.repeat()
+            self._abandoned.wait(_AGAIN_S)

@@ -1,0 +1,177 @@
+"""The jobs of a run, drawn from its seed, and what they must come to: known before any of them is sent.
+
+Nothing here asks the product: an account's balance is the sum of what was sent to it, whatever the order.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+PRODUCER: Final = "chaos"
+HOT: Final = ("user:1", "wallet:hot")
+_DEEP_UNITS: Final = -(10**12)  # a floor that nothing here reaches
+_DEEP_CREDITS: Final = "-10000000000"
+_USERS, _TIGHT_USERS, _WALLETS = range(2, 31), range(31, 36), range(20)
+_TELEGRAM: Final = 700_000_000
+_APPS: Final = range(4)
+_AUTO: Final = range(3)
+_DONE: Final = frozenset({"applied"})
+_OR_FUNDS: Final = frozenset({"applied", "insufficient_funds"})
+_CREDIT: Final = {"transaction_reason": "PURCHASED_CREDIT_DIRECT"}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`codes`: the answers that are right, in whatever order jobs come. `effect`: what it moves when applied, in the
+    account's smallest units; None where that depends on the balance it finds, or there is nothing to move."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    account: str | None
+    codes: frozenset[str] = _DONE
+    effect: int | None = None
+    valid: bool = True  # our client refuses to send it otherwise
+
+    @property
+    def key(self) -> str:
+        return str(self.arguments["idempotency_key"])
+
+
+def opening() -> list[Job]:
+    """Makes the accounts. Settled before the first fault, so that no job is refused for having come too early."""
+    jobs = [_user(1, floor_kopeks=_DEEP_UNITS)]
+    jobs += [_user(user, floor_kopeks=_DEEP_UNITS) for user in _USERS]
+    jobs += [_user(user) for user in _TIGHT_USERS]
+    jobs += [_wallet(name, floor=_DEEP_CREDITS) for name in ("hot", *map(str, _WALLETS), "gift")]
+    policy = {"auto_topup_trigger": "balance_below_threshold", "auto_topup_min_balance": 10, "auto_topup_amount": 50}
+    jobs += [_wallet(f"auto-{number}", **policy) for number in _AUTO]
+    jobs += [
+        Job("apps.upsert", _arguments(f"open-app-{app}", app_id=f"a{app}", store_id="1"), f"app:a{app}/1")
+        for app in _APPS
+    ]
+    return jobs
+
+
+def _arguments(key: str, **fields: Any) -> dict[str, Any]:
+    return {"idempotency_key": key, "producer": PRODUCER, **fields}
+
+
+def _user(user: int, **fields: Any) -> Job:
+    arguments = _arguments(f"open-user-{user}", user_id=user, telegram_id=_TELEGRAM + user, **fields)
+    return Job("users.upsert", arguments, f"user:{user}")
+
+
+def _wallet(name: str, **fields: Any) -> Job:
+    arguments = _arguments(f"open-wallet-{name}", wallet_id=name, scale=2, **fields)
+    return Job("wallets.create", arguments, f"wallet:{name}")
+
+
+class Workload:
+    """An endless stream of jobs of one publisher, the same for the same seed."""
+
+    def __init__(self, name: str, seed: str) -> None:
+        self._name, self._random = name, random.Random(f"{seed}/{name}")
+        self._number = 0
+        self._began = datetime.now(UTC)
+
+    def __iter__(self) -> Iterator[Job]:
+        kinds = {
+            self._hot: 25, self._correction: 25, self._tight: 8, self._wallet_moves: 20, self._auto: 6, self._gift: 3,
+            self._app: 5, self._terms: 4, self._short_life: 2, self._wrong: 2,
+        }  # fmt: skip
+        while True:
+            [kind] = self._random.choices([*kinds], [*kinds.values()])
+            yield from kind()
+
+    def reversal(self, of: Job, job_id: str) -> Job:
+        """Takes back what this job of a deep account did."""
+        assert of.effect is not None, "only what moved something is taken back"
+        return Job("entries.reverse", self._next(job_id=job_id), of.account, _DONE, -of.effect)
+
+    def _next(self, **fields: Any) -> dict[str, Any]:
+        self._number += 1
+        return _arguments(f"{self._name}-{self._number}", **fields)
+
+    def _hot(self) -> list[Job]:
+        amount = self._random.randint(1, 500)
+        if self._random.random() < 0.5:
+            return [Job("users.update_balance", self._next(user_id=1, amount_kopeks=amount), "user:1", effect=amount)]
+        return [self._top_up("hot", amount)]
+
+    def _top_up(self, wallet: str, units: int, codes: frozenset[str] = _DONE, **fields: Any) -> Job:
+        arguments = self._next(wallet_id=wallet, credits_to_add=_credits(units), **_CREDIT, **fields)
+        return Job("wallets.top_up", arguments, f"wallet:{wallet}", codes, units)
+
+    def _debit(self, wallet: str, units: int, codes: frozenset[str] = _DONE) -> Job:
+        arguments = self._next(wallet_id=wallet, credits=_credits(units))
+        return Job("wallets.debit", arguments, f"wallet:{wallet}", codes, -units)
+
+    def _amount(self) -> int:
+        return self._random.choice((1, -1)) * self._random.randint(1, 10_000)
+
+    def _correction(self) -> list[Job]:
+        user, amount = self._random.choice(_USERS), self._amount()
+        who = {"user_id": user} if self._random.random() < 0.7 else {"telegram_id": _TELEGRAM + user}
+        arguments = self._next(**who, amount_kopeks=amount)
+        return [Job("users.update_balance", arguments, f"user:{user}", effect=amount)]
+
+    def _tight(self) -> list[Job]:
+        user, amount = self._random.choice(_TIGHT_USERS), self._amount()
+        arguments = self._next(user_id=user, amount_kopeks=amount)
+        return [Job("users.update_balance", arguments, f"user:{user}", _OR_FUNDS, amount)]
+
+    def _wallet_moves(self) -> list[Job]:
+        wallet, units = str(self._random.choice(_WALLETS)), self._random.randint(1, 10_000)
+        return [self._top_up(wallet, units) if self._random.random() < 0.5 else self._debit(wallet, units)]
+
+    def _auto(self) -> list[Job]:
+        return [self._debit(f"auto-{self._random.choice(_AUTO)}", self._random.randint(100, 1_500), _OR_FUNDS)]
+
+    def _gift(self) -> list[Job]:
+        expires = datetime.now(UTC) + timedelta(seconds=self._random.randint(2, 8))
+        codes = frozenset({"applied", "expiry_not_in_future"})  # it may have waited out an outage
+        return [self._top_up("gift", self._random.randint(1, 500), codes, expiry_date_utc=expires.isoformat())]
+
+    def _app(self) -> list[Job]:
+        app, balance = self._random.choice(_APPS), self._random.randint(0, 10_000)
+        fields = {"app_id": f"a{app}", "store_id": "1", "balance": balance}
+        arguments = self._next(**fields, occurred_at=datetime.now(UTC).isoformat())
+        codes = frozenset({"applied", "unchanged", "superseded"})
+        return [Job("apps.update_balance", arguments, f"app:a{app}/1", codes)]
+
+    def _terms(self) -> list[Job]:
+        wallet, user = self._random.choice(_WALLETS), self._random.choice(_USERS)
+        text = f"{self._name} {self._number}"
+        either = frozenset({"applied", "unchanged"})
+        return [
+            Job("wallets.update", self._next(wallet_id=str(wallet), name=text), f"wallet:{wallet}", either),
+            Job("users.upsert", self._next(user_id=user, username=text), f"user:{user}", either),
+        ]
+
+    def _short_life(self) -> list[Job]:
+        """Opened, filled and closed: in any order, since the queue's consumers are many."""
+        name = f"{self._name}-{self._number}"
+        early = frozenset({"applied", "wallet_not_found", "wallet_closed"})
+        account = f"wallet:{name}"
+        return [
+            Job("wallets.create", self._next(wallet_id=name, scale=2), account),
+            self._top_up(name, 500, early),
+            Job("wallets.terminate", self._next(wallet_id=name), account, early),
+        ]
+
+    def _wrong(self) -> list[Job]:
+        """Refused, with an answer."""
+        nobody = self._next(user_id=999_999, amount_kopeks=1)
+        nothing = self._next(user_id=1, amount_kopeks=0)
+        return [
+            Job("users.update_balance", nobody, None, frozenset({"user_not_found"})),
+            Job("users.update_balance", nothing, None, frozenset({"amount_zero"}), valid=False),
+        ]
+
+
+def _credits(units: int) -> str:
+    return f"{units // 100}.{units % 100:02d}"
