@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -q
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format unit property integration acceptance bench bench-quick lock clean
+.PHONY: help demo up test lint format unit property integration acceptance bench bench-quick chaos lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,10 @@ bench: $(READY)  ## measure beside a plain worker and PostgreSQL alone, 20 minut
 
 bench-quick: $(READY)  ## the same with small sizes in two minutes: shows that it works, not how fast
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
+
+chaos: $(READY)  ## everything fails and nothing is lost (DURATION=120 SEED=random BROKER=redis|rabbitmq|both)
+	@$(BIN)/python -m tests.chaos --duration $(or $(DURATION),120) --broker $(or $(BROKER),both) \
+		$(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lock: $(READY)  ## write requirements.lock from pyproject.toml (UPGRADE=1: newest allowed versions)
 	@test -x $(VENV)/uv/bin/uv || { $(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/pip install -qq uv; }

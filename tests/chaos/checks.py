@@ -6,17 +6,17 @@ import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from models.domain.commands import SYSTEM_PRODUCER
 from tests.chaos.known import Accepted
-from tests.chaos.site import Site
 from tests.chaos.workload import PRODUCER
 
 _SHOWN: Final = 5
+Read = Callable[..., list[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Settled:
     amount: int | None
 
 
-def settled_jobs(site: Site, producer: str = PRODUCER) -> dict[str, Settled]:
+def settled_jobs(read: Read, producer: str = PRODUCER) -> dict[str, Settled]:
     """By idempotency key. Raises what the database raises."""
-    rows = site.rows(
+    rows = read(
         "select j.idempotency_key, j.name, j.code, j.settled_at, a.kind || ':' || a.ref, e.amount from jobs j"
         " left join entries e on e.job_id = j.id left join accounts a on a.id = e.account_id"
         " where j.producer = :producer",
@@ -41,16 +41,15 @@ def settled_jobs(site: Site, producer: str = PRODUCER) -> dict[str, Settled]:
     return {row[0]: Settled(*row[1:]) for row in rows}
 
 
-def findings(site: Site, known: Mapping[str, Accepted]) -> list[str]:
-    """What does not hold, in words; nothing when all is well."""
-    settled = settled_jobs(site)
+def findings(read: Read, known: Mapping[str, Accepted]) -> list[str]:
+    """What does not hold, in words; nothing when all is well. `read` runs a query."""
+    settled = settled_jobs(read)
     return [
         *_shortened("accepted, and without an answer", sorted(known.keys() - settled.keys())),
         *_shortened("answered, and never accepted", sorted(settled.keys() - known.keys())),
         *_shortened("wrong", list(_wrong(known, settled))),
-        *_shortened("balance", list(_balances(site, known, settled))),
-        *_shortened("dead letter", [f"{row}" for row in site.rows("select reason, task, error from dead_letters")]),
-        *_verify(site),
+        *_shortened("balance", list(_balances(read, known, settled))),
+        *_shortened("dead letter", [f"{row}" for row in read("select reason, task, error from dead_letters")]),
     ]
 
 
@@ -70,7 +69,7 @@ def _wrong(known: Mapping[str, Accepted], settled: Mapping[str, Settled]) -> Ite
             yield f"{job.name} {key} ({found.code}) moved {found.amount} on {found.account}, not {expected}"
 
 
-def _balances(site: Site, known: Mapping[str, Accepted], settled: Mapping[str, Settled]) -> Iterator[str]:
+def _balances(read: Read, known: Mapping[str, Accepted], settled: Mapping[str, Settled]) -> Iterator[str]:
     """The sum of what was sent and not refused, without a look at the ledger; plus what the system itself has done."""
     sums: defaultdict[str, int] = defaultdict(int)
     sets: dict[str, tuple[str, int]] = {}  # by account: when the last value was decided, and the value
@@ -89,9 +88,9 @@ def _balances(site: Site, known: Mapping[str, Accepted], settled: Mapping[str, S
         else:
             sums[job.account] += job.effect or 0
     own = Counter[str]()
-    for done in settled_jobs(site, SYSTEM_PRODUCER).values():
+    for done in settled_jobs(read, SYSTEM_PRODUCER).values():
         own[done.account or ""] += done.amount or 0
-    accounts = site.rows("select kind || ':' || ref, balance from accounts")
+    accounts = read("select kind || ':' || ref, balance from accounts")
     for account, balance in accounts:
         last = sets[account][1] if account in sets else sums[account] + own[account]
         expected = 0 if account in closed else last
@@ -101,11 +100,11 @@ def _balances(site: Site, known: Mapping[str, Accepted], settled: Mapping[str, S
         yield f"{account} is not there"
 
 
-def _verify(site: Site) -> list[str]:
-    """`balance-worker verify`, as an operator runs it."""
+def verify(database_url: str) -> list[str]:
+    """What `balance-worker verify` finds, run as an operator runs it."""
     done = subprocess.run(
         [sys.executable, "-m", "worker.cli.main", "verify"],
-        env={**os.environ, "BALANCE_DATABASE_URL": site.postgres.url},
+        env={**os.environ, "BALANCE_DATABASE_URL": database_url},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     return [] if done.returncode == 0 else [f"balance-worker verify: {done.stdout.strip()} {done.stderr.strip()}"]

@@ -41,6 +41,7 @@ SETTINGS: Final = {
     "BALANCE_VISIBILITY_TIMEOUT_S": "10",
     "BALANCE_TOPUP_SCAN_EVERY_S": "1",
     "BALANCE_EXPIRE_EVERY_S": "1",
+    "BALANCE_LOG_LEVEL": "warning",
 }
 _DOORS: Final = "balance"
 _ALL: Final = ",".join([_DOORS, *(f"{_DOORS}.{lane}" for lane in range(LANES))])
@@ -93,12 +94,12 @@ class OwnRabbitMQ(RabbitMQNode):
     settings = (f"heartbeat = {HEARTBEAT_S}",)
 
     def refuse(self, how: random.Random) -> None:
-        limit = ("set_vm_memory_high_watermark", "0.00001") if how.random() < 0.5 else ("set_disk_free_limit", "999TB")
+        limit = ("set_vm_memory_high_watermark", "0.00001") if how.random() < 0.5 else ("set_disk_free_limit", "1000000000000000")
         self.control(*limit)
 
     def accept(self) -> None:
         self.control("set_vm_memory_high_watermark", "0.4")
-        self.control("set_disk_free_limit", "50MB")
+        self.control("set_disk_free_limit", "50000000")
 
     def left(self) -> dict[str, int]:
         queues = json.loads(self.control("list_queues", "name", "messages", "--formatter", "json"))

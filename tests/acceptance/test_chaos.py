@@ -1,0 +1,36 @@
+"""The short form of `make chaos`: everything around the worker fails for a minute, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from tests import servers
+from tests.chaos.run import run
+from tests.chaos.site import Kind
+from tests.rabbitmq_node import rabbitmq_programs
+
+SECONDS = int(os.environ.get("BALANCE_TEST_CHAOS_S", "60"))
+SEED = os.environ.get("BALANCE_TEST_CHAOS_SEED", "3")
+
+
+@pytest.mark.timeout(SECONDS + 400)
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_every_accepted_job_is_answered_once_whatever_fails(kind: Kind) -> None:
+    if kind == "rabbitmq" and rabbitmq_programs() is None:
+        reason = "there is no rabbitmq-server program: chaos kills a node of its own (install RabbitMQ)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    said: list[str] = []
+    with servers.server_directory() as directory:
+        report = run(kind, SECONDS, SEED, 50, Path(directory), said.append)
+    shown = "\n".join([*report.findings, *said])
+    assert report.green, f"seed {SEED}:\n{shown}"
+    assert len(report.faults) >= 6, f"too little went wrong to say anything: {report.faults}"
+    assert report.applied > 500, report.document()
+    assert report.duplicates > 0
+    assert report.refused > 0

@@ -1,0 +1,99 @@
+"""The checks of a chaos run find what they are for: here nothing fails, and then one thing is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from models.contracts.catalogue import CATALOGUE
+from models.contracts.message import parse
+from tasks.apply import apply
+from tests.builders import LIMITS
+from tests.chaos.checks import findings, settled_jobs
+from tests.chaos.known import Accepted, Known
+from tests.chaos.workload import Job, Workload, opening
+
+Read = Callable[..., list[Any]]
+
+
+@pytest.fixture
+def read(engine: Engine) -> Read:
+    def rows(query: str, **parameters: Any) -> list[Any]:
+        with engine.connect() as connection:
+            return list(connection.execute(text(query), parameters))
+
+    return rows
+
+
+@pytest.fixture
+def known(engine: Engine, read: Read) -> dict[str, Accepted]:
+    """A run's jobs, applied in an order of its own, each of them twice."""
+    known = Known()
+
+    def settle(jobs: list[Job]) -> None:
+        for job in jobs:
+            known.accept(job)
+        apply(engine, [parse(job.name, dict(job.arguments)) for job in (*jobs, *jobs)], LIMITS)
+
+    settle(opening())
+    workload = Workload("one", "seed")
+    settle([*islice(workload, 400)][::-1])
+    moved = next(each.job for each in known.snapshot().values() if each.job.effect and each.job.codes == {"applied"})
+    job_id = read("select cast(id as text) from jobs where idempotency_key = :key", key=moved.key)[0][0]
+    settle([workload.reversal(moved, job_id)])
+    return known.snapshot()
+
+
+def test_a_run_without_faults_comes_to_what_was_sent(read: Read, known: dict[str, Accepted]) -> None:
+    assert findings(read, known) == []
+    assert {each.job.name for each in known.values()} == set(CATALOGUE)
+    assert {"applied", "insufficient_funds", "amount_zero", "user_not_found"} <= {
+        each.code for each in settled_jobs(read).values()
+    }
+
+
+def test_the_same_seed_is_the_same_jobs() -> None:
+    def names(seed: str) -> list[tuple[str, int | None]]:
+        return [(job.name, job.effect) for job in islice(Workload("one", seed), 200)]
+
+    assert names("seed") == names("seed") != names("other")
+
+
+def test_a_lost_job_is_found(read: Read, known: dict[str, Accepted]) -> None:
+    lost = Job("users.update_balance", {"idempotency_key": "lost"}, "user:1", effect=5)
+    some = next(iter(known.values()))
+    found = findings(read, {**known, "lost": Accepted(lost, some.at)})
+    assert [line.partition(":")[0] for line in found] == ["accepted, and without an answer", "balance"]
+
+
+def test_a_job_that_nobody_sent_is_found(read: Read, known: dict[str, Accepted]) -> None:
+    key = next(key for key, each in known.items() if each.job.account == "user:1" and each.job.effect)
+    found = findings(read, {each: known[each] for each in known if each != key})
+    assert [line.partition(":")[0] for line in found] == ["answered, and never accepted", "balance"]
+
+
+def test_a_wrong_amount_and_a_wrong_answer_are_found(read: Read, known: dict[str, Accepted]) -> None:
+    key, right = next((key, each) for key, each in known.items() if each.job.account == "user:1" and each.job.effect)
+    job = right.job
+    doubled = Job(job.name, job.arguments, job.account, job.codes, 2 * (job.effect or 0))
+    found = findings(read, {**known, key: Accepted(doubled, right.at)})
+    assert [line.partition(":")[0] for line in found] == ["wrong", "balance"]
+    refused = Job(job.name, job.arguments, job.account, frozenset({"amount_zero"}), job.effect)
+    assert findings(read, {**known, key: Accepted(refused, right.at)})[0].startswith("wrong: ")
+
+
+@pytest.mark.tampered_ledger
+def test_a_balance_and_a_dead_letter_are_found(engine: Engine, read: Read, known: dict[str, Accepted]) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("update accounts set balance = balance + 1 where ref = 'hot'"))
+        connection.execute(
+            text(
+                "insert into dead_letters (id, digest, reason, headers, body, error, attempts, first_seen, last_seen)"
+                " values (gen_random_uuid(), 'x', 'failed', '{}', 'x', 'why', 1, now(), now())"
+            )
+        )
+    assert [line.partition(":")[0] for line in findings(read, known)] == ["balance", "dead letter"]
