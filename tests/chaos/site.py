@@ -94,8 +94,8 @@ class OwnRabbitMQ(RabbitMQNode):
     settings = (f"heartbeat = {HEARTBEAT_S}",)
 
     def refuse(self, how: random.Random) -> None:
-        limit = ("set_vm_memory_high_watermark", "0.00001") if how.random() < 0.5 else ("set_disk_free_limit", "1000000000000000")
-        self.control(*limit)
+        alarms = (("set_vm_memory_high_watermark", "0.00001"), ("set_disk_free_limit", "1000000000000000"))
+        self.control(*how.choice(alarms))
 
     def accept(self) -> None:
         self.control("set_vm_memory_high_watermark", "0.4")
