@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import parse
+from models.store.dead_letters import DeadLetter, park
 from tasks.apply import apply
 from tests.builders import LIMITS
 from tests.chaos.checks import findings, settled_jobs
@@ -88,12 +89,8 @@ def test_a_wrong_amount_and_a_wrong_answer_are_found(read: Read, known: dict[str
 
 @pytest.mark.tampered_ledger
 def test_a_balance_and_a_dead_letter_are_found(engine: Engine, read: Read, known: dict[str, Accepted]) -> None:
+    letter = DeadLetter("failed", "why", task=None, task_id=None, queue=None, headers={}, body=b"{}")
     with engine.begin() as connection:
         connection.execute(text("update accounts set balance = balance + 1 where ref = 'hot'"))
-        connection.execute(
-            text(
-                "insert into dead_letters (id, digest, reason, headers, body, error, attempts, first_seen, last_seen)"
-                " values (gen_random_uuid(), 'x', 'failed', '{}', 'x', 'why', 1, now(), now())"
-            )
-        )
+        park(connection, [letter])
     assert [line.partition(":")[0] for line in findings(read, known)] == ["balance", "dead letter"]
