@@ -38,7 +38,7 @@ from models.domain.ledger import Entry
 from models.domain.outcome import Code, Refusal, Status
 from models.store import accounts, entries, faces, grants, outbox
 from models.store import jobs as store
-from models.store.session import transaction
+from models.store.session import one_round_trip, transaction
 from tasks.book import Book, open_book
 from tasks.outcome import Outcome
 
@@ -59,7 +59,8 @@ def settle(connection: Connection, jobs: Sequence[Job], limits: Limits) -> list[
     now, answered = store.find(connection, {(job.producer, job.key) for job in jobs})
     page = _Page(book, _facts(book, now, limits), answered)
     outcomes = [page.answer(job) for job in jobs]
-    page.write(connection)
+    with one_round_trip(connection):
+        page.write(connection)
     return outcomes
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -67,6 +68,23 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     with _faults(), engine.connect() as connection:
         yield connection
         connection.commit()
+
+
+@contextmanager
+def one_round_trip(connection: Connection) -> Iterator[None]:
+    """Sends the statements of the block together. None of them may return rows; what fails is raised at the end."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    try:
+        with driver.pipeline():
+            yield
+    except psycopg.Error as error:
+        # SQLAlchemy has not seen it: it is told, and raised like what it sees itself.
+        if driver.closed:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            None, None, error, psycopg.Error, connection_invalidated=driver.closed, dialect=connection.dialect
+        ) from error
 
 
 @contextmanager
