@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from kombu import Connection, Producer
 
 from tasks.job_message import JobMessage
-from tasks.queues import lane_queues, queue_arguments, queue_of
+from tasks.queues import lane_queues, queue_arguments, queue_of, undropped
 from tasks.results import REPLY_EXPIRES_S, broker_connection, broker_errors, connect, reply_queue
 
 ATTEMPTS: Final = 3
@@ -184,7 +184,9 @@ class AmqpLink:
             if getattr(error, "code", None) != _NOT_FOUND:
                 raise
             channel = self._connection.channel()  # the broker closed the other one
-            channel.queue_declare(queue, durable=True, auto_delete=False, arguments=self._arguments[queue])
+            connection: Any = self._connection.connection
+            arguments = undropped(self._arguments[queue], connection.server_properties)
+            channel.queue_declare(queue, durable=True, auto_delete=False, arguments=arguments)
         channel.close()
         del self._arguments[queue]
 

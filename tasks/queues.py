@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 from zlib import crc32
 
@@ -10,6 +11,7 @@ BALANCE: Final = "balance"
 IO: Final = "balance.io"
 """Work that waits for others, and the scheduled scans."""
 LANES_MAX: Final = 256
+_LIMITS_SINCE: Final = 4  # the first RabbitMQ that limits deliveries by itself
 
 
 def lane_of(account: str, lanes: int) -> int:
@@ -37,7 +39,7 @@ def queue_of(account: str | None, queue: str, lanes: int) -> str:
 
 
 def queue_arguments(broker_url: str, *, lane: bool = False) -> dict[str, Any] | None:
-    """How a queue is declared on this broker. Everybody who declares it must say the same, or RabbitMQ refuses.
+    """How a queue is declared on this broker, less what `undropped` adds. Whoever else declares it says the same.
 
     RabbitMQ: a quorum queue, which survives the loss of a node and of power; a lane is given to one consumer at a time.
     Redis has no such choice.
@@ -45,3 +47,15 @@ def queue_arguments(broker_url: str, *, lane: bool = False) -> dict[str, Any] | 
     if not broker_url.startswith("amqp"):
         return None
     return {"x-queue-type": "quorum", **({"x-single-active-consumer": True} if lane else {})}
+
+
+def undropped(arguments: dict[str, Any] | None, server: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The arguments for this server, given its properties, such that it drops no message for having come often.
+
+    RabbitMQ 4 drops a message of a quorum queue after 20 deliveries unless the queue says -1. RabbitMQ 3 has no such
+    limit, and takes -1 for none at all.
+    """
+    if arguments is None or not server or server.get("product") != "RabbitMQ":
+        return arguments
+    major = str(server.get("version", "")).partition(".")[0]
+    return {**arguments, "x-delivery-limit": -1} if major.isdecimal() and int(major) >= _LIMITS_SINCE else arguments

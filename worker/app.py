@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from celery import Celery, signals
-from kombu import Exchange, Queue
+from kombu import Exchange
 
 from models.contracts.catalogue import CATALOGUE
 from tasks.queues import queue_arguments
 from worker.consumer import LaneStep
+from worker.job_queue import JobQueue
 from worker.lane import MoneyTask
 from worker.logs import configure_logging
 from worker.runtime import RUNTIME
@@ -27,7 +28,7 @@ def configuration() -> dict[str, Any]:
     use_transport(settings.redis_transport)
     lanes = settings.lane_queues
     queues = [
-        Queue(
+        JobQueue(
             name, _ANONYMOUS, routing_key=name, durable=True,
             queue_arguments=queue_arguments(settings.broker_url, lane=name in lanes),
         )

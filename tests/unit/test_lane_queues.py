@@ -3,12 +3,16 @@
 import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
+from amqp.exceptions import NotFound
 
 from tasks.client import BalanceClient
 from tasks.job_message import job_message
-from tasks.queues import LANES_MAX, lane_of, lane_queues, queue_arguments, queue_of
+from tasks.publishing import AmqpLink
+from tasks.queues import LANES_MAX, lane_of, lane_queues, queue_arguments, queue_of, undropped
+from worker.job_queue import JobQueue
 from worker.settings import Settings
 
 # Never to be changed: jobs wait in the lanes that these numbers name.
@@ -94,3 +98,39 @@ def test_lanes_on_redis_need_leases_which_the_stock_transport_does_not_know() ->
 def test_the_client_refuses_a_wrong_number_of_lanes(lanes: int) -> None:
     with pytest.raises(ValueError, match=f"lanes is {lanes}; allowed is 0 to 256"):
         BalanceClient("redis://h", lanes=lanes)
+
+
+@pytest.mark.parametrize(
+    ("server", "limit"),
+    [
+        ({"product": "RabbitMQ", "version": "4.0.2"}, -1),
+        ({"product": "RabbitMQ", "version": "10.1.0-rc.1"}, -1),
+        ({"product": "RabbitMQ", "version": "3.13.7"}, None),  # it would take -1 for 0
+        ({"product": "RabbitMQ", "version": ""}, None),
+        ({"product": "LavinMQ", "version": "4.0"}, None),
+        (None, None),
+    ],
+)
+def test_no_rabbitmq_may_drop_a_message_for_having_come_often(server: dict[str, str] | None, limit: int | None) -> None:
+    arguments = undropped({"x-queue-type": "quorum"}, server)
+    assert arguments is not None
+    assert arguments.get("x-delivery-limit") == limit
+    assert undropped(None, server) is None, "Redis has no such choice"
+
+
+def test_the_worker_and_the_client_declare_a_queue_alike() -> None:
+    server = {"product": "RabbitMQ", "version": "4.1.0"}
+    channel = MagicMock()
+    channel.connection.server_properties = server
+    channel.prepare_queue_arguments.side_effect = lambda arguments, **_: arguments
+    arguments = queue_arguments("amqp://h//")
+    JobQueue("balance", queue_arguments=arguments).queue_declare(channel=channel)
+    [declared] = channel.queue_declare.call_args_list
+    assert declared.kwargs["arguments"] == {"x-queue-type": "quorum", "x-delivery-limit": -1}
+
+    connection = MagicMock(channel_errors=(NotFound,))
+    connection.connection.server_properties = server
+    made = connection.channel()
+    made.queue_declare.side_effect = [NotFound(), None]
+    AmqpLink(connection, {"balance": arguments}, "", 1.0)._declare("balance")
+    assert made.queue_declare.call_args.kwargs["arguments"] == declared.kwargs["arguments"]

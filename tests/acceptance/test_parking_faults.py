@@ -1,0 +1,78 @@
+"""Messages that nobody can use, at times when nobody can keep them: they wait in the broker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from kombu import Connection
+from sqlalchemy import create_engine
+
+from models.store.schema import upgrade
+from tests import servers
+from tests.acceptance.system import System, wait_until
+from tests.queues import removed_after
+from worker.embedded import EmbeddedPostgres
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL that the test may stop."""
+    with servers.server_directory() as directory, EmbeddedPostgres(directory, fast=True) as server:
+        upgrade(server.url)
+        yield server
+
+
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+def test_while_the_database_is_away_what_would_be_parked_waits_in_the_broker(
+    request: pytest.FixtureRequest, broker: str, own_postgres: EmbeddedPostgres, unique_queue: str, tmp_path: Path
+) -> None:
+    engine = create_engine(own_postgres.url, pool_pre_ping=True)
+    system = System(request.getfixturevalue(f"{broker}_url"), own_postgres.url, engine, unique_queue, tmp_path)
+    try:
+        _survive(system, own_postgres, on_redis=broker == "redis")
+    finally:
+        system.stop()
+        engine.dispose()
+
+
+def _survive(system: System, postgres: EmbeddedPostgres, *, on_redis: bool) -> None:
+    worker = system.money_worker()
+    system.ask("users.upsert", idempotency_key="u", user_id=1)
+    postgres.stop()
+    if on_redis:
+        with redis.Redis.from_url(system.broker_url) as client:
+            client.lpush(system.queue, b"no message")
+        wait_until("the garbage to be put aside", lambda: "message.garbage_kept" in system.log("money"))
+    system.client.send_task("nobody.knows", queue=system.queue, ignore_result=True)
+    wait_until("the message to wait", lambda: "jobs.waiting" in system.log("money"))
+    worker.kill()  # whatever it had in memory is gone
+    worker.wait()
+    postgres.start()
+    system.money_worker("next", BALANCE_VISIBILITY_TIMEOUT_S="10", BALANCE_STATEMENT_TIMEOUT_MS="4000",
+                        BALANCE_LOCK_TIMEOUT_MS="3000", BALANCE_BROKER_SOCKET_TIMEOUT_S="5")  # fmt: skip
+    expected = {"unknown_job", "garbage"} if on_redis else {"unknown_job"}
+    wait_until("the letters", lambda: {row[0] for row in system.rows("select reason from dead_letters")} == expected)
+    assert system.rows("select distinct attempts from dead_letters") == [(1,)]
+
+
+def test_a_queue_that_was_declared_otherwise_is_refused_aloud(
+    rabbitmq_url: str, database_url: str, engine: object, unique_queue: str, tmp_path: Path
+) -> None:
+    """RabbitMQ does not change a queue: one that may drop jobs has to be made anew, and is not consumed meanwhile."""
+    with removed_after(rabbitmq_url, unique_queue), Connection(rabbitmq_url) as connection:
+        channel: Any = connection.channel()
+        arguments = {"x-queue-type": "quorum", "x-delivery-limit": 3}
+        channel.queue_declare(unique_queue, durable=True, auto_delete=False, arguments=arguments)
+        system = System(rabbitmq_url, database_url, create_engine(database_url), unique_queue, tmp_path)
+        try:
+            environment = ["-m", "celery", "-A", "worker.app", "worker", "--pool=solo", f"--queues={unique_queue}"]
+            system.start("money", environment)
+            wait_until("the refusal", lambda: "queue.declared_otherwise" in system.log("money"))
+            assert "drain and delete the queue" in system.log("money")
+        finally:
+            system.stop()
+            system.engine.dispose()
