@@ -21,12 +21,14 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from models.contracts.envelope import DEFAULT_PRODUCER, Identity
+from models.domain.signature import SECRET_LENGTH_MIN
 from tasks.handles import Entry, Error, JobHandle, JobParked, Outcome, OutcomeTimeout
 from tasks.job_message import ABSENT, Absent, InvalidJob, JobMessage, JobSpec, job_message
 from tasks.job_methods import JobMethods
 from tasks.publishing import NotAccepted, Publisher
 from tasks.queues import BALANCE, LANES_MAX
 from tasks.results import RedisResults, ReplyQueue, Results
+from tasks.tls import Tls
 
 __all__ = [
     "ABSENT", "Absent", "BalanceClient", "Entry", "Error", "InvalidJob", "JobHandle", "JobParked", "JobSpec",
@@ -68,6 +70,9 @@ class BalanceClient(JobMethods):
     `timeout_s`: how long one answer of the broker may take; there are three attempts.
     `lanes`: the workers' BALANCE_LANES. Jobs of one account are then applied in the order of publishing, unless the job
     does not name its account by itself (a user by telegram_id, entries.reverse).
+    `secret`: this producer's, where BALANCE_PRODUCERS names who may publish; it signs every message.
+    `tls_ca`, `tls_cert`, `tls_key`: paths of PEM files for rediss:// and amqps://: whom to trust (None: whom the system
+    trusts), and what this side shows. Certificate and name of the other side are always verified.
 
     Connects with the first job. Threads may share one: they take turns to publish. After a fork each process has a
     connection of its own; handles belong to the process that published.
@@ -82,6 +87,10 @@ class BalanceClient(JobMethods):
         *,
         timeout_s: float = TIMEOUT_S,
         lanes: int = 0,
+        secret: str | None = None,
+        tls_ca: str | None = None,
+        tls_cert: str | None = None,
+        tls_key: str | None = None,
     ) -> None:
         over_amqp = _scheme(broker_url).startswith("amqp")
         if not over_amqp and _scheme(broker_url) not in ("redis", "rediss"):
@@ -92,8 +101,11 @@ class BalanceClient(JobMethods):
             raise ValueError("result_url can be rpc:// only when broker_url is RabbitMQ")
         if not 0 <= lanes <= LANES_MAX:
             raise ValueError(f"lanes is {lanes}; allowed is 0 to {LANES_MAX}")
+        if secret is not None and len(secret) < SECRET_LENGTH_MIN:
+            raise ValueError(f"secret has {len(secret)} characters; at least {SECRET_LENGTH_MIN} are needed")
         self._producer = _valid_producer(producer)
-        self._settings = (broker_url, result_url, queue, timeout_s, lanes)
+        self._secret = secret
+        self._settings = (broker_url, result_url, queue, timeout_s, lanes, Tls(tls_ca, tls_cert, tls_key))
         self._process = _Process(*self._settings)
 
     def submit(self, job: JobSpec, *, want_result: bool = True) -> JobHandle:
@@ -101,7 +113,7 @@ class BalanceClient(JobMethods):
 
         Returns when the broker has it. Raises InvalidJob or PublishFailed.
         """
-        [handle] = self._publish([job_message(job, self._producer, want_result)], chunk=1)
+        [handle] = self._publish([job_message(job, self._producer, want_result, self._secret)], chunk=1)
         return handle
 
     def submit_many(self, jobs: Iterable[JobSpec], *, chunk: int = 500, want_result: bool = True) -> list[JobHandle]:
@@ -120,7 +132,7 @@ class BalanceClient(JobMethods):
 
     def _message(self, index: int, job: JobSpec, want_result: bool) -> JobMessage:
         try:
-            return job_message(job, self._producer, want_result)
+            return job_message(job, self._producer, want_result, self._secret)
         except InvalidJob as error:
             raise InvalidJob(error.name, error.errors, error.sentences, index) from error
 
@@ -164,14 +176,14 @@ class BalanceClient(JobMethods):
 class _Process:
     """What belongs to one process: connections do not survive a fork, and a reply queue has one reader."""
 
-    def __init__(self, broker_url: str, result_url: str, queue: str, timeout_s: float, lanes: int) -> None:
+    def __init__(self, broker_url: str, result_url: str, queue: str, timeout_s: float, lanes: int, tls: Tls) -> None:
         self.pid = os.getpid()
         self.results: Results
         if result_url.startswith("rpc:"):
-            self.results = ReplyQueue(broker_url, timeout_s)
+            self.results = ReplyQueue(broker_url, timeout_s, tls)
         else:
-            self.results = RedisResults(result_url, timeout_s)
-        self.publisher = Publisher(broker_url, queue, self.results.reply_to, timeout_s, lanes)
+            self.results = RedisResults(result_url, timeout_s, tls)
+        self.publisher = Publisher(broker_url, queue, self.results.reply_to, timeout_s, lanes, tls)
 
 
 _INHERITED: Final[list[Any]] = []

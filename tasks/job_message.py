@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from time import time
 from typing import Any, Final
 from uuid import uuid4
 
@@ -16,8 +18,11 @@ from models.contracts.catalogue import CATALOGUE
 from models.contracts.envelope import Contract, violations
 from models.domain.accounts import AccountKey
 from models.domain.outcome import Refusal
+from models.domain.signature import SIGNATURE, SIGNED_AT, sign
 
 _VALUE_LENGTH_MAX: Final = 200  # characters of a wrong value that an error message repeats
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
+_EMBED: Final = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 JobSpec = Contract | tuple[str, Mapping[str, Any]]
 """What can be published: a contract's instance, or a job's name with its keyword arguments."""
@@ -62,14 +67,19 @@ class JobMessage:
     kwargs: Mapping[str, Any]  # JSON values; only the fields that were given
     want_result: bool
     account: str | None  # wallet:w_1; None when the publisher cannot know it
+    secret: str | None = field(default=None, repr=False)  # signs the message
 
-    def body(self) -> tuple[Any, ...]:
-        """The payload of Celery's protocol 2: [args, kwargs, embed]."""
-        return (), self.kwargs, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+    def body(self) -> bytes:
+        """The payload of Celery's protocol 2, [args, kwargs, embed], as JSON."""
+        return _JSON.encode(((), self.kwargs, _EMBED)).encode()
 
-    def headers(self) -> dict[str, Any]:
-        """The headers of Celery's protocol 2. The representations are for logs and monitors: no amounts in them."""
+    def headers(self, body: bytes) -> dict[str, Any]:
+        """The headers of Celery's protocol 2, with the signature of the body.
+
+        The representations are for logs and monitors: no amounts in them.
+        """
         return {
+            **self._signature(body),
             "lang": "py",
             "task": self.name,
             "id": self.task_id,
@@ -91,10 +101,23 @@ class JobMessage:
             "stamps": {},
         }
 
+    def _signature(self, body: bytes) -> dict[str, Any]:
+        if self.secret is None:
+            return {}
+        signed_at = int(time())
+        return {SIGNED_AT: signed_at, SIGNATURE: sign(self.secret, self.name, body, signed_at)}
 
-def job_message(job: JobSpec, producer: str, want_result: bool) -> JobMessage:
-    """The message for a job, by `producer` unless the job names another. Raises InvalidJob."""
+
+def job_message(job: JobSpec, producer: str, want_result: bool, secret: str | None = None) -> JobMessage:
+    """The message for a job, by `producer` unless the job names another. Raises InvalidJob.
+
+    With a secret the message is signed, which `producer` can do for itself alone.
+    """
     body = understood(job, producer)
+    if secret is not None and body.producer != producer:
+        rule = f"The secret is that of {producer}"
+        error = {"type": "foreign_producer", "loc": ["body", "producer"], "msg": rule, "input": body.producer}
+        raise InvalidJob(body.NAME, [error], [f"producer = {_shown(body.producer)}: {rule}"])
     target = getattr(body.to_command(), "target", None)
     return JobMessage(
         name=body.NAME,
@@ -104,6 +127,7 @@ def job_message(job: JobSpec, producer: str, want_result: bool) -> JobMessage:
         kwargs=body.model_dump(mode="json", exclude_unset=True),
         want_result=want_result,
         account=str(target) if isinstance(target, AccountKey) else None,
+        secret=secret,
     )
 
 

@@ -20,11 +20,13 @@ from kombu import Connection, Producer
 from tasks.job_message import JobMessage
 from tasks.queues import lane_queues, queue_arguments, queue_of, undropped
 from tasks.results import REPLY_EXPIRES_S, broker_connection, broker_errors, connect, reply_queue
+from tasks.tls import Tls, advice
 
 ATTEMPTS: Final = 3
 PAUSE_S: Final = 0.2  # before the second attempt; twice as long before each further one
 _PERSISTENT: Final = 2
 _NOT_FOUND: Final = 404
+_TLS: Final = Tls()
 
 
 class NotAccepted(Exception):
@@ -67,8 +69,10 @@ class Link(Protocol):
 class Publisher:
     """One process's way to the queue. Threads take turns."""
 
-    def __init__(self, broker_url: str, queue: str, reply_to: str, timeout_s: float, lanes: int = 0) -> None:
-        self._broker_url = broker_url
+    def __init__(
+        self, broker_url: str, queue: str, reply_to: str, timeout_s: float, lanes: int = 0, tls: Tls = _TLS
+    ) -> None:
+        self._broker_url, self._tls = broker_url, tls
         self._queue = queue
         self._lanes = lanes
         self._reply_to = reply_to
@@ -76,7 +80,7 @@ class Publisher:
         self._lock = Lock()
         self._link: Link | None = None
         self._closed = False
-        errors = broker_errors(broker_connection(broker_url, timeout_s))
+        errors = broker_errors(broker_connection(broker_url, timeout_s, tls))
         self._failures: tuple[type[Exception], ...] = (*errors, Refused)
 
     def publish(self, messages: Sequence[JobMessage]) -> None:
@@ -98,14 +102,14 @@ class Publisher:
                     # What an earlier attempt got through is there twice then: the key makes that one job.
                     self._drop()
                     if attempt == ATTEMPTS:
-                        raise NotAccepted(f"{type(error).__name__}: {error}") from error
+                        raise NotAccepted(advice(f"{type(error).__name__}: {error}")) from error
                     Event().wait(PAUSE_S * 2 ** (attempt - 1))
                 except BaseException:
                     self._drop()  # interrupted in the middle: what was confirmed on this link is no longer known
                     raise
 
     def _open(self) -> Link:
-        connection = broker_connection(self._broker_url, self._timeout_s)
+        connection = broker_connection(self._broker_url, self._timeout_s, self._tls)
         try:
             connect(connection)
             if urlsplit(self._broker_url).scheme.startswith("amqp"):
@@ -250,12 +254,14 @@ def _publish(producer: Producer, queue: str, message: JobMessage | RawMessage, r
             **options,
         )
         return
+    body = message.body()
     producer.publish(
-        message.body(),
+        body,
         exchange="",
         routing_key=queue,
-        serializer="json",
-        headers=message.headers(),
+        content_type="application/json",
+        content_encoding="utf-8",
+        headers=message.headers(body),
         delivery_mode=_PERSISTENT,
         correlation_id=message.task_id,
         reply_to=reply_to if message.want_result else "",

@@ -17,6 +17,8 @@ from kombu import Connection, Consumer, Exchange, Queue
 from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]  # newer than the stubs
 from kombu.message import Message
 
+from tasks.tls import Tls, is_tls
+
 _PAUSE_S: Final = 0.2  # between two attempts to reach a backend that is away
 _TURN_S: Final = 0.05  # how soon a thread sees that another one has read its reply
 REPLY_EXPIRES_S: Final = 24 * 3600  # a reply queue that nobody uses for so long goes away by itself
@@ -43,9 +45,10 @@ class RedisResults:
 
     reply_to = ""
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, timeout_s: float, tls: Tls) -> None:
         self._client: Any = redis.Redis.from_url(
             _for_redis_py(url),  # connects on first use
+            **(tls.redis_options() if is_tls(url) else {}),
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             socket_keepalive=True,
@@ -97,15 +100,15 @@ class RedisResults:
 class ReplyQueue:
     """Results that the worker sends to a queue of this process's own (Celery's rpc:// backend)."""
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, timeout_s: float, tls: Tls) -> None:
         self.reply_to = f"balance.replies.{uuid4().hex}"
         self._url = url
-        self._timeout_s = timeout_s
+        self._timeout_s, self._tls = timeout_s, tls
         self._lock = Lock()  # one thread reads, for all
         self._handles: WeakValueDictionary[str, object] = WeakValueDictionary()
         self._texts: WeakKeyDictionary[object, Text] = WeakKeyDictionary()
         self._connection: Connection | None = None
-        self._errors = broker_errors(broker_connection(url, timeout_s))
+        self._errors = broker_errors(broker_connection(url, timeout_s, tls))
         self._closed = False
 
     def expect(self, handle: object, task_id: str) -> None:
@@ -148,7 +151,7 @@ class ReplyQueue:
         return None
 
     def _consuming(self) -> Connection:
-        connection = broker_connection(self._url, self._timeout_s)
+        connection = broker_connection(self._url, self._timeout_s, self._tls)
         connect(connection)
         consumer = Consumer(connection.channel(), [reply_queue(self.reply_to)], no_ack=True, on_message=self._keep)
         consumer.consume()
@@ -182,7 +185,7 @@ def reply_queue(name: str) -> Queue:
     return Queue(name, Exchange(""), routing_key=name, durable=True, auto_delete=False, expires=REPLY_EXPIRES_S)
 
 
-def broker_connection(url: str, timeout_s: float) -> Connection:
+def broker_connection(url: str, timeout_s: float, tls: Tls) -> Connection:
     """A connection, not opened yet, on which nothing waits longer than the timeout."""
     options: dict[str, Any]
     if urlsplit(url).scheme.startswith("amqp"):
@@ -194,7 +197,7 @@ def broker_connection(url: str, timeout_s: float) -> Connection:
             "socket_keepalive": True,
             "health_check_interval": 10,
         }
-    return Connection(url, connect_timeout=timeout_s, transport_options=options)
+    return Connection(url, ssl=tls.options(url), connect_timeout=timeout_s, transport_options=options)
 
 
 def connect(connection: Connection) -> None:

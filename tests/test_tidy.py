@@ -31,6 +31,7 @@ ENVIRONMENT_HOMES = {
 }
 CLOCK_HOMES = {
     "worker/clock.py",  # everybody else is told what time it is
+    "tasks/job_message.py",  # a producer, who knows no worker, says when it signed
 }
 SECONDS_ARE_FLOATS = {"models/domain/retry.py"}  # waiting times, not money
 

@@ -10,6 +10,7 @@ from kombu import Exchange
 from models.contracts.catalogue import CATALOGUE
 from tasks.queues import queue_arguments
 from worker.consumer import LaneStep
+from worker.intake import bound_decompression
 from worker.job_queue import JobQueue
 from worker.lane import MoneyTask
 from worker.logs import configure_logging
@@ -26,6 +27,7 @@ def configuration() -> dict[str, Any]:
     """Celery's configuration from our settings. docs/decisions says why for what is not obvious."""
     settings = RUNTIME.settings
     use_transport(settings.redis_transport)
+    bound_decompression(settings.max_message_bytes)
     lanes = settings.lane_queues
     queues = [
         JobQueue(
@@ -36,6 +38,8 @@ def configuration() -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "broker_url": settings.broker_url,
+        "broker_use_ssl": settings.tls.options(settings.broker_url),
+        "redis_backend_use_ssl": settings.tls.options(settings.result_backend),
         "broker_transport_options": _transport_options(settings),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,  # a worker waits for its broker for as long as it takes

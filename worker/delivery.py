@@ -17,11 +17,14 @@ from models.contracts.message import Malformed, parse
 from models.domain.commands import Job
 from models.store.dead_letters import DeadLetter
 from worker.clock import now
+from worker.intake import too_deep
 from worker.letters import letter_of
+from worker.runtime import RUNTIME
 from worker.serialization import loads
 
-# What Celery would hold in memory, destroy or kill a job for: checked here, and then out of its hands.
-_NOT_CELERYS: Final[dict[str, Any]] = {"eta": None, "expires": None, "timelimit": None}
+# What Celery would hold in memory, destroy or kill a job for: checked here, and then out of its hands. And the name
+# that it would show and count a job by, which may be anything.
+_NOT_CELERYS: Final[dict[str, Any]] = {"eta": None, "expires": None, "timelimit": None, "shadow": None}
 
 _NOTHING: Final[Any] = [[], {}, {}]
 _ANY_JOB: Final = next(iter(CATALOGUE))  # whose settings a message of no known job is handled by
@@ -58,6 +61,7 @@ def understand(message: Any, app: Any, consumer: Any) -> Delivery:
     job: Job | Malformed
     try:
         name, headers, content = _decode(message)
+        RUNTIME.intake.admit(name, _headers(message), content[1], message.body)
         _check(headers, content)
         job = parse(name, content[1])
     except Malformed as error:
@@ -83,10 +87,15 @@ def _decode(message: Any) -> tuple[str, dict[str, Any], Any]:
         raise Malformed("undecodable", f"the body could not be unpacked: {message.errors[0][1]}")
     if message.content_type != "application/json":
         raise Malformed("undecodable", f"content type is {message.content_type}; only application/json is read")
+    intake = RUNTIME.intake
+    intake.check_size(message.body)
     try:
         content = loads(message.body)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise Malformed("undecodable", f"the body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise too_deep() from error
+    intake.check_depth(message.body, content)
     headers = _headers(message)
     if isinstance(content, dict) and "task" in content:  # the protocol of Celery 3
         content, headers, _, _ = proto1_to_proto2(message, content)
@@ -108,6 +117,9 @@ def _check(headers: dict[str, Any], content: Any) -> None:
         raise Malformed("eta", "money jobs are applied when they arrive; publish without eta and countdown")
     if not isinstance(headers.get("id"), str):
         raise Malformed("no_id", "the message has no task id in its headers")
+    embed = content[2] or {}
+    if not all(_is_links(embed.get(name)) for name in ("callbacks", "chain")):
+        raise Malformed("bad_links", "callbacks and chain must be lists of tasks, or null")
     if headers["id"] in revoked_ids:
         raise Malformed("revoked", "the job was revoked before it was applied")
     expires = headers.get("expires")
@@ -117,3 +129,10 @@ def _check(headers: dict[str, Any], content: Any) -> None:
         raise Malformed("expired", f"expires is {expires!r}, which is not a time") from error
     if late:
         raise Malformed("expired", f"the message expired at {expires}, before it was applied")
+
+
+def _is_links(value: Any) -> bool:
+    """What cannot be followed up would never be acknowledged."""
+    return not value or (
+        isinstance(value, list) and all(isinstance(each, dict) and isinstance(each.get("task"), str) for each in value)
+    )

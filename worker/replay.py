@@ -30,7 +30,7 @@ class Replay:
         self._door = settings.queue
         self._queues = {settings.queue, *settings.lane_queues}
         self._publisher = Publisher(
-            settings.broker_url, settings.queue, "", settings.broker_socket_timeout_s, settings.lanes
+            settings.broker_url, settings.queue, "", settings.broker_socket_timeout_s, settings.lanes, settings.tls
         )
 
     def __enter__(self) -> Self:

@@ -14,6 +14,7 @@ from models.domain.decision import Limits
 from models.domain.retry import RetryPolicy
 from tasks.settling import Interrupted, Settler
 from worker.database import engine_for
+from worker.intake import Intake
 from worker.settings import Settings, load_settings
 
 _SLICE_S: Final = 0.2  # how soon a waiting worker notices that it was told to stop
@@ -29,6 +30,10 @@ class Runtime:
     @cached_property
     def engine(self) -> Engine:
         return engine_for(self.settings)
+
+    @cached_property
+    def intake(self) -> Intake:
+        return Intake.of(self.settings)
 
     @cached_property
     def settler(self) -> Settler:

@@ -1,5 +1,6 @@
 """The kinds of values that settings take: each checked, each with what is allowed in words."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -46,6 +47,23 @@ def _credentials(value: SecretStr) -> SecretStr:
     return value
 
 
+def _producers(value: SecretStr) -> SecretStr:
+    from worker.producers import producers_in  # knows all jobs, which most commands need not load
+
+    producers_in(value.get_secret_value())
+    return value
+
+
+def _pem_file(path: str) -> str:
+    try:
+        text = Path(path).read_text(encoding="ascii", errors="replace")
+    except OSError as error:
+        raise ValueError from error
+    if "-----BEGIN " not in text:
+        raise ValueError
+    return path
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -53,6 +71,8 @@ def _lower(value: object) -> object:
 BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
 ResultUrl = Annotated[str, AfterValidator(_result_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+ProducersText = Annotated[SecretStr, AfterValidator(_producers)]
+PemFile = Annotated[str, AfterValidator(_pem_file)]
 Credentials = Annotated[SecretStr, AfterValidator(_credentials)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 
@@ -61,3 +81,8 @@ RESULTS: JsonDict = {"allowed": "a redis:// or rediss:// URL with a host, or rpc
 DATABASES: JsonDict = {"allowed": "a postgresql:// URL with a database name"}
 NAME = r"^[A-Za-z0-9._-]{1,100}$"
 NAMES: JsonDict = {"allowed": "1 to 100 letters, digits, dots, hyphens and underscores"}
+PEM_FILES: JsonDict = {"allowed": "the path of a readable PEM file"}
+PRODUCERS: JsonDict = {
+    "allowed": 'a JSON object like {"billing": {"secrets": ["…"], "jobs": ["wallets.top_up"]}}, or the path of a file '
+    "with one"
+}

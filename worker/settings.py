@@ -1,24 +1,20 @@
 """All settings. The environment is read here and nowhere else, when `load_settings` is called and not at import."""
 
-import difflib
 import os
-import re
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic.config import JsonDict
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tasks.queues import LANES_MAX, lane_queues
+from tasks.tls import Tls, is_tls
 from worker import setting_types as types
-from worker.setting_types import BrokerUrl, Credentials, DatabaseUrl, LogLevel, ResultUrl
-from worker.urls import mask_url
+from worker.setting_texts import PREFIX, misspelt, sentences
+from worker.setting_types import BrokerUrl, Credentials, DatabaseUrl, LogLevel, PemFile, ProducersText, ResultUrl
 
-PREFIX = "BALANCE_"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -57,6 +53,22 @@ class Settings(BaseSettings):
         json_schema_extra=types.RESULTS,
         description="Where results go that a producer asked for. Unset: the broker when it is Redis, rpc:// when it is "
         "RabbitMQ. Results are a convenience: the outcome is in the database.",
+    )
+    broker_tls_ca: PemFile | None = Field(
+        None,
+        json_schema_extra=types.PEM_FILES,
+        description="Whom to trust with rediss:// and amqps://: certificates of authorities, in PEM form. Unset: those "
+        "that the system trusts.",
+    )
+    broker_tls_cert: PemFile | None = Field(
+        None,
+        json_schema_extra=types.PEM_FILES,
+        description="The certificate that this side shows to the broker, where it asks for one.",
+    )
+    broker_tls_key: PemFile | None = Field(
+        None,
+        json_schema_extra=types.PEM_FILES,
+        description="The private key of BALANCE_BROKER_TLS_CERT, when it is not in the same file.",
     )
     result_expires_s: int = Field(86_400, ge=1, le=30 * 86_400, description="How long a result can be fetched.")
     queue: str = Field(
@@ -129,6 +141,27 @@ class Settings(BaseSettings):
         description="Redis: how jobs are taken. atomic: none is lost when a worker dies; stock: kombu's own transport, "
         "which loses one now and then.",
     )
+    max_message_bytes: int = Field(
+        1_048_576,
+        ge=16_384,
+        le=134_217_728,
+        json_schema_extra=_unit("bytes"),
+        description="The largest body of a message; a larger one is parked unread. The largest job there can be has "
+        "about 700,000.",
+    )
+    producers: ProducersText | None = Field(
+        None,
+        json_schema_extra=types.PRODUCERS,
+        description="Who may publish which jobs, with the secrets that sign them (docs/security.md). Unset: whoever "
+        "reaches the broker may publish all jobs, under any name.",
+    )
+    signature_max_age_s: float = Field(
+        0,
+        ge=0,
+        le=366 * 86_400,
+        description="The age at which a signature is no longer accepted. 0: never; jobs may wait out an outage, and "
+        "their keys make a repetition harmless.",
+    )
     max_amount_kopeks: int = Field(
         100_000_000, ge=1, le=10**15, description="The largest amount of one users.update_balance, in either direction."
     )
@@ -197,6 +230,17 @@ class Settings(BaseSettings):
             "BALANCE_RESULT_URL can be rpc:// only when BALANCE_BROKER_URL is RabbitMQ": (
                 self.result_url != "rpc://" or self.broker_kind == "rabbitmq"
             ),
+            "BALANCE_BROKER_TLS_CA, _CERT and _KEY need a rediss:// or amqps:// URL as BALANCE_BROKER_URL": (
+                not (self.broker_tls_ca or self.broker_tls_cert or self.broker_tls_key)
+                or is_tls(self.broker_url)
+                or is_tls(self.result_backend)
+            ),
+            "BALANCE_BROKER_TLS_KEY needs BALANCE_BROKER_TLS_CERT": (
+                self.broker_tls_key is None or self.broker_tls_cert is not None
+            ),
+            "BALANCE_SIGNATURE_MAX_AGE_S needs BALANCE_PRODUCERS": (
+                not self.signature_max_age_s or self.producers is not None
+            ),
             # Whoever reaches Flower can stop workers.
             "BALANCE_FLOWER_BASIC_AUTH must be set when BALANCE_FLOWER_ADDRESS is not this machine's loopback": (
                 self.flower_basic_auth is not None or self.flower_address in _LOOPBACK
@@ -205,6 +249,11 @@ class Settings(BaseSettings):
         if broken := [rule for rule, holds in rules.items() if not holds]:
             raise ValueError("\n".join(broken))
         return self
+
+    @property
+    def tls(self) -> Tls:
+        """What the broker's connections trust and show, where they are encrypted."""
+        return Tls(self.broker_tls_ca, self.broker_tls_cert, self.broker_tls_key)
 
     @property
     def lane_queues(self) -> list[str]:
@@ -227,12 +276,12 @@ class Settings(BaseSettings):
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
     """Read the environment, once. Raises SettingsError when a value is wrong or a variable's name is misspelt."""
-    if typos := _misspelt(os.environ):
+    if typos := misspelt(os.environ, Settings.model_fields):
         raise SettingsError("\n".join(typos))
     try:
         return Settings()
     except ValidationError as error:
-        raise SettingsError("\n".join(_sentences(error))) from None
+        raise SettingsError("\n".join(sentences(error, Settings.model_fields))) from None
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
@@ -244,50 +293,3 @@ def child_environment(settings: Settings) -> dict[str, str]:
 def plain(value: object) -> str:
     """A setting's value as text for the environment, secrets included."""
     return value.get_secret_value() if isinstance(value, SecretStr) else "" if value is None else str(value)
-
-
-def allowed(field: FieldInfo) -> str:
-    """What may be put into a setting, in words."""
-    extra = field.json_schema_extra
-    if isinstance(extra, dict) and "allowed" in extra:
-        return str(extra["allowed"])
-    choices = getattr(field.annotation, "__args__", ())
-    if choices:
-        return f"one of {', '.join(map(str, choices))}"
-    limits = {key: getattr(rule, key) for rule in field.metadata for key in ("gt", "ge", "le") if hasattr(rule, key)}
-    kind = "a whole number" if field.annotation is int else "a number"
-    low = f"above {limits['gt']:g}" if "gt" in limits else f"from {limits['ge']}"
-    return f"{kind} {low} to {limits['le']}"
-
-
-def _sentences(error: ValidationError) -> list[str]:
-    sentences = []
-    for problem in error.errors(include_url=False):
-        if not problem["loc"]:
-            sentences += [f"{rule}." for rule in str(problem["ctx"]["error"]).splitlines()]
-            continue
-        name = str(problem["loc"][0])
-        value = _masked(name, str(problem["input"]))
-        sentences.append(f"{PREFIX}{name.upper()} is {value!r}; allowed is {allowed(Settings.model_fields[name])}.")
-    return sentences
-
-
-def _masked(name: str, value: str) -> str:
-    """A wrong value without secrets; what should have been a URL may hold a password in any shape."""
-    if name == "flower_basic_auth":
-        return "***"
-    if name.endswith("_url") and "://" not in value:
-        return re.sub(r".*@", "***@", value, flags=re.DOTALL)
-    return mask_url(value)
-
-
-def _misspelt(environment: Mapping[str, str]) -> list[str]:
-    """A misspelt name would silently leave the default in force. Names that resemble none are others' business."""
-    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
-    sentences = []
-    for variable in sorted(environment):
-        name = variable.upper()
-        if name.startswith(PREFIX) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
-            sentences += [f"{variable} is no setting; did you mean {candidate}?" for candidate in near]
-    return sentences

@@ -6,7 +6,8 @@ from typing import Literal
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from worker.settings import PREFIX, Settings, allowed, plain
+from worker.setting_texts import PREFIX, allowed
+from worker.settings import Settings, plain
 from worker.urls import mask_url
 
 _UNITS = {"_ms": "ms", "_s": "s", "_days": "days", "_kopeks": "kopeks"}

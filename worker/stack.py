@@ -138,8 +138,8 @@ class Stack:
         alone = ["--without-mingle", "--without-gossip", "--task-events", f"--loglevel={self.settings.log_level}"]
         argv = ["worker", f"--queues={queues}", f"--hostname={name}@%h", *pool, *alone]
         node = host_format(f"{name}@%h")
-        broker_url = self.settings.broker_url
-        return self._child(name, argv, describe, lambda: _pings(broker_url, node), stop_timeout_s=_WARM_SHUTDOWN_S)
+        settings = self.settings
+        return self._child(name, argv, describe, lambda: _pings(settings, node), stop_timeout_s=_WARM_SHUTDOWN_S)
 
     def _child(
         self,
@@ -251,9 +251,10 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _pings(broker_url: str, node: str) -> bool:
+def _pings(settings: Settings, node: str) -> bool:
     """Whether the worker itself answers over the broker."""
-    app = Celery(broker=broker_url, set_as_current=False)
+    app = Celery(broker=settings.broker_url, set_as_current=False)
+    app.conf.broker_use_ssl = settings.tls.options(settings.broker_url)
     app.conf.broker_connection_timeout = _PING_TIMEOUT_S
     try:
         with app.connection_for_write() as connection:

@@ -15,6 +15,7 @@ from models.contracts.users import UserBody
 from models.contracts.wallets import WalletBody
 from models.domain.events import EventType
 from models.domain.outcome import Code
+from models.domain.signature import CONTRACT_VERSION, SIGNATURE, SIGNED_AT, VERSION
 
 Schema = dict[str, Any]
 
@@ -116,10 +117,22 @@ def _celery() -> dict[str, Schema]:
         "origin": {**text, "description": "Who published, for logs"},
         "ignore_result": {"type": "boolean", "description": "true: the worker keeps no result for this message"},
     }
+    signing = {
+        CONTRACT_VERSION: {
+            "enum": [VERSION, str(VERSION)],
+            "description": "The version of this document; may be left out",
+        },
+        SIGNATURE: {
+            "type": "string",
+            "pattern": "^[0-9a-f]{64}$",
+            "description": "HMAC-SHA256 of job and body, where the workers know their producers: docs/security.md",
+        },
+        SIGNED_AT: {"type": "integer", "description": "Seconds since 1970, part of what is signed"},
+    }
     state = {"enum": ["SUCCESS", "FAILURE"], "description": "FAILURE: parked as a dead letter, nothing was applied"}
     return {
         "CeleryHeaders": _object(
-            {**required, **usual}, tuple(required), description="Headers of Celery's message protocol 2"
+            {**required, **usual, **signing}, tuple(required), description="Headers of Celery's message protocol 2"
         ),
         "CeleryEmbed": {
             "type": ["object", "null"],

@@ -83,8 +83,8 @@ def violations(error: ValidationError) -> list[dict[str, Any]]:
     return [
         {
             "type": item["type"],
-            "loc": ["body", *(part for part in item["loc"] if isinstance(part, (str, int)))],
-            "msg": item["msg"],
+            "loc": ["body", *(_short(part) for part in item["loc"] if isinstance(part, (str, int)))],
+            "msg": storable_text(item["msg"]),
             "input": _short(item["input"]),
         }
         for item in error.errors(include_url=False, include_context=False)

@@ -4,6 +4,7 @@ Soundness is checked here by the rules of AsyncAPI 3.0 that this document can br
 `npx @asyncapi/cli validate asyncapi.yaml`.
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -172,12 +173,8 @@ def test_example_messages_are_valid(name: str) -> None:
 def test_the_message_of_the_client_is_valid(name: str, example: dict[str, Any]) -> None:
     sent: JobMessage = job_message((name, example), "billing", want_result=True)
     message = DOCUMENT["channels"]["balance"]["messages"][name]
-    validator(message["payload"]).validate(list(map(jsonable, sent.body())))
-    validator(message["headers"]).validate(sent.headers())
-
-
-def jsonable(part: Any) -> Any:
-    return list(part) if isinstance(part, tuple) else part
+    validator(message["payload"]).validate(json.loads(sent.body()))
+    validator(message["headers"]).validate(sent.headers(sent.body()))
 
 
 @pytest.mark.parametrize(

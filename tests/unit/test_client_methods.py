@@ -144,7 +144,7 @@ def test_none_clears_and_absent_leaves() -> None:
 
 
 def test_representation_shows_the_key_and_no_amount() -> None:
-    headers = job_message(("wallets.top_up", TOP_UP), "billing", want_result=True).headers()
+    headers = job_message(("wallets.top_up", TOP_UP), "billing", want_result=True).headers(b"")
     assert headers["kwargsrepr"] == "wallets.top_up key=k1"
     assert "12.5" not in json.dumps(headers)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from worker.settings import PREFIX, Settings, SettingsError, child_environment, load_settings
+from worker.setting_texts import PREFIX
+from worker.settings import Settings, SettingsError, child_environment, load_settings
 from worker.settings_table import effective, settings_markdown
 from worker.urls import SecretUrl, mask_url
 

@@ -16,6 +16,7 @@ from worker.cli.waiting import Waiting
 if TYPE_CHECKING:
     from models.contracts.envelope import Contract
     from tasks.handles import JobHandle, Outcome
+    from worker.settings import Settings
 
 _EXAMPLES = """\
 \b
@@ -118,6 +119,10 @@ def _publish(name: str, body: dict[str, Any], producer: str | None, wait_s: floa
             settings.result_backend,
             settings.queue,
             lanes=settings.lanes,
+            secret=_secret(settings, producer or DEFAULT_PRODUCER),
+            tls_ca=settings.broker_tls_ca,
+            tls_cert=settings.broker_tls_cert,
+            tls_key=settings.broker_tls_key,
         )
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--producer") from error
@@ -148,6 +153,20 @@ def _publish(name: str, body: dict[str, Any], producer: str | None, wait_s: floa
             ) from error
         except JobParked as error:
             raise Stop(f"{error}; `balance-worker dead-letters list` shows it", NO) from error
+
+
+def _secret(settings: Settings, producer: str) -> str | None:
+    if settings.producers is None:
+        return None
+    from worker.producers import producers_in
+
+    known = producers_in(settings.producers.get_secret_value()).by_name
+    if producer not in known:
+        raise Stop(
+            f"BALANCE_PRODUCERS names no producer {producer!r}, so its jobs would be parked; there are "
+            f"{', '.join(known)}: choose one with --producer"
+        )
+    return known[producer].secrets[0]
 
 
 def _tell(name: str, outcome: Outcome) -> None:

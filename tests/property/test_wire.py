@@ -1,0 +1,106 @@
+"""Whatever arrives is answered or parked, and acknowledged: through the lane itself, on a real database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from celery import Celery, Signature
+from celery.events.dispatcher import EventDispatcher
+from hypothesis import HealthCheck, given, settings
+from kombu.utils.json import dumps
+from sqlalchemy import Engine, text
+
+from tests.builders import reset
+from tests.emptied import emptied, shared_engine
+from tests.property.wire import message_of, messages
+from worker.app import app
+from worker.lane import Lane
+from worker.runtime import RUNTIME, Runtime
+from worker.transport import use_transport
+
+__all__ = ["emptied", "shared_engine"]
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
+
+
+class _Broker:
+    """A channel that counts what is acknowledged."""
+
+    no_ack_consumers = None
+
+    def __init__(self) -> None:
+        self.acknowledged = 0
+
+    def basic_ack(self, tag: str, multiple: bool = False) -> None:
+        self.acknowledged += 1
+
+
+class _Events(EventDispatcher):
+    """Events as Flower gets them, less the network: what cannot be written raises here."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def send(self, type: str, *_: Any, **fields: Any) -> None:
+        self.sent.append(dumps({"type": type, **fields}))
+
+    enabled = True
+
+
+class _Backend:
+    """Results as Celery writes them, less the network."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def mark_as_done(self, task_id: str, result: Any, **_: Any) -> None:
+        self.told.append(json.dumps([task_id, result], default=str))
+
+    def mark_as_failure(self, task_id: str, error: Exception, **_: Any) -> None:
+        self.told.append(json.dumps([task_id, str(error)]))
+
+
+@pytest.fixture
+def new_lane(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Lane]]:
+    for name in Runtime.__dict__:
+        monkeypatch.delitem(vars(RUNTIME), name, raising=False)
+    monkeypatch.setitem(vars(RUNTIME), "engine", engine)
+    monkeypatch.setattr(Signature, "apply_async", lambda *_, **__: None)  # what is linked goes nowhere
+    events = _Events()
+    consumer = SimpleNamespace(
+        hostname="fuzz@host", event_dispatcher=events, connection_errors=(),
+        hub=SimpleNamespace(call_soon=lambda _: None), timer=None,
+        connection=SimpleNamespace(transport=SimpleNamespace(driver_type="redis")),
+    )  # fmt: skip
+    monkeypatch.setattr(Celery, "backend", _Backend())
+    yield lambda: Lane(app, consumer)
+    for name in ("settler", "settings", "intake"):
+        vars(RUNTIME).pop(name, None)
+    use_transport("stock")  # the app's configuration chose another for this process
+
+
+def test_every_message_is_answered_or_parked_and_acknowledged(new_lane: Callable[[], Lane], engine: Engine) -> None:
+    @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+    @given(messages())
+    def each(parts: dict[str, Any]) -> None:
+        reset(engine)
+        lane, broker = new_lane(), _Broker()
+        message = message_of(parts, broker)
+        lane.on_message(message)
+        lane.flush()
+        assert broker.acknowledged == 1
+        with engine.connect() as connection:
+            jobs = connection.execute(text("select count(*) from jobs")).scalar_one()
+            letters = list(connection.execute(text("select body from dead_letters")).scalars())
+        assert jobs + len(letters) == 1
+        raw = message.body
+        assert letters in ([], [raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw])
+
+    each()
