@@ -21,7 +21,7 @@ from models.domain.outcome import Refusal
 from models.domain.signature import SIGNATURE, SIGNED_AT, sign
 
 _VALUE_LENGTH_MAX: Final = 200  # characters of a wrong value that an error message repeats
-_JSON: Final = json.JSONEncoder(separators=(",", ":"))
+_JSON: Final = json.JSONEncoder()
 _EMBED: Final = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 JobSpec = Contract | tuple[str, Mapping[str, Any]]
