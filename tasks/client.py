@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
@@ -127,8 +128,18 @@ class BalanceClient(JobMethods):
         return self._publish([self._message(index, job, want_result) for index, job in enumerate(jobs)], chunk)
 
     def publish(self, messages: Sequence[JobMessage]) -> None:
-        """Publishes messages that were made before, in their order: what an outbox kept. Raises PublishFailed."""
-        self._publish(messages, chunk=CHUNK_MAX)
+        """Publishes messages that were made before, in their order: what an outbox kept. Raises PublishFailed.
+
+        They are signed now; ValueError when the client has a secret and one of them is another producer's.
+        """
+        self._publish([self._signed(message) for message in messages], chunk=CHUNK_MAX)
+
+    def _signed(self, message: JobMessage) -> JobMessage:
+        if self._secret is None:
+            return message
+        if (producer := message.kwargs.get("producer", DEFAULT_PRODUCER)) != self._producer:
+            raise ValueError(f"{message.name} is by {producer!r}; the client's secret is that of {self._producer!r}")
+        return replace(message, secret=self._secret)
 
     def _message(self, index: int, job: JobSpec, want_result: bool) -> JobMessage:
         try:

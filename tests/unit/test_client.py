@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.envelope import Contract
+from models.domain.signature import sign
 from tasks import client as client_module
 from tasks.client import BalanceClient, InvalidJob, PublishFailed
 from tasks.handles import outcome_of
@@ -206,3 +207,25 @@ def test_every_contract_forbids_unknown_fields() -> None:
     for contract in CATALOGUE.values():
         with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
             TypeAdapter[Contract](contract).validate_python({"idempotency_keys": "k"})
+
+
+def test_a_secret_signs_what_its_producer_publishes_and_nothing_else() -> None:
+    secret = "s" * 32
+    job = ("users.upsert", {"idempotency_key": "k", "user_id": 1})
+    message = job_message(job, "billing", want_result=False, secret=secret)
+    body = message.body()
+    headers = message.headers(body)
+    assert headers["balance_signature"] == sign(secret, "users.upsert", body, headers["balance_signed_at"])
+    assert secret not in repr(message)
+    assert "balance_signature" not in job_message(job, "billing", want_result=False).headers(body)
+    with pytest.raises(InvalidJob, match=r"producer = 'other' \(str\): The secret is that of billing"):
+        job_message((job[0], {**job[1], "producer": "other"}), "billing", want_result=False, secret=secret)
+    with BalanceClient("redis://127.0.0.1:1/0", "billing", secret=secret) as client:
+        kept = job_message(job, "shop", want_result=False)
+        with pytest.raises(ValueError, match="is by 'shop'; the client's secret is that of 'billing'"):
+            client.publish([kept])
+
+
+def test_a_secret_that_could_be_guessed_is_refused() -> None:
+    with pytest.raises(ValueError, match="secret has 6 characters; at least 32 are needed"):
+        BalanceClient("redis://127.0.0.1:1/0", secret="secret")
