@@ -51,14 +51,14 @@ class MoneyConsumer(Consumer):
             name = headers.get("task")
             task = self.app.tasks.get(name) if isinstance(name, str) else None
             if task is None or isinstance(task, MoneyTask):
-                return self._lane.on_message(message)
+                return self._take(message)
             return scheduled(message)
 
         return on_message
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """A body that could not even be unpacked (compression, encoding) is parked like the rest."""
-        self._lane.on_message(message)
+        self._take(message)
 
     def add_task_queue(self, queue: Any, *args: Any, **kwargs: Any) -> Any:
         """Told by remote control."""
@@ -79,19 +79,23 @@ class MoneyConsumer(Consumer):
             self.money_lane.drop(channel)
 
     def close_lane(self) -> None:
-        lane, self.money_lane = self.money_lane, None
-        if lane is not None:
-            lane.close(warm=stopping() and not state.should_terminate)
-            self.leases.stop(release=stopping())
+        lane = self.money_lane
+        if lane is None:
+            return
+        try:
+            lane.close(warm=stopping() and not state.should_terminate)  # which may read more from the connection
+        finally:
+            self.money_lane = None
+        self.leases.stop(release=stopping())
 
     def _is_leased(self, queue: str) -> bool:
         settings = RUNTIME.settings
         return settings.broker_kind == "redis" and queue in settings.lane_queues
 
-    @property
-    def _lane(self) -> Lane:
-        assert self.money_lane is not None, "messages come only while the consumer runs"
-        return self.money_lane
+    def _take(self, message: Any) -> None:
+        # While the worker stops RabbitMQ still sends: what comes after the lane is closed goes back unacknowledged.
+        if self.money_lane is not None:
+            self.money_lane.on_message(message)
 
 
 class LaneStep(bootsteps.StartStopStep):
