@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -30,7 +30,7 @@ from models.store.dead_letters import DeadLetter
 from tasks.outcome import Outcome
 from tasks.settling import Failed, Steps
 from worker.answers import Answer, Parked, Results
-from worker.delivery import Delivery, understand
+from worker.delivery import Delivery, MoneyRequest, understand
 from worker.followups import follow_up
 from worker.parking import park
 from worker.runtime import RUNTIME
@@ -131,8 +131,7 @@ class Lane:
 
     def _settle(self, batch: Sequence[Delivery]) -> Steps[None]:
         began = monotonic()
-        for delivery in batch:
-            delivery.request.on_accepted(os.getpid(), began)  # type: ignore[arg-type]  # the stubs want a str
+        _accept([delivery.request for delivery in batch])
         jobs = [delivery.job for delivery in batch if isinstance(delivery.job, Job)]
         settled = iter((yield from RUNTIME.settler.settling(jobs)))
         found = [_outcome_or_letter(delivery, settled) for delivery in batch]
@@ -149,7 +148,7 @@ class Lane:
         """Tells whoever asked, then Flower, and acknowledges. Whatever fails here, redelivery is answered alike."""
         self._results.store(answers)
         for delivery, (request, answer) in zip(batch, answers, strict=True):
-            state.task_ready(request, successful=isinstance(answer, Outcome))
+            state.task_ready(request)  # not `successful`: Celery's memory of those serves its own deduplication
             _tell(request, answer, runtime_s)
             if isinstance(answer, Outcome):
                 try:
@@ -159,6 +158,17 @@ class Lane:
                     continue
             delivery.message.ack_log_error(_LOG, self._consumer.connection_errors)
         _log(answers, runtime_s)
+
+
+def _accept(requests: Sequence[MoneyRequest]) -> None:
+    """What `Request.on_accepted` does, for a batch: the worker's books are brought up to date once."""
+    pid, at = os.getpid(), time()
+    for request in requests:
+        request.worker_pid, request.time_start = pid, at  # type: ignore[assignment]  # the stubs want a str
+        state.active_requests.add(request)
+        request.send_event("task-started")
+    state.total_count.update(request.name for request in requests)  # type: ignore[misc]  # a Counter, not a dict
+    state.all_total_count[0] += len(requests)
 
 
 def _outcome_or_letter(delivery: Delivery, settled: Iterator[Outcome | Failed]) -> Outcome | DeadLetter:

@@ -8,12 +8,15 @@ from typing import Any, Final
 
 import msgspec
 from kombu.serialization import register
-from kombu.utils.json import object_hook
+from kombu.utils import json as kombu_json
 
 EXACT_JSON: Final = "exact-json"
 """The name of the result serializer; on the wire it is application/json, for clients in any language."""
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+_DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
+_ENVELOPES: Final = msgspec.json.Decoder()
+_TYPE_MARK: Final = b'"__type__"'  # how kombu's own JSON marks a value that JSON has no type for
 
 
 def loads(body: bytes | str) -> Any:
@@ -22,7 +25,23 @@ def loads(body: bytes | str) -> Any:
     Values that kombu's own JSON marks with a type (a decimal or a time that Python sent) are understood as well.
     Raises ValueError when it is not JSON.
     """
-    return json.loads(body, parse_float=Decimal, parse_constant=Decimal, object_hook=object_hook)
+    raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+    if _TYPE_MARK not in raw:
+        try:
+            return _DECODER.decode(raw)
+        except msgspec.DecodeError:
+            pass  # NaN, a lone surrogate, UTF-16: json reads more than JSON, and validation says what is wrong with it
+    return json.loads(body, parse_float=Decimal, parse_constant=Decimal, object_hook=kombu_json.object_hook)
+
+
+def loads_envelope(raw: bytes) -> Any:
+    """What kombu's Redis transport writes around a body, as it reads it, several times as fast."""
+    if _TYPE_MARK not in raw:
+        try:
+            return _ENVELOPES.decode(raw)
+        except msgspec.DecodeError:
+            pass  # as above
+    return kombu_json.loads(raw)
 
 
 def dumps(value: Any) -> str:

@@ -17,12 +17,12 @@ from typing import Any, Final, Literal, NamedTuple
 import structlog
 from kombu import transport as kombu_transports
 from kombu.transport import redis
-from kombu.utils.encoding import bytes_to_str
-from kombu.utils.json import dumps, loads
+from kombu.utils.json import dumps
 from kombu.utils.scheduling import priority_cycle
 from redis.exceptions import NoScriptError
 
 from worker import transport_qos
+from worker.serialization import loads_envelope
 from worker.transport_garbage import Garbage
 from worker.transport_poller import Peek, Poller, peek_kind
 from worker.transport_scripts import TAKE
@@ -217,7 +217,7 @@ class Channel(_stock.Channel):  # type: ignore[misc]  # Any, see _stock
     def _message(self, taken: Taken) -> Any:
         """The message as kombu presents it, or None for garbage, which is put aside."""
         try:
-            payload = loads(bytes_to_str(taken.raw))
+            payload = loads_envelope(taken.raw)
             properties = payload["properties"]
             if not isinstance(properties["delivery_info"], dict) or not isinstance(payload.get("headers", {}), dict):
                 raise TypeError("headers and delivery_info must be objects")

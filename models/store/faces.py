@@ -57,7 +57,7 @@ def _load(connection: Connection, table: Any, face: type[Face], ids: list[int]) 
     enums = [(names.index(name), enum) for name, enum in _ENUMS[face].items()]
     query = select(table.account_id, *(table.__table__.c[name] for name in names)).where(table.account_id == _any(ids))
     found: dict[int, Face] = {}
-    for account_id, *values in connection.execute(query):
+    for account_id, *values in connection.execute(query).all():
         for number, enum in enums:
             values[number] = enum(values[number])
         found[account_id] = face(*values)

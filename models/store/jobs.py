@@ -80,7 +80,7 @@ def find(connection: Connection, identities: Iterable[Identity]) -> tuple[dateti
         _FIND, {"producers": [producer for producer, _ in wanted], "keys": [key for _, key in wanted]}
     )
     now: datetime | None = None
-    for row in result:
+    for row in result.all():
         now = row.now
         if row.id is not None:
             found[row.producer, row.idempotency_key] = StoredJob(
