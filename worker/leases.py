@@ -35,6 +35,11 @@ class Leases:
         self._timer: Any = None
         self._connected = False
 
+    @property
+    def served(self) -> list[str]:
+        """The lanes that this consumer stands for, whether it holds them or not."""
+        return [*self._served]
+
     def serve(self, queues: Iterable[str]) -> None:
         """Claim these lanes too: on the next beat, or the next connection."""
         self._served += [queue for queue in queues if queue not in self._served]

@@ -10,6 +10,7 @@ from celery import Celery
 
 from tasks import autotopup, expiry, housekeeping
 from tasks.settling import Interrupted
+from worker.report import ticked
 from worker.runtime import RUNTIME
 from worker.settings import Settings
 
@@ -44,6 +45,7 @@ def register_ticks(app: Celery) -> None:
 
 def _tick(name: str, action: Callable[[], int]) -> Callable[[], int]:
     def tick() -> int:
+        ticked(name)
         try:
             done = action()
         except Interrupted:

@@ -1,7 +1,8 @@
 """How a command ends when it cannot do what it was asked: one sentence on stderr and an exit code, no traceback.
 
 0    done
-1    the answer is no: the ledger does not add up, the job was refused, there is no such job or account
+1    the answer is no: the ledger does not add up, the deployment has a failure, the job was refused, there is no such
+     job or account
 2    it could not be done: wrong arguments or settings, database or broker out of reach, migrations missing
 3    published, but with no outcome yet when the waiting time was over
 70   a mistake in this program: the traceback is for its authors

@@ -8,16 +8,31 @@ from typing import Annotated, Final
 
 import typer
 
-from worker.cli import accounts, asyncapi, config, dead_letters, demo, jobs, migrate, publish, reference, up, verify
+from worker.cli import (
+    accounts,
+    asyncapi,
+    config,
+    dead_letters,
+    demo,
+    doctor,
+    jobs,
+    migrate,
+    publish,
+    reference,
+    up,
+    verify,
+)
 from worker.cli.faults import NO, stop
 
-_MODULES: Final = (demo, up, migrate, publish, jobs, dead_letters, accounts, verify, asyncapi, config, reference)
+_MODULES: Final = (
+    demo, up, migrate, publish, jobs, dead_letters, accounts, verify, doctor, asyncapi, config, reference,
+)  # fmt: skip
 _EPILOG = """\
 \b
 Exit codes:
   0    done
-  1    the answer is no: the ledger does not add up, the job was refused,
-       there is no such job or account
+  1    the answer is no: the ledger does not add up, the deployment has a
+       failure, the job was refused, there is no such job or account
   2    it could not be done: wrong arguments or settings, database or broker
        out of reach, migrations missing; stderr says what to do
   3    published, but with no outcome yet when the waiting time was over

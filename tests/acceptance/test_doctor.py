@@ -1,0 +1,234 @@
+"""The doctor on real deployments: a sound one, and each thing that can be wrong with one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from kombu import Connection
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from models.store.schema import upgrade
+from models.store.server import Server, examine
+from tests.acceptance.system import System, wait_until
+from tests.servers import server_directory
+from worker.checks.clocks import clock
+from worker.checks.database import _session, examine_database
+from worker.checks.finding import Finding
+from worker.embedded import EmbeddedPostgres, EmbeddedValkey
+from worker.settings import Settings
+
+Findings = dict[str, dict[str, Any]]
+
+
+def doctor(system: System, *arguments: str, **settings: str) -> tuple[int, Findings]:
+    """Exit code, and the findings by their check."""
+    done = subprocess.run(
+        [sys.executable, "-m", "worker.cli.main", "doctor", "--json", *arguments],
+        env={**system.environment, **settings},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    document = json.loads(done.stdout)
+    assert document["ok"] == (done.returncode == 0)
+    return done.returncode, {finding["check"]: finding for finding in document["findings"]}
+
+
+def broker(connection: Connection) -> Any:
+    """A channel; its stubs leave out much."""
+    return connection.channel()
+
+
+def levels(findings: Findings, level: str) -> set[str]:
+    return {check for check, finding in findings.items() if finding["level"] == level}
+
+
+@pytest.fixture(scope="module")
+def durable_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
+    """A Valkey as the guarantees want it."""
+    with EmbeddedValkey(tmp_path_factory.mktemp("valkey"), durable=True) as server:
+        yield server
+
+
+@pytest.fixture
+def configured(durable_valkey: EmbeddedValkey) -> Iterator[Callable[..., None]]:
+    """Sets the server's configuration; afterwards it is as before."""
+    with redis.Redis.from_url(durable_valkey.url, decode_responses=True) as client:
+        client.flushall()
+        before: dict[str, str] = {}
+
+        def configure(**values: str) -> None:
+            for name, value in values.items():
+                name = name.replace("_", "-")
+                before.setdefault(name, client.config_get(name)[name])
+                client.config_set(name, value)
+
+        yield configure
+        for name, value in before.items():
+            client.config_set(name, value)
+
+
+@pytest.fixture
+def durable_database_url() -> Iterator[str]:
+    """A migrated database of a PostgreSQL that gives up nothing for speed."""
+    with server_directory() as directory, EmbeddedPostgres(directory) as server:
+        upgrade(server.url)
+        yield server.url
+
+
+@pytest.fixture
+def on_valkey(durable_valkey: EmbeddedValkey, database_url: str, engine: Engine, tmp_path: Path) -> Iterator[System]:
+    running = System(durable_valkey.url, database_url, engine, "balance", tmp_path)
+    yield running
+    running.stop()
+
+
+def test_a_sound_deployment_has_no_failure_until_beat_stops(
+    configured: Callable[..., None], on_valkey: System, durable_database_url: str
+) -> None:
+    on_valkey.environment["BALANCE_DATABASE_URL"] = durable_database_url
+    on_valkey.money_worker(queues=["balance", "balance.0", "balance.1"], BALANCE_LANES="2")
+    on_valkey.io_worker(BALANCE_LANES="2")
+    beat = on_valkey.beat()
+    on_valkey.environment["BALANCE_LANES"] = "2"
+
+    def sound() -> bool:
+        code, findings = doctor(on_valkey)
+        assert levels(findings, "failure") <= {"beat.alive"}, findings
+        return code == 0
+
+    wait_until("beat to tick", sound)
+    code, findings = doctor(on_valkey, BALANCE_BATCH_LIMIT="7")
+    assert code == 0
+    # The role owns the tables.
+    assert levels(findings, "warning") == {"database.privileges", "worker.money@balance"}
+    assert findings["worker.money@balance"]["found"] == "prefetch 200, here 7"
+    assert findings["broker.persistence"]["found"] == "appendonly yes, appendfsync always"
+    assert findings["workers.balance.1"]["found"] == "money@balance"
+    assert findings["broker.database"]["level"] == "ok"
+    assert not any(finding["action"] for finding in findings.values() if finding["level"] == "ok")
+
+    beat.terminate()
+    assert beat.wait(30) == 0
+    wait_until("the doctor to miss beat", lambda: levels(doctor(on_valkey)[1], "failure") == {"beat.alive"})
+
+
+def test_settings_of_redis_that_lose_jobs(configured: Callable[..., None], on_valkey: System) -> None:
+    configured(maxmemory_policy="allkeys-lru", appendonly="no")
+    with redis.Redis.from_url(on_valkey.broker_url) as client:
+        client.set("session:7", "of somebody else")
+    code, findings = doctor(on_valkey, "--wait", "0.1", BALANCE_REDIS_TRANSPORT="stock")
+    assert code == 1
+    assert findings["broker.eviction"]["found"] == "maxmemory-policy allkeys-lru"
+    assert "noeviction" in findings["broker.eviction"]["action"]
+    expected = {"broker.eviction", "broker.persistence", "broker.transport", "workers.balance", "workers.balance.io"}
+    assert levels(findings, "failure") >= expected
+    assert findings["broker.database"]["found"] == "1 foreign keys: 'session:7'"
+    configured(appendonly="yes", appendfsync="everysec")
+    finding = doctor(on_valkey, "--wait", "0.1")[1]["broker.persistence"]
+    assert (finding["level"], finding["found"]) == ("warning", "appendonly yes, appendfsync everysec")
+
+
+def test_a_classic_queue_and_a_policy_that_throws_away_are_named(system_on_rabbitmq: System) -> None:
+    system, io_queue = system_on_rabbitmq, f"{system_on_rabbitmq.queue}.io"
+    with Connection(system.broker_url) as connection:
+        channel = broker(connection)
+        channel.queue_declare(system.queue, durable=True, auto_delete=False)
+        channel.queue_declare(
+            io_queue, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum", "x-max-length": 10}
+        )
+        try:
+            code, findings = doctor(system, "--wait", "0.1")
+            assert code == 1
+            assert findings[f"broker.queue.{system.queue}"]["level"] == "failure"
+            assert "x-queue-type" in findings[f"broker.queue.{system.queue}"]["found"]
+            assert "x-max-length" in findings[f"broker.queue.{io_queue}"]["found"]
+            if "broker.policies" not in findings:  # the management plugin is there
+                assert findings[f"broker.policies.{io_queue}"]["found"] == "max-length 10"
+            broker(connection).queue_delete(system.queue)
+            system.send("wallets.debit", idempotency_key="k")  # declares it as workers do
+            finding = doctor(system, "--wait", "0.1")[1][f"broker.queue.{system.queue}"]
+            assert (finding["level"], finding["found"]) == ("ok", "durable, x-queue-type quorum")
+        finally:
+            broker(connection).queue_delete(system.queue)
+            broker(connection).queue_delete(io_queue)
+
+
+def database_findings(url: str) -> dict[str, Finding]:
+    return {finding.check: finding for finding in examine_database(Settings(database_url=url))}
+
+
+def test_an_unmigrated_database_that_gives_up_durability(empty_database_url: str) -> None:
+    findings = database_findings(empty_database_url)
+    assert findings["database.migrations"].level == "failure"
+    assert "balance-worker migrate" in findings["database.migrations"].action
+    assert "database.privileges" not in findings
+    assert findings["database.durability"].level == "failure"  # that is how the tests' server is started
+    assert "fsync = on" in findings["database.durability"].action
+
+
+def test_what_the_role_of_the_workers_may_do(engine: Engine, database_url: str) -> None:
+    assert database_findings(database_url)["database.privileges"].found == (
+        "this role may update, delete, truncate entries"
+    )
+    owner = engine.execution_options(isolation_level="AUTOCOMMIT")
+    role = f"narrow_{uuid.uuid4().hex}"
+    with owner.connect() as connection:
+        connection.execute(text(f"create role {role} login password 'narrow'"))
+        try:
+            connection.execute(text(f"grant select, insert on all tables in schema public to {role}"))
+            connection.execute(text(f"revoke insert on jobs from {role}"))
+            url = make_url(database_url).set(username=role, password="narrow").render_as_string(hide_password=False)
+            assert database_findings(url)["database.privileges"].found == "missing: insert on jobs"
+            connection.execute(text(f"grant insert on jobs to {role}"))
+            assert database_findings(url)["database.privileges"].level == "ok"
+        finally:
+            connection.execute(text(f"drop owned by {role}"))
+            connection.execute(text(f"drop role {role}"))
+
+
+def test_timeouts_that_a_pooler_dropped(database_url: str) -> None:
+    server = examine(create_engine(database_url))
+    assert isinstance(server, Server)
+    finding = _session(server, Settings(database_url=database_url))
+    assert (finding.level, finding.check) == ("failure", "database.session")
+    assert "lock_timeout 0" in finding.found
+
+
+@pytest.mark.parametrize(("skew_s", "level"), [(0.4, "ok"), (-1.9, "ok"), (2.1, "warning"), (-60.0, "warning")])
+def test_clocks_that_differ(skew_s: float, level: str) -> None:
+    assert clock("broker.clock", "the broker", 1_000_000.0 + skew_s, 1_000_000.0).level == level
+
+
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_nothing_answers(system: System, scheme: str) -> None:
+    given = {
+        "BALANCE_BROKER_URL": f"{scheme}://user:hunter2@127.0.0.1:1/0",
+        "BALANCE_DATABASE_URL": "postgresql://user:hunter2@127.0.0.1:1/balance",
+    }
+    code, findings = doctor(system, **given)
+    assert code == 1
+    assert {"broker.reachable", "database.reachable"} <= levels(findings, "failure")
+    assert "hunter2" not in json.dumps(findings)
+    assert not any(check.startswith("worker") for check in findings)
+
+
+def test_for_people_each_trouble_says_what_to_do(system: System) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "worker.cli.main", "doctor", "--wait", "0.1"],
+        env=system.environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "failure  broker.persistence" in done.stdout
+    assert "CONFIG SET appendonly yes" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("doctor: ")

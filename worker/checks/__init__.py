@@ -1,0 +1,1 @@
+"""What `balance-worker doctor` looks at: a running deployment against docs/guarantees.md."""

@@ -1,0 +1,40 @@
+"""The broker: reached as the workers reach it, then examined by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from celery import Celery
+
+from worker.checks import rabbitmq, redis_server
+from worker.checks.finding import Finding, failure, ok
+from worker.settings import Settings
+from worker.urls import mask_url
+
+_PATIENCE_S: Final = 5.0
+
+
+def examine_broker(app: Celery, settings: Settings) -> Iterator[Finding]:
+    """Ends after the first finding when nothing answers."""
+    with app.connection_for_write(connect_timeout=_PATIENCE_S) as connection:
+        # Not `default_channel` before `connect`: it would try for minutes.
+        broken: Any = (*connection.connection_errors, *connection.channel_errors, OSError)
+        try:
+            connection.connect()
+            channel: Any = connection.default_channel
+            if settings.broker_kind == "redis":
+                channel.client.ping()
+        except broken as error:
+            yield failure(
+                "broker.reachable", mask_url(f"{type(error).__name__}: {error}".split("\n", 1)[0]),
+                "Nothing can be published, and nothing is worked on. Workers wait, and go on by themselves.",
+                f"see that the broker runs and that BALANCE_BROKER_URL names it; now it is "
+                f"{mask_url(settings.broker_url)}",
+            )  # fmt: skip
+            return
+        yield ok("broker.reachable", mask_url(settings.broker_url))
+        if settings.broker_kind == "redis":
+            yield from redis_server.examine(channel, settings)
+        else:
+            yield from rabbitmq.examine(connection, settings)

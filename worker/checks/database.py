@@ -1,0 +1,153 @@
+"""PostgreSQL against docs/guarantees.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from models.store import schema
+from models.store.diagnosis import Diagnosis
+from models.store.server import Server, examine
+from worker.checks.clocks import clock
+from worker.checks.finding import Finding, failure, ok, warning
+from worker.clock import now
+from worker.database import engine_for
+from worker.settings import Settings
+from worker.urls import mask_url
+
+_VERSION_MIN: Final = 15
+_FULL: Final = 0.8  # of max_connections
+
+
+def examine_database(settings: Settings) -> Iterator[Finding]:
+    """Connects once, reads, and changes nothing."""
+    engine = engine_for(settings)
+    try:
+        before = now()
+        server = examine(engine)
+        after = now()
+    finally:
+        engine.dispose()
+    if isinstance(server, Diagnosis):
+        yield failure(
+            "database.reachable", f"{server.trouble}: {server.detail}",
+            "Workers hold their jobs, unacknowledged, until the database answers.",
+            f"see that PostgreSQL runs and that BALANCE_DATABASE_URL names it; now it is "
+            f"{mask_url(settings.database_url)}",
+        )  # fmt: skip
+        return
+    yield ok("database.reachable", mask_url(settings.database_url))
+    yield _version(server)
+    yield _migrations(server)
+    yield _durability(server)
+    yield _primary(server)
+    yield _session(server, settings)
+    yield from _privileges(server)
+    yield _connections(server)
+    took = (after - before).total_seconds()
+    yield clock("database.clock", "the database", server.at.timestamp(), before.timestamp() + took / 2, took / 2)
+    yield from _dead_letters(server)
+
+
+def _version(server: Server) -> Finding:
+    found = server.settings["server_version"]
+    if int(server.settings["server_version_num"]) // 10_000 >= _VERSION_MIN:
+        return ok("database.version", found)
+    return failure(
+        "database.version", found, "No test has run on a PostgreSQL as old as this one.",
+        f"upgrade to PostgreSQL {_VERSION_MIN} or newer",
+    )  # fmt: skip
+
+
+def _migrations(server: Server) -> Finding:
+    head = schema.head()
+    if server.revision == head:
+        return ok("database.migrations", f"at {head}")
+    return failure(
+        "database.migrations", f"at {server.revision or 'base (no tables)'}, this version needs {head}",
+        "Workers of this version hold all jobs until the tables are there.",
+        "run `balance-worker migrate`, of the newest version in use",
+    )  # fmt: skip
+
+
+def _durability(server: Server) -> Finding:
+    values = {name: server.settings[name] for name in ("fsync", "full_page_writes", "synchronous_commit")}
+    found = ", ".join(f"{name} {value}" for name, value in values.items())
+    wrong = [name for name, value in values.items() if value == "off"]
+    if not wrong:
+        return ok("database.durability", found)
+    return failure(
+        "database.durability", found,
+        "A job is acknowledged when its commit is on disk. So it is not: after a crash of the server applied jobs are "
+        "gone, and their messages too.",
+        f"set {' and '.join(f'{name} = on' for name in wrong)} in postgresql.conf",
+    )  # fmt: skip
+
+
+def _primary(server: Server) -> Finding:
+    if not server.read_only:
+        return ok("database.primary", "writable")
+    return failure(
+        "database.primary", "read-only: a standby", "Nothing can be applied there; workers hold their jobs.",
+        "let BALANCE_DATABASE_URL name the primary, or promote this server",
+    )  # fmt: skip
+
+
+def _session(server: Server, settings: Settings) -> Finding:
+    """The timeouts are given on connecting; a pooler in between may drop them."""
+    wanted = {
+        "default_transaction_isolation": "read committed",
+        "lock_timeout": str(settings.lock_timeout_ms),
+        "statement_timeout": str(settings.statement_timeout_ms),
+    }
+    wrong = {name: server.settings[name] for name, value in wanted.items() if server.settings[name] != value}
+    found = ", ".join(f"{name} {server.settings[name]}" for name in wanted)
+    if not wrong:
+        return ok("database.session", found)
+    return failure(
+        "database.session", found,
+        "The session has not the settings that were asked for: a statement could wait for ever, or see another "
+        "isolation than the path is written for.",
+        "connect to PostgreSQL itself; a pooler in between must hand on the parameter `options`",
+    )  # fmt: skip
+
+
+def _privileges(server: Server) -> Iterator[Finding]:
+    if server.missing:
+        yield failure(
+            "database.privileges", f"missing: {', '.join(server.missing)}",
+            "Jobs that need them are held, as with a database that is away.",
+            "grant them: docs/deployment.md, PostgreSQL",
+        )  # fmt: skip
+    elif server.rewriting:
+        yield warning(
+            "database.privileges", f"this role may {', '.join(server.rewriting)} entries",
+            "The ledger is append-only by what the code does, not by what the role may do: whoever has the workers' "
+            "password can rewrite it. `balance-worker verify` would find it.",
+            "run the workers under a role of their own: docs/deployment.md, PostgreSQL",
+        )  # fmt: skip
+    elif server.revision == schema.head():
+        yield ok("database.privileges", "entries can be added, not changed")
+
+
+def _connections(server: Server) -> Finding:
+    most = int(server.settings["max_connections"]) - int(server.settings["superuser_reserved_connections"])
+    found = f"{server.connections} of {most} in use"
+    if server.connections <= _FULL * most:
+        return ok("database.connections", found)
+    return warning(
+        "database.connections", found,
+        "A worker that starts, or connects anew, may find no connection; it then holds its jobs.",
+        "raise max_connections, or lower BALANCE_POOL_SIZE or the number of other clients",
+    )  # fmt: skip
+
+
+def _dead_letters(server: Server) -> Iterator[Finding]:
+    if server.dead_letters:
+        yield warning(
+            "database.dead_letters", f"{server.dead_letters} waiting",
+            "These messages could not become a job; nothing was applied for them.",
+            "`balance-worker dead-letters list` says why; then replay or discard them",
+        )  # fmt: skip
+    elif server.dead_letters == 0:
+        yield ok("database.dead_letters", "none")

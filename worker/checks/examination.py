@@ -1,0 +1,26 @@
+"""All checks in their order: what the others need comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from celery import Celery
+
+from worker.checks.broker import examine_broker
+from worker.checks.database import examine_database
+from worker.checks.finding import Finding, Level
+from worker.checks.results import examine_results
+from worker.checks.workers import ask, examine_workers
+from worker.settings import Settings
+
+
+def examine(app: Celery, settings: Settings, wait_s: float) -> Iterator[Finding]:
+    """Every finding, as it is made. Changes nothing; workers have `wait_s` seconds to answer."""
+    reachable = None
+    for finding in examine_broker(app, settings):
+        reachable = reachable or finding
+        yield finding
+    yield from examine_database(settings)
+    yield examine_results(settings)
+    if reachable is not None and reachable.level is Level.OK:  # workers are asked through the broker
+        yield from examine_workers(ask(app, settings, wait_s), settings)

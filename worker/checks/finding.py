@@ -1,0 +1,35 @@
+"""What an examination says of one thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARNING = "warning"  # the guarantees hold, but less far, or an eye should be kept on it
+    FAILURE = "failure"  # a guarantee does not hold, or jobs are not worked on
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`check` is a stable name for programs. `meaning` and `action` are empty when all is well."""
+
+    check: str
+    level: Level
+    found: str
+    meaning: str = ""
+    action: str = ""
+
+
+def ok(check: str, found: str) -> Finding:
+    return Finding(check, Level.OK, found)
+
+
+def warning(check: str, found: str, meaning: str, action: str) -> Finding:
+    return Finding(check, Level.WARNING, found, meaning, action)
+
+
+def failure(check: str, found: str, meaning: str, action: str) -> Finding:
+    return Finding(check, Level.FAILURE, found, meaning, action)

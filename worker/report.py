@@ -1,0 +1,41 @@
+"""What a worker tells the doctor about itself: `celery -A worker.app inspect balance_report`."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from time import monotonic
+from typing import Any, Final
+
+from celery.worker.control import inspect_command
+
+from worker.clock import now
+from worker.runtime import RUNTIME
+
+REPORT: Final = "balance_report"
+_STARTED: Final = monotonic()
+_TICKS: Final[dict[str, float]] = {}  # by name, when it last began here (monotonic seconds)
+
+
+def ticked(name: str) -> None:
+    """A tick that beat sent has arrived: the only sign of life that beat gives."""
+    _TICKS[name] = monotonic()
+
+
+@inspect_command(name=REPORT)
+def report(state: Any) -> dict[str, Any]:
+    """Version, transport, queues, prefetch, clock, and how long ago each tick of beat was run here (seconds)."""
+    settings, consumer, at = RUNTIME.settings, state.consumer, monotonic()
+    return {
+        "version": version("balance-worker"),
+        "queue": settings.queue,
+        "io_queue": settings.io_queue,
+        "lanes": settings.lanes,
+        "queues": sorted({*consumer.app.amqp.queues.consume_from, *consumer.leases.served}),
+        "transport": settings.redis_transport if settings.broker_kind == "redis" else "amqp",
+        "visibility_timeout_s": settings.visibility_timeout_s,
+        "prefetch": consumer.initial_prefetch_count,
+        "pool_size": settings.pool_size,
+        "now": now().timestamp(),
+        "up_s": at - _STARTED,
+        "ticks": {name: at - began for name, began in _TICKS.items()},
+    }
