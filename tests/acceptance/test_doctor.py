@@ -111,7 +111,7 @@ def test_a_sound_deployment_has_no_failure_until_beat_stops(
     code, findings = doctor(on_valkey, BALANCE_BATCH_LIMIT="7")
     assert code == 0
     # The role owns the tables.
-    assert levels(findings, "warning") == {"database.privileges", "worker.money@balance"}
+    assert levels(findings, "warning") == {"database.privileges", "worker.money@balance"}, findings["broker.database"]
     assert findings["worker.money@balance"]["found"] == "prefetch 200, here 7"
     assert findings["broker.persistence"]["found"] == "appendonly yes, appendfsync always"
     assert findings["workers.balance.1"]["found"] == "money@balance"
@@ -127,7 +127,8 @@ def test_settings_of_redis_that_lose_jobs(configured: Callable[..., None], on_va
     configured(maxmemory_policy="allkeys-lru", appendonly="no")
     with redis.Redis.from_url(on_valkey.broker_url) as client:
         client.set("session:7", "of somebody else")
-    code, findings = doctor(on_valkey, "--wait", "0.1", BALANCE_REDIS_TRANSPORT="stock")
+    stock = {"BALANCE_REDIS_TRANSPORT": "stock", "BALANCE_VISIBILITY_TIMEOUT_S": "60"}
+    code, findings = doctor(on_valkey, "--wait", "0.1", **stock)
     assert code == 1
     assert findings["broker.eviction"]["found"] == "maxmemory-policy allkeys-lru"
     assert "noeviction" in findings["broker.eviction"]["action"]

@@ -19,7 +19,7 @@ _FULL: Final = 0.8  # of maxmemory
 _KEYS_LOOKED_AT: Final = 5_000
 # What Celery, kombu and our transport keep beside the queues themselves.
 _OURS: Final = re.compile(
-    r"unacked.*|_kombu\.binding\..*|celery-task-meta-.*|.*\.celery\.pidbox|celeryev.*|balance\.(lease|garbage).*|garbage.*"
+    r"unacked.*|_kombu\.binding.*|celery-task-meta-.*|.*\.celery\.pidbox|celeryev.*|balance\.lease\..*|_balance\.garbage"
 )
 
 
@@ -141,8 +141,8 @@ def _neighbours(client: Any, settings: Settings) -> Finding:
     shown = ", ".join(repr(key[:40]) for key in foreign[:3])
     return warning(
         "broker.database", f"{len(foreign)} foreign keys: {shown}{', …' * (len(foreign) > 3)}",
-        "Somebody else uses this database number: their FLUSHDB is ours too, and a Celery application of theirs with a "
-        "shorter visibility timeout gives our jobs away.",
+        "Somebody else uses this database number: their FLUSHDB is ours too, and among Celery applications the "
+        "shortest visibility timeout counts for all: ours is given to their tasks, theirs to our jobs.",
         "give the broker a database number, better a server, of its own",
     )  # fmt: skip
 
