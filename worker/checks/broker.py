@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from celery import Celery
 
+from tasks.tls import advice
 from worker.checks import rabbitmq, redis_server
 from worker.checks.finding import Finding, failure, ok
 from worker.settings import Settings
@@ -27,7 +28,7 @@ def examine_broker(app: Celery, settings: Settings) -> Iterator[Finding]:
                 channel.client.ping()
         except broken as error:
             yield failure(
-                "broker.reachable", mask_url(f"{type(error).__name__}: {error}".split("\n", 1)[0]),
+                "broker.reachable", advice(mask_url(f"{type(error).__name__}: {error}".split("\n", 1)[0])),
                 "Nothing can be published, and nothing is worked on. Workers wait, and go on by themselves.",
                 f"see that the broker runs and that BALANCE_BROKER_URL names it; now it is "
                 f"{mask_url(settings.broker_url)}",

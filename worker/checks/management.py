@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit
@@ -15,7 +16,10 @@ _NOT_FOUND: Final = 404
 
 
 class Management:
-    def __init__(self, broker_url: str) -> None:
+    """`ca`: the PEM file of whom to trust where the broker is spoken to over TLS; None: whom the system trusts."""
+
+    def __init__(self, broker_url: str, ca: str | None) -> None:
+        self._context = ssl.create_default_context(cafile=ca)
         parts = urlsplit(broker_url.split(";")[0])
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         scheme, port = ("https", _PORT - 1) if parts.scheme == "amqps" else ("http", _PORT)
@@ -58,5 +62,5 @@ class Management:
     def _get(self, path: str) -> Any:
         headers = {"Authorization": f"Basic {self._credentials}"}
         request = Request(f"{self._base}/{path}", headers=headers)  # noqa: S310 - http or https, see above
-        with urlopen(request, timeout=_PATIENCE_S) as answer:  # noqa: S310
+        with urlopen(request, timeout=_PATIENCE_S, context=self._context) as answer:  # noqa: S310
             return json.load(answer)

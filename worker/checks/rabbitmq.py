@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tasks.queues import queue_arguments
+from tasks.queues import queue_arguments, undropped
 from worker.checks.finding import Finding, failure, ok, warning
 from worker.checks.management import Management
 from worker.settings import Settings
@@ -37,9 +37,10 @@ def examine(connection: Any, settings: Settings) -> Iterator[Finding]:
             continue
         waiting += size
         there.append(queue)
-        yield _declared(connection, queue, queue_arguments(settings.broker_url, lane=queue in settings.lane_queues))
+        ours = queue_arguments(settings.broker_url, lane=queue in settings.lane_queues)
+        yield _declared(connection, queue, undropped(ours, properties))
     yield ok("broker.backlog", f"{waiting} waiting")
-    yield from _managed(Management(settings.broker_url), there, version)
+    yield from _managed(Management(settings.broker_url, settings.tls.ca), there, version)
 
 
 def _version(version: tuple[int, ...]) -> Finding:
@@ -139,7 +140,7 @@ def _policies(queue: str, described: dict[str, Any], version: tuple[int, ...]) -
         return failure(
             check, f"delivery-limit {limit}",
             "A job that was delivered that often, to workers that were killed say, is thrown away.",
-            "rabbitmqctl set_policy balance-keep '^balance' '{\"delivery-limit\": -1}' --apply-to quorum_queues",
+            "take delivery-limit out of the policy; a queue declared by workers has none",
         )  # fmt: skip
     return ok(check, "throws nothing away")
 

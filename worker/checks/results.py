@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import redis
 
+from tasks.tls import is_tls
 from worker.checks.finding import Finding, ok, warning
 from worker.settings import Settings
 from worker.urls import mask_url
@@ -17,8 +18,11 @@ def examine_results(settings: Settings) -> Finding:
     url = settings.result_backend
     if url == "rpc://":
         return ok("results.reachable", "reply queues on the broker")
+    options: dict[str, Any] = {"socket_timeout": _PATIENCE_S, "socket_connect_timeout": _PATIENCE_S}
+    if is_tls(url):
+        options |= settings.tls.redis_options()
     try:
-        with redis.Redis.from_url(url, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S) as client:
+        with redis.Redis.from_url(url, **options) as client:
             client.ping()
     except redis.RedisError as error:
         return warning(
