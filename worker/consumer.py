@@ -17,6 +17,7 @@ from celery.worker.consumer.tasks import Tasks
 from worker.lane import Lane, MoneyTask
 from worker.leases import Leases
 from worker.runtime import RUNTIME, stopping
+from worker.urls import mask_url
 
 
 class MoneyConsumer(Consumer):
@@ -106,6 +107,13 @@ class LaneStep(bootsteps.StartStopStep):
     def start(self, consumer: MoneyConsumer) -> None:
         """The lane was opened with the strategies, before the first message; leases are claimed now."""
         consumer.leases.start()
+
+    def info(self, consumer: MoneyConsumer) -> dict[str, Any]:
+        """What `inspect stats` tells of the broker: Celery leaves the passwords in the URLs of the other hosts."""
+        if not consumer.connection:
+            return {}
+        broker = {name: value for name, value in consumer.connection.info().items() if name != "password"}
+        return {"broker": {**broker, "alternates": [mask_url(url) for url in broker["alternates"]]}}
 
     def stop(self, consumer: MoneyConsumer) -> None:
         consumer.close_lane()
