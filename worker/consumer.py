@@ -108,7 +108,7 @@ class LaneStep(bootsteps.StartStopStep):
         """The lane was opened with the strategies, before the first message; leases are claimed now."""
         consumer.leases.start()
 
-    def info(self, consumer: MoneyConsumer) -> dict[str, Any]:
+    def info(self, consumer: MoneyConsumer) -> dict[str, Any]:  # type: ignore[override]  # the stubs want None
         """What `inspect stats` tells of the broker: Celery leaves the passwords in the URLs of the other hosts."""
         if not consumer.connection:
             return {}
