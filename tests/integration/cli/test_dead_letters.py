@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import uuid
 from base64 import b64decode
 
 import pytest
+from rich.console import Console
 from sqlalchemy import Engine
 
 from models.store.dead_letters import DeadLetter, park
 from models.store.session import transaction
 from tests.builders import done, execute, rows
 from tests.integration.cli.conftest import Cli, told
+from worker.cli.progress import Advance
 
 BODY = '[[], {"amount": 1.10, "note": "\x1b[2J…"}, {}]'.encode()
 
@@ -163,3 +166,19 @@ def test_a_letter_of_another_time_is_not_touched_by_a_filter(cli: Cli, engine: E
     execute(engine, f"{long_ago} where id = cast(:id as uuid)", id=letters[1])
     assert cli.json("dead-letters", "discard", "--reason", "old", "--until", "1d") == {"discarded": 1}
     assert cli.json("dead-letters", "show", letters[1])["status"] == "discarded"
+
+
+def test_the_bar_shows_how_far_it_is_once_it_takes_long() -> None:
+    screen = io.StringIO()
+    with Advance("Replaying", 300, Console(file=screen, force_terminal=True, width=100), after_s=0) as advance:
+        advance.by(100)
+        advance.by(150)
+    assert "Replaying" in screen.getvalue()
+    assert "250/300" in screen.getvalue()
+
+
+def test_the_bar_stays_away_when_it_is_quick() -> None:
+    screen = io.StringIO()
+    with Advance("Replaying", 3, Console(file=screen, force_terminal=True), after_s=60) as advance:
+        advance.by(3)
+    assert screen.getvalue() == ""
