@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from models.domain import commands
 from models.domain.accounts import Account, AccountKey, Kind, User
@@ -87,8 +87,25 @@ class Book:
             yield account, self._before.get(key)
 
 
-def open_book(connection: Connection, jobs: Sequence[Job]) -> Book:
-    """Locks what the jobs are about and reads all that deciding them takes, in a constant number of statements."""
+def lock_free(connection: Connection, jobs: Sequence[Job]) -> tuple[list[Row[Any]], set[AccountKey]] | None:
+    """What `open_book` locks, without waiting: (locked rows, accounts that another transaction holds).
+
+    None when waiting is the better way: when a job names its account otherwise than by its key, so that which one it
+    is can only be known under the lock, or when another transaction holds all there is to lock.
+    """
+    targets = [job.command.target for job in jobs if not isinstance(job.command, Refusal)]
+    keys = [target for target in targets if isinstance(target, AccountKey)]
+    if len(keys) < len(targets):
+        return None
+    locked, held = accounts.lock_free(connection, keys)
+    return (locked, held) if locked or not held else None
+
+
+def open_book(connection: Connection, jobs: Sequence[Job], locked: Sequence[Row[Any]] | None = None) -> Book:
+    """Locks what the jobs are about, unless it is, and reads all that deciding them takes.
+
+    The number of statements is constant.
+    """
     wanted = [job.command for job in jobs if not isinstance(job.command, Refusal)]
     targets = [command.target for command in wanted]
     job_ids = {target.job_id for target in targets if isinstance(target, commands.EntryOfJob)}
@@ -96,12 +113,13 @@ def open_book(connection: Connection, jobs: Sequence[Job]) -> Book:
     upserts = [command for command in wanted if isinstance(command, commands.UserUpsert)]
     telegram_ids = {target.telegram_id for target in targets if isinstance(target, commands.TelegramUser)}
 
-    locked = accounts.lock(
-        connection,
-        [target for target in targets if isinstance(target, AccountKey)],
-        telegram_ids,
-        [original.account_id for original in originals.values()],
-    )
+    if locked is None:
+        locked = accounts.lock(
+            connection,
+            [target for target in targets if isinstance(target, AccountKey)],
+            telegram_ids,
+            [original.account_id for original in originals.values()],
+        )
     ids: dict[AccountKey, int] = {AccountKey(Kind(row.kind), row.ref): row.id for row in locked}
     spenders = _spenders(wanted, ids, originals)
     draws = [grant_id for original in originals.values() for grant_id, _ in original.note.draws]

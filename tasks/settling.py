@@ -5,7 +5,7 @@ The steps are generators that yield the seconds to wait: the lane waits in its e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
 
@@ -16,7 +16,7 @@ from models.domain.commands import Job
 from models.domain.decision import Limits
 from models.domain.errors import Fault
 from models.domain.retry import Park, RetryPolicy, decide_retry
-from tasks.apply import apply
+from tasks.apply import apply, apply_free
 from tasks.outcome import Outcome
 
 _LOG: Final = structlog.get_logger(__name__)
@@ -63,15 +63,27 @@ class Settler:
 
     def settling(self, jobs: Sequence[Job]) -> Steps[list[Outcome | Failed]]:
         """The steps of `settle`. Jobs that fail together are applied one after the other, still in their order."""
+        settled: dict[int, Outcome | Failed] = {}
         if len(jobs) > 1:
             try:
-                return list((yield from self.persisting(lambda: apply(self.engine, jobs, self.limits))))
+                yield from self._settling_together(dict(enumerate(jobs)), settled)
             except Exception as error:  # noqa: BLE001 - whatever it is, one of the jobs has it
                 _LOG.warning("jobs.isolating", jobs=len(jobs), error=str(error), next="each job is applied on its own")
-        settled: list[Outcome | Failed] = []
-        for job in jobs:
-            settled.append((yield from self._settling_one(job)))  # noqa: PERF401 - a comprehension cannot yield
-        return settled
+        for number, job in enumerate(jobs):
+            if number not in settled:
+                settled[number] = yield from self._settling_one(job)
+        return [settled[number] for number in range(len(jobs))]
+
+    def _settling_together(self, jobs: Mapping[int, Job], settled: dict[int, Outcome | Failed]) -> Steps[None]:
+        """First the jobs whose accounts are free, then those that had to wait for another transaction."""
+        batch = [*jobs.values()]
+        outcomes = yield from self.persisting(lambda: apply_free(self.engine, batch, self.limits))
+        settled |= {number: outcome for number, outcome in zip(jobs, outcomes, strict=True) if outcome is not None}
+        late = {number: job for number, job in jobs.items() if number not in settled}
+        if late:
+            rest = [*late.values()]
+            answers = yield from self.persisting(lambda: apply(self.engine, rest, self.limits))
+            settled |= dict(zip(late, answers, strict=True))
 
     def persisting(self, action: Callable[[], T], limit: int = 1) -> Steps[T]:
         """The steps of `persist`. A fault that is not transient is raised after `limit` attempts."""

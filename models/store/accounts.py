@@ -13,8 +13,9 @@ from models.store import faces, rows
 from models.tables import accounts as tables
 
 # Sorted ids: two transactions that want the same accounts queue up for the first one instead of deadlocking.
-_LOCK: Final = text("""
-    select id, kind, ref, unit, scale, balance, seq, floor, head, set_at, created_at, updated_at
+_COLUMNS: Final = "id, kind, ref, unit, scale, balance, seq, floor, head, set_at, created_at, updated_at"
+_LOCK: Final = text(f"""
+    select {_COLUMNS}
     from accounts
     where id = any(array(
         select a.id from accounts a
@@ -27,7 +28,18 @@ _LOCK: Final = text("""
     ))
     order by id
     for update
-""")
+""")  # noqa: S608 - our own column list
+_LOCK_FREE: Final = text(f"""
+    with existing as (
+        select a.id, a.kind, a.ref from accounts a
+        join unnest(cast(:kinds as text[]), cast(:refs as text[])) as wanted (kind, ref)
+          on a.kind = wanted.kind and a.ref = wanted.ref
+    ),
+    locked as (
+        select {_COLUMNS} from accounts where id in (select id from existing) order by id for update skip locked
+    )
+    select e.kind as wanted_kind, e.ref as wanted_ref, l.* from existing e left join locked l on l.id = e.id
+""")  # noqa: S608 - as above
 _NEXT_IDS: Final = text("select nextval('accounts_id_seq') from generate_series(1, cast(:count as integer))")
 
 
@@ -46,6 +58,16 @@ def lock(
         },
     )
     return found.all()
+
+
+def lock_free(connection: Connection, keys: Iterable[AccountKey]) -> tuple[list[Row[Any]], set[AccountKey]]:
+    """Locks those of the accounts that nobody else has locked, and names the others. Never waits."""
+    wanted = sorted(set(keys), key=str)
+    found = connection.execute(
+        _LOCK_FREE, {"kinds": [key.kind.value for key in wanted], "refs": [key.ref for key in wanted]}
+    ).all()
+    held = {AccountKey(Kind(row.wanted_kind), row.wanted_ref) for row in found if row.id is None}
+    return [row for row in found if row.id is not None], held
 
 
 def read(connection: Connection, locked: Sequence[Row[Any]], grants: Mapping[int, Sequence[Grant]]) -> list[Account]:
