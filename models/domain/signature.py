@@ -1,7 +1,7 @@
 """Who wrote a message: HMAC-SHA256 over the bytes of its body, as they are on the wire.
 
 The bytes, and not what they mean: no two languages agree on how a number or a letter is written in JSON, and nothing
-has to be parsed before it is known who sent it. docs/security.md has the words and the test vectors.
+has to be parsed before it is known who sent it (docs/decisions/0010). docs/security.md has the words and test vectors.
 """
 
 from __future__ import annotations
