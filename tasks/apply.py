@@ -24,7 +24,7 @@ from datetime import datetime
 from itertools import compress
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Engine
 
 from models.contracts.catalogue import contract_of
 from models.contracts.outcome import encode, entry_document, outcome_document
@@ -72,7 +72,7 @@ def apply_free(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[Outc
 
 
 def settle(
-    connection: Connection, jobs: Sequence[Job], limits: Limits, locked: Sequence[Row[Any]] | None = None
+    connection: Connection, jobs: Sequence[Job], limits: Limits, locked: Sequence[accounts.Locked] | None = None
 ) -> list[Outcome]:
     """`apply` inside a transaction of the caller's. `locked`: the accounts, when they are locked already."""
     book = open_book(connection, jobs, locked)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from models.domain import commands
 from models.domain.accounts import Account, AccountKey, Kind, User
@@ -87,7 +87,7 @@ class Book:
             yield account, self._before.get(key)
 
 
-def lock_free(connection: Connection, jobs: Sequence[Job]) -> tuple[list[Row[Any]], set[AccountKey]] | None:
+def lock_free(connection: Connection, jobs: Sequence[Job]) -> tuple[list[accounts.Locked], set[AccountKey]] | None:
     """What `open_book` locks, without waiting: (locked rows, accounts that another transaction holds).
 
     None when waiting is the better way: when a job names its account otherwise than by its key, so that which one it
@@ -101,7 +101,7 @@ def lock_free(connection: Connection, jobs: Sequence[Job]) -> tuple[list[Row[Any
     return (locked, held) if locked or not held else None
 
 
-def open_book(connection: Connection, jobs: Sequence[Job], locked: Sequence[Row[Any]] | None = None) -> Book:
+def open_book(connection: Connection, jobs: Sequence[Job], locked: Sequence[accounts.Locked] | None = None) -> Book:
     """Locks what the jobs are about, unless it is, and reads all that deciding them takes.
 
     The number of statements is constant.

@@ -6,6 +6,7 @@ worker crash or reconnect in a loop. Here every such message is understood by th
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -107,6 +108,8 @@ class LaneStep(bootsteps.StartStopStep):
     def start(self, consumer: MoneyConsumer) -> None:
         """The lane was opened with the strategies, before the first message; leases are claimed now."""
         consumer.leases.start()
+        # What has been imported by now stays: no collection needs to look at it again.
+        gc.freeze()
 
     def info(self, consumer: MoneyConsumer) -> dict[str, Any]:  # type: ignore[override]  # the stubs want None
         """What `inspect stats` tells of the broker: Celery leaves the passwords in the URLs of the other hosts."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from time import monotonic, time
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -23,6 +23,7 @@ from celery import Task, signals
 from celery.worker import state
 from celery.worker.request import Request
 
+from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import Malformed
 from models.domain.commands import Job
 from models.domain.outcome import Status
@@ -30,6 +31,7 @@ from models.store.dead_letters import DeadLetter
 from tasks.outcome import Outcome
 from tasks.settling import Failed, Steps
 from worker.answers import Answer, Parked, Results
+from worker.clock import now
 from worker.delivery import Delivery, MoneyRequest, understand
 from worker.followups import follow_up
 from worker.parking import park
@@ -162,12 +164,14 @@ class Lane:
 
 def _accept(requests: Sequence[MoneyRequest]) -> None:
     """What `Request.on_accepted` does, for a batch: the worker's books are brought up to date once."""
-    pid, at = os.getpid(), time()
+    pid, at = os.getpid(), now().timestamp()
     for request in requests:
         request.worker_pid, request.time_start = pid, at  # type: ignore[assignment]  # the stubs want a str
         state.active_requests.add(request)
         request.send_event("task-started")
-    state.total_count.update(request.name for request in requests)  # type: ignore[misc]  # a Counter, not a dict
+    # Whatever names a publisher may think of, they are one here: the book would grow with them.
+    names = (request.name if request.name in CATALOGUE else "unknown" for request in requests)
+    state.total_count.update(names)  # type: ignore[arg-type]  # a Counter, not a dict
     state.all_total_count[0] += len(requests)
 
 

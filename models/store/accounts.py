@@ -43,9 +43,13 @@ _LOCK_FREE: Final = text(f"""
 _NEXT_IDS: Final = text("select nextval('accounts_id_seq') from generate_series(1, cast(:count as integer))")
 
 
+Locked = Row[Any]
+"""The row of an account that this transaction has locked."""
+
+
 def lock(
     connection: Connection, keys: Iterable[AccountKey], telegram_ids: Iterable[int] = (), ids: Iterable[int] = ()
-) -> Sequence[Row[Any]]:
+) -> Sequence[Locked]:
     """Locks the accounts there are, and returns their rows as they are once locked."""
     wanted = sorted(set(keys), key=str)
     found = connection.execute(
@@ -60,7 +64,7 @@ def lock(
     return found.all()
 
 
-def lock_free(connection: Connection, keys: Iterable[AccountKey]) -> tuple[list[Row[Any]], set[AccountKey]]:
+def lock_free(connection: Connection, keys: Iterable[AccountKey]) -> tuple[list[Locked], set[AccountKey]]:
     """Locks those of the accounts that nobody else has locked, and names the others. Never waits."""
     wanted = sorted(set(keys), key=str)
     found = connection.execute(
@@ -70,7 +74,7 @@ def lock_free(connection: Connection, keys: Iterable[AccountKey]) -> tuple[list[
     return [row for row in found if row.id is not None], held
 
 
-def read(connection: Connection, locked: Sequence[Row[Any]], grants: Mapping[int, Sequence[Grant]]) -> list[Account]:
+def read(connection: Connection, locked: Sequence[Locked], grants: Mapping[int, Sequence[Grant]]) -> list[Account]:
     """The accounts of locked rows, with their faces. A face is only changed under the lock, so it is read after it."""
     shown = faces.load(connection, {row.id: Kind(row.kind) for row in locked})
     return [_account(row, shown[row.id], tuple(grants.get(row.id, ()))) for row in locked]
@@ -118,7 +122,7 @@ def _movable(account: Account) -> dict[str, Any]:
     }
 
 
-def _account(row: Row[Any], face: Face, grants: tuple[Grant, ...]) -> Account:
+def _account(row: Locked, face: Face, grants: tuple[Grant, ...]) -> Account:
     return Account(
         id=row.id,
         key=AccountKey(Kind(row.kind), row.ref),
