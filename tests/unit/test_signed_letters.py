@@ -17,8 +17,8 @@ PRODUCERS = producers_in(json.dumps({"billing": {"secrets": [SECRET], "jobs": ["
 
 def test_a_replayed_letter_carries_a_good_signature() -> None:
     kwargs = {"producer": "billing", "idempotency_key": "k", "user_id": 1, "username": "Имя 😀"}
-    body = json.dumps([[], kwargs, {}], ensure_ascii=False).encode()
-    signed = {SIGNED_AT: 7, SIGNATURE: sign(SECRET, "users.upsert", body, 7)}
+    body: Any = json.dumps([[], kwargs, {}], ensure_ascii=False).encode()
+    signed: dict[str, Any] = {SIGNED_AT: 7, SIGNATURE: sign(SECRET, "users.upsert", body, 7)}
     message: Any = Message(
         body, content_type="application/json", content_encoding="utf-8",
         headers={"task": "users.upsert", "id": "i", "expires": "2001-01-01T00:00:00Z", **signed},
