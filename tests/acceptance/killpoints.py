@@ -30,7 +30,7 @@ _FORKS.set_forkserver_preload(
 
 @dataclass(frozen=True, slots=True)
 class KillPoint:
-    """A call of a function: "module:name" is where its caller looks it up."""
+    """A call of a function: "module:name" is where its caller looks it up. "… or …": whichever of them is called."""
 
     function: str
     when: Literal["before", "after"]
@@ -38,7 +38,11 @@ class KillPoint:
 
     def arm(self) -> None:
         """From now on this process dies at that call."""
-        module, _, path = self.function.partition(":")
+        for function in self.function.split(" or "):
+            self._wrap(function)
+
+    def _wrap(self, path: str) -> None:
+        module, _, path = path.partition(":")
         *owners, name = path.split(".")
         owner: Any = import_module(module)
         for each in owners:

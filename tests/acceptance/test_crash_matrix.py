@@ -45,12 +45,13 @@ def _step(function: str, when: Any, call: int = 1, **what: Any) -> Step:
 
 
 _ACK: Final = "kombu.message:Message.ack_log_error"
+_LOCK: Final = "models.store.accounts:lock_free or models.store.accounts:lock"  # a batch, a lone job
 STEPS: Final = {
     "1 the first message is in": _step("worker.lane:understand", "before"),
     "1 half of the batch is in": _step("worker.lane:understand", "before", 3),
     "2 a message is understood": _step("worker.delivery:parse", "after"),
-    "3 before the accounts are locked": _step("models.store.accounts:lock", "before"),
-    "3 the accounts are locked": _step("models.store.accounts:lock", "after"),
+    "3 before the accounts are locked": _step(_LOCK, "before"),
+    "3 the accounts are locked": _step(_LOCK, "after"),
     "4 the keys are looked up": _step("models.store.jobs:find", "after"),
     "5 two jobs are decided": _step("tasks.apply:decide", "after", 2),
     "6 before anything is written": _step("models.store.jobs:insert", "before"),

@@ -74,7 +74,7 @@ WORK: Final[dict[str, tuple[Callable[[Engine], None], Callable[[Engine], int]]]]
 _COMMIT: Final = "sqlalchemy:Connection.commit"
 STEPS: Final[list[tuple[str, str, str, Any, int]]] = [  # tick, step, function, when, how often it is done by then
     ("autotopup.scan", "found", "models.store.topups:due", "after", 0),
-    ("autotopup.scan", "locked", "models.store.accounts:lock", "after", 0),
+    ("autotopup.scan", "locked", "models.store.accounts:lock_free or models.store.accounts:lock", "after", 0),
     ("autotopup.scan", "decided", "tasks.apply:decide", "after", 0),
     ("autotopup.scan", "entry written", "models.store.entries:insert", "after", 0),
     ("autotopup.scan", "before the commit", _COMMIT, "before", 0),
