@@ -39,7 +39,7 @@ from models.domain.ledger import Entry
 from models.domain.outcome import Code, Refusal, Status
 from models.store import accounts, entries, faces, grants, outbox
 from models.store import jobs as store
-from models.store.session import one_round_trip, transaction
+from models.store.session import last_round_trip, transaction
 from tasks.book import Book, lock_free, open_book
 from tasks.outcome import Outcome
 
@@ -51,7 +51,7 @@ def apply(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[Outcome]:
     same jobs may succeed later, anything else when one of them is at fault.
     """
     with transaction(engine) as connection:
-        return settle(connection, jobs, limits)
+        return _settle(connection, decide_all(connection, jobs, limits))
 
 
 def apply_free(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[Outcome | None]:
@@ -64,24 +64,30 @@ def apply_free(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[Outc
     with transaction(engine) as connection:
         free = lock_free(connection, jobs)
         if free is None:
-            return [*settle(connection, jobs, limits)]
+            return [*_settle(connection, decide_all(connection, jobs, limits))]
         locked, held = free
         ready = [isinstance(job.command, Refusal) or job.command.target not in held for job in jobs]
-        outcomes = iter(settle(connection, [*compress(jobs, ready)], limits, locked))
+        page = decide_all(connection, [*compress(jobs, ready)], limits, locked)
+        outcomes = iter(_settle(connection, page))
     return [next(outcomes) if one_is_ready else None for one_is_ready in ready]
 
 
-def settle(
+def decide_all(
     connection: Connection, jobs: Sequence[Job], limits: Limits, locked: Sequence[accounts.Locked] | None = None
-) -> list[Outcome]:
-    """`apply` inside a transaction of the caller's. `locked`: the accounts, when they are locked already."""
+) -> Page:
+    """Steps 3 to 5: what is to be written, with nothing written yet. `locked`: the accounts, when they are already."""
     book = open_book(connection, jobs, locked)
     now, answered = store.find(connection, {(job.producer, job.key) for job in jobs})
-    page = _Page(book, _facts(book, now, limits), answered)
-    outcomes = [page.answer(job) for job in jobs]
-    with one_round_trip(connection):
+    page = Page(book, _facts(book, now, limits), answered)
+    page.outcomes = [page.answer(job) for job in jobs]
+    return page
+
+
+def _settle(connection: Connection, page: Page) -> list[Outcome]:
+    """Steps 6 and 7."""
+    with last_round_trip(connection):
         page.write(connection)
-    return outcomes
+    return page.outcomes
 
 
 def _facts(book: Book, now: datetime, limits: Limits) -> Facts:
@@ -90,12 +96,13 @@ def _facts(book: Book, now: datetime, limits: Limits) -> Facts:
 
 
 @dataclass(slots=True)
-class _Page:
+class Page:
     """What one transaction writes."""
 
     book: Book
     facts: Facts
     answered: dict[store.Identity, store.StoredJob]
+    outcomes: list[Outcome] = field(default_factory=list)  # to the jobs, in their order
     settled: list[store.SettledJob] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     events: list[outbox.Event] = field(default_factory=list)

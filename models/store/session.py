@@ -71,20 +71,34 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def one_round_trip(connection: Connection) -> Iterator[None]:
-    """Sends the statements of the block together. None of them may return rows; what fails is raised at the end."""
+def last_round_trip(connection: Connection) -> Iterator[None]:
+    """Sends the statements of the block and the commit together; what fails is raised at the end, nothing committed.
+
+    None of the statements may return rows.
+    """
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
     try:
         with driver.pipeline():
             yield
-    except psycopg.Error as error:
-        # SQLAlchemy has not seen it: it is told, and raised like what it sees itself.
-        if driver.closed:
-            connection.invalidate(error)
+            connection.commit()
+    except (DBAPIError, psycopg.Error) as error:
+        _roll_back(connection, driver, error)
+        if isinstance(error, DBAPIError):
+            raise
+        # Raised by the pipeline and not seen by SQLAlchemy: it is raised like what it sees itself.
         raise DBAPIError.instance(
-            None, None, error, psycopg.Error, connection_invalidated=driver.closed, dialect=connection.dialect
+            None, None, error, psycopg.Error, connection_invalidated=connection.invalidated, dialect=connection.dialect
         ) from error
+
+
+def _roll_back(connection: Connection, driver: psycopg.Connection[Any], cause: BaseException) -> None:
+    """To SQLAlchemy a commit that failed is the end of a transaction; the server still waits for the rollback."""
+    try:
+        driver.rollback()
+    except psycopg.Error:
+        if not connection.invalidated:
+            connection.invalidate(cause)
 
 
 @contextmanager

@@ -124,12 +124,12 @@ def test_connections_terminated_under_load_cost_nothing(system: System) -> None:
 
 def test_a_worker_that_is_stopped_while_jobs_stream_in_ends_well(any_system: System) -> None:
     """What the broker still sends while the worker stops is settled, or goes back: it is no reason to fail."""
-    jobs = 1_000
+    jobs = 2_000
     arguments = [{"idempotency_key": f"k{number}", "user_id": 1, "amount_kopeks": 1} for number in range(jobs)]
     with BalanceClient(any_system.broker_url, queue=any_system.queue) as client:
         client.users_upsert(idempotency_key="u", user_id=1, want_result=False)
         client.submit_many([("users.update_balance", each) for each in arguments], want_result=False)
-    worker = any_system.money_worker(BALANCE_BATCH_LIMIT="5")
+    worker = any_system.money_worker(BALANCE_BATCH_LIMIT="1")
     wait_until("some jobs to be applied", lambda: any_system.count("entries") > 20)
     worker.terminate()
     assert worker.wait(60) == 0, any_system.log("money")[-3000:]

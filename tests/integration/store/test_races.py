@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from tasks.apply import settle as settle_uncommitted
+from tasks.apply import decide_all
 from tests.builders import LIMITS, balance, done, entries, job, rows, settle
 from tests.integration.store.racing import engine_of_its_own, race, wait_until_blocked
 
@@ -164,7 +164,7 @@ def test_a_telegram_id_that_moves_while_a_job_waits_for_its_user_is_found_again(
 def test_a_job_decides_on_what_the_worker_before_it_left(engine: Engine, database_url: str, commit: bool) -> None:
     withdrawal = correct(amount_kopeks=-5)
     with ThreadPoolExecutor(1) as pool, engine_of_its_own(database_url) as other, other.connect() as before:
-        settle_uncommitted(before, [correct(amount_kopeks=5)], LIMITS)
+        decide_all(before, [correct(amount_kopeks=5)], LIMITS).write(before)
         waiting = pool.submit(race, database_url, [[[withdrawal]]])
         wait_until_blocked(engine)
         before.commit() if commit else before.rollback()
