@@ -15,6 +15,8 @@ import subprocess
 from pathlib import Path
 from typing import IO, ClassVar, Final
 
+import pytest
+
 from worker.localserver import HOST, LocalServer, ServerError, end, free_port, write_private
 from worker.spawn import spawn
 
@@ -27,6 +29,15 @@ def rabbitmq_programs() -> Path | None:
     """The directory of rabbitmq-server and rabbitmqctl; None when the machine has none."""
     found = shutil.which("rabbitmq-server", path=os.pathsep.join((*_PROGRAMS, os.environ.get("PATH", ""))))
     return None if found is None or shutil.which("erl") is None else Path(found).parent
+
+
+def need_rabbitmq_programs() -> None:
+    """Skips the test on a machine that has none; in CI that is a failure."""
+    if rabbitmq_programs() is None:
+        reason = "there is no rabbitmq-server program for a node of the test's own (install RabbitMQ)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
 
 
 class RabbitMQNode(LocalServer):

@@ -6,16 +6,19 @@ import contextlib
 import json
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from kombu import Connection
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from tasks.client import BalanceClient
 from tasks.queues import lane_queues
+from tests import servers
 from tests.acceptance.system import Process, System, wait_until
+from tests.rabbitmq_node import RabbitMQNode, need_rabbitmq_programs
 
 LANES = 3
 ACCOUNTS = range(1, 7)
@@ -142,6 +145,49 @@ def test_order_holds_when_the_active_consumer_is_killed_in_the_middle(laned: Lan
     assert laned.applied("second") > 0
     # Publishers that know no lanes use the door, which the same worker serves.
     assert laned.system.ask("users.update_balance", idempotency_key="door", user_id=1, amount_kopeks=7)["entry"]
+
+
+class ImpatientNode(RabbitMQNode):
+    """A node that gives up a client which is silent for a few seconds."""
+
+    settings = ("heartbeat = 2",)
+
+
+@pytest.fixture
+def impatient(database_url: str, engine: Engine, tmp_path: Path) -> Iterator[Laned]:
+    """Lanes on a RabbitMQ of the test's own."""
+    need_rabbitmq_programs()
+    with servers.server_directory() as directory:
+        node = ImpatientNode(directory)
+        system: System | None = None
+        try:
+            node.start()
+            system = System(node.url, database_url, engine, "balance", tmp_path)
+            yield Laned(system)
+        finally:
+            if system is not None:
+                system.stop()
+            node.stop()
+
+
+def test_a_consumer_paused_past_its_heartbeat_spoils_no_order_on_rabbitmq(impatient: Laned) -> None:
+    first = impatient.worker("first", BALANCE_LOCK_TIMEOUT_MS="300")
+    impatient.open_accounts()
+    impatient.worker("second", BALANCE_LOCK_TIMEOUT_MS="300")
+    more = range(NUMBERS.stop, NUMBERS.stop + 10)
+    with impatient.client() as client:
+        with impatient.closed_gate():
+            impatient.publish(client, NUMBERS)
+            wait_until("a transaction at the gate", impatient.at_the_gate)
+            assert not impatient.events("second", "jobs.settled"), "one consumer a lane: this one stands by"
+            first.send_signal(signal.SIGSTOP)
+        wait_until("the other to take over", lambda: impatient.applied("second") > 0, TAKEOVER_S)
+        first.send_signal(signal.SIGCONT)
+        impatient.wait_for(NUMBERS)
+        impatient.publish(client, more)
+        impatient.wait_for(range(NUMBERS.start, more.stop))
+    impatient.assert_in_order(range(NUMBERS.start, more.stop))
+    assert first.poll() is None, impatient.system.log("first")[-2000:]
 
 
 # --- leases, on Redis -----------------------------------------------------------------------------------------------
