@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from models.contracts.envelope import Identity
 from models.domain.commands import Job
-from models.store.dead_letters import DeadLetter
+from models.store.dead_letters import BROKER_MARKS, DeadLetter
 from models.store.history import Row
 from tasks.publishing import RawMessage
 
@@ -58,7 +58,8 @@ def message_of(letter: Row) -> RawMessage:
 
     What alone kept it from being applied is taken off: who replays decides that the job is wanted, late or revoked.
     """
-    headers = {**json.loads(letter["headers"]), "expires": None, "eta": None}
+    kept = {name: value for name, value in json.loads(letter["headers"]).items() if name not in BROKER_MARKS}
+    headers = {**kept, "expires": None, "eta": None}
     if letter["reason"] in ("no_id", "revoked"):
         headers["id"] = headers["root_id"] = str(uuid4())
     properties = json.loads(letter["properties"])

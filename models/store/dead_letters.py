@@ -23,6 +23,8 @@ _OF_ONE_SENDING: Final = frozenset(
         *("expires", "argsrepr", "kwargsrepr", "ignore_result", "replaced_task_nesting", "stamped_headers", "stamps"),
     }
 )
+BROKER_MARKS: Final = frozenset({"redelivered", "x-delivery-count", "x-acquired-count", "x-death"})
+"""Headers that a broker (for Redis: kombu) adds to a message that comes again."""
 # Sorted by digest, so that workers that park the same letters do so in the same order.
 _PARK: Final = text("""
     insert into dead_letters
@@ -76,7 +78,7 @@ class DeadLetter:
     @property
     def digest(self) -> bytes:
         """The same message is one letter, counted, however often it comes and for whatever reason it is parked."""
-        lasting = {name: value for name, value in self.headers.items() if name not in _OF_ONE_SENDING}
+        lasting = {name: value for name, value in self.headers.items() if name not in _OF_ONE_SENDING | BROKER_MARKS}
         content_type = str((self.properties or {}).get("content_type"))
         parts = [(self.task or "").encode("utf-8", "surrogatepass"), content_type.encode("utf-8", "surrogatepass")]
         parts += [json.dumps(lasting, sort_keys=True).encode(), self.body]

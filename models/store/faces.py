@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from enum import Enum
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, CollectionAggregate, Connection, any_, bindparam, select
+from sqlalchemy import BigInteger, CollectionAggregate, Connection, TextClause, any_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.domain import money
@@ -44,24 +44,32 @@ _ENUMS: Final[dict[type[Face], dict[str, type[Enum]]]] = {
 def load(connection: Connection, kinds: Mapping[int, Kind]) -> dict[int, Face]:
     """The faces of accounts, by account id."""
     found: dict[int, Face] = {}
-    for kind, table in _TABLES.items():
+    for kind in Kind:
         ids = [account_id for account_id, of in kinds.items() if of is kind]
         if ids:
-            found |= _load(connection, table, _FACES[kind], ids)
+            found |= _load(connection, kind, ids)
     return found
 
 
-def _load(connection: Connection, table: Any, face: type[Face], ids: list[int]) -> dict[int, Face]:
-    names = [field.name for field in fields(face)]
-    # Values come in the order of the face's fields, so a face is made without looking up names row by row.
-    enums = [(names.index(name), enum) for name, enum in _ENUMS[face].items()]
-    query = select(table.account_id, *(table.__table__.c[name] for name in names)).where(table.account_id == _any(ids))
+def _load(connection: Connection, kind: Kind, ids: list[int]) -> dict[int, Face]:
+    face, (query, enums) = _FACES[kind], _SELECT[kind]
     found: dict[int, Face] = {}
-    for account_id, *values in connection.execute(query).all():
+    for account_id, *values in connection.execute(query, {"ids": ids}).all():
         for number, enum in enums:
             values[number] = enum(values[number])
         found[account_id] = face(*values)
     return found
+
+
+def _select(kind: Kind) -> tuple[TextClause, list[tuple[int, type[Enum]]]]:
+    """Values come in the order of the face's fields, so that a face is made without looking up names row by row."""
+    table, names = _TABLES[kind].__tablename__, [field.name for field in fields(_FACES[kind])]
+    columns = ", ".join(f'"{name}"' for name in ("account_id", *names))
+    query = text(f"select {columns} from {table} where account_id = any(cast(:ids as bigint[]))")  # noqa: S608 - names come from our tables
+    return query, [(names.index(name), enum) for name, enum in _ENUMS[_FACES[kind]].items()]
+
+
+_SELECT: Final = {kind: _select(kind) for kind in Kind}
 
 
 def telegram_owners(connection: Connection, telegram_ids: Sequence[int]) -> dict[int, AccountKey]:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection
 from sqlalchemy.orm import DeclarativeBase
 
 Row = Mapping[str, Any]
@@ -30,43 +30,43 @@ def raw(json_text: str) -> msgspec.Raw:
 def insert(connection: Connection, table: type[DeclarativeBase], rows: Sequence[Row]) -> None:
     """Inserts the rows in their order. All rows have the columns of the first."""
     if rows:
-        connection.execute(_insert(table.__tablename__, tuple(rows[0])), {"rows": _encode(rows)})
+        _write(connection, _insert(table.__tablename__, tuple(rows[0])), rows)
 
 
 def upsert(connection: Connection, table: type[DeclarativeBase], key: str, rows: Sequence[Row]) -> None:
     """Inserts the rows, or where one with the same `key` column exists, changes it."""
     if rows:
-        connection.execute(_upsert(table.__tablename__, key, tuple(rows[0])), {"rows": _encode(rows)})
+        _write(connection, _upsert(table.__tablename__, key, tuple(rows[0])), rows)
 
 
 def update(connection: Connection, table: type[DeclarativeBase], key: str, rows: Sequence[Row]) -> None:
     """Changes the rows that have the same `key` column."""
     if rows:
-        connection.execute(_update(table.__tablename__, key, tuple(rows[0])), {"rows": _encode(rows)})
+        _write(connection, _update(table.__tablename__, key, tuple(rows[0])), rows)
 
 
-def _encode(rows: Sequence[Row]) -> str:
-    return _ENCODER.encode(rows).decode()
+def _write(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
+    # Nothing in the statement needs SQLAlchemy's compiler, which a lone job would wait for once a table.
+    connection.exec_driver_sql(statement, {"rows": _ENCODER.encode(rows).decode()})
 
 
 @cache
-def _insert(table: str, columns: tuple[str, ...]) -> TextClause:
+def _insert(table: str, columns: tuple[str, ...]) -> str:
     names = ", ".join(f'"{column}"' for column in columns)
-    return text(
-        f"insert into {table} ({names}) select {names} from json_populate_recordset(null::{table}, cast(:rows as json))"  # noqa: S608 - names come from our tables
-    )
+    return f"insert into {table} ({names}) select {names} from {_records(table)}"  # noqa: S608 - names come from our tables
 
 
 @cache
-def _upsert(table: str, key: str, columns: tuple[str, ...]) -> TextClause:
+def _upsert(table: str, key: str, columns: tuple[str, ...]) -> str:
     changes = ", ".join(f'"{column}" = excluded."{column}"' for column in columns if column != key)
-    return text(f'{_insert(table, columns).text} on conflict ("{key}") do update set {changes}')
+    return f'{_insert(table, columns)} on conflict ("{key}") do update set {changes}'
 
 
 @cache
-def _update(table: str, key: str, columns: tuple[str, ...]) -> TextClause:
+def _update(table: str, key: str, columns: tuple[str, ...]) -> str:
     changes = ", ".join(f'"{column}" = new."{column}"' for column in columns if column != key)
-    return text(
-        f"update {table} as old set {changes} from json_populate_recordset(null::{table}, cast(:rows as json)) as new"  # noqa: S608 - as above
-        f' where old."{key}" = new."{key}"'
-    )
+    return f'update {table} as old set {changes} from {_records(table)} as new where old."{key}" = new."{key}"'  # noqa: S608 - as above
+
+
+def _records(table: str) -> str:
+    return f"json_populate_recordset(null::{table}, cast(%(rows)s as json))"

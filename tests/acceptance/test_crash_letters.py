@@ -1,4 +1,4 @@
-"""The worker is killed around the parking of a dead letter: the message is kept once, and its neighbour applied once."""
+"""The worker is killed while it parks a dead letter: the message is kept once, and its neighbour applied once."""
 
 from __future__ import annotations
 

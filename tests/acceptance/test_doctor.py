@@ -104,7 +104,7 @@ def test_a_sound_deployment_has_no_failure_until_beat_stops(
 
     def sound() -> Findings | None:
         code, findings = doctor(on_valkey, BALANCE_BATCH_LIMIT="7")
-        return findings if code == 0 else None
+        return findings if code == 0 and "beat.alive" not in levels(findings, "warning") else None
 
     findings = wait_until("beat to tick", sound)
     # The role owns the tables. A machine that is busy with other tests answers late, which looks like a wrong clock.

@@ -20,9 +20,9 @@ TOP_UP = {"wallet_id": "w", "transaction_reason": "INVOICE_PAYMENT", "credits_to
 # What the settings promise on Redis: the timeout, until the next search (a sixth of it), and to apply.
 PROMISED_S = Settings().visibility_timeout_s * 7 / 6 + 5
 # Short, where a test waits for several timeouts.
-TIMEOUT_S = 3
+TIMEOUT_S = 4
 SHORT = {"BALANCE_VISIBILITY_TIMEOUT_S": str(TIMEOUT_S), "BALANCE_BROKER_SOCKET_TIMEOUT_S": "2"}
-LOCKED = {**SHORT, "BALANCE_LOCK_TIMEOUT_MS": "500", "BALANCE_LOG_FORMAT": "json"}
+LOCKED = {**SHORT, "BALANCE_LOCK_TIMEOUT_MS": "250", "BALANCE_LOG_FORMAT": "json"}
 
 
 @pytest.fixture
