@@ -1,0 +1,24 @@
+"""A change of a balance stays on the page of its account: no index of the accounts has to hear of it."""
+
+from sqlalchemy import Engine, text
+
+from tasks.apply import decide_all
+from tests.builders import LIMITS, job, settle
+
+ACCOUNTS = 300  # several pages, each filled as far as the table lets them be filled
+EVERY = 15
+
+_COUNTS = text("""
+    select pg_stat_get_xact_tuples_updated(cast('accounts' as regclass)) as updated,
+           pg_stat_get_xact_tuples_hot_updated(cast('accounts' as regclass)) as hot
+""")
+
+
+def test_balances_change_without_a_word_to_the_indexes(engine: Engine) -> None:
+    settle(engine, *(job("users.upsert", user_id=number) for number in range(1, ACCOUNTS + 1)))
+    changes = [job("users.update_balance", user_id=number, amount_kopeks=5) for number in range(1, ACCOUNTS, EVERY)]
+    with engine.connect() as connection:
+        decide_all(connection, changes, LIMITS).write(connection)
+        counts = connection.execute(_COUNTS).one()
+        connection.commit()
+    assert (counts.updated, counts.hot) == (len(changes), len(changes))
