@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import parse
 from models.store.dead_letters import DeadLetter, park
 from tasks.apply import apply
+from tests.acceptance.system import wait_until
 from tests.builders import LIMITS
 from tests.chaos.checks import findings, settled_jobs
+from tests.chaos.fleet import Child
 from tests.chaos.known import Accepted, Known
 from tests.chaos.workload import Job, Workload, opening
 
@@ -94,3 +97,24 @@ def test_a_balance_and_a_dead_letter_are_found(engine: Engine, read: Read, known
         connection.execute(text("update accounts set balance = balance + 1 where ref = 'hot'"))
         park(connection, [letter])
     assert [line.partition(":")[0] for line in findings(read, known)] == ["balance", "dead letter"]
+
+
+CATCHES = (
+    "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit({code})); print('up', flush=True)"
+)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not say who catches a signal")
+@pytest.mark.parametrize(
+    ("program", "wrong"),
+    [("print('up', flush=True)", False), (CATCHES.format(code=0), False), (CATCHES.format(code=3), True)],
+    ids=["still starting", "stopped in order", "stopped with an error"],
+)
+def test_a_process_that_does_not_stop_in_order_is_found(tmp_path: Path, program: str, wrong: bool) -> None:
+    child = Child("child", ["-c", f"{program}; import time; time.sleep(60)"], {}, tmp_path)
+    child.start()
+    try:
+        wait_until("it to be up", lambda: child.said() == "up")
+        assert bool(child.stop()) is wrong
+    finally:
+        child.close()
