@@ -64,7 +64,7 @@ class Child:
             said = self.said()
             self.kill()
             return f"{self.name} did not stop within {_STOP_S:g} s of SIGTERM\n{said}"
-        # Before Celery has set up its handlers there is nothing to be ended in order: the signal itself ends the process.
+        # Before Celery has set up its handlers there is nothing to end in order: the signal itself ends the process.
         well = code == 0 or (starting and code == -signal.SIGTERM)
         return None if well else f"{self.name} ended with {code} after SIGTERM\n{self.said()}"
 
