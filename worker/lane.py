@@ -64,7 +64,8 @@ class Lane:
         self._app, self._consumer = app, consumer
         self._limit = RUNTIME.settings.batch_limit
         self._waiting: deque[Delivery] = deque()
-        self._work: Steps[None] | None = None  # the batch in hand, while a fault holds it up
+        self._work: Steps[None] | None = None  # settles the batch in hand, for as long as a fault holds it up
+        self._in_hand: Sequence[Delivery] = ()
         self._results = Results(app)
         self._told = False  # to flush
 
@@ -89,7 +90,8 @@ class Lane:
         self._drain()
         while self._waiting and self._work is None:
             count = min(len(self._waiting), self._limit)
-            self._work = self._settle([self._waiting.popleft() for _ in range(count)])
+            self._in_hand = [self._waiting.popleft() for _ in range(count)]
+            self._work = self._settle(self._in_hand)
             self._advance()
 
     def drop(self, channel: Any) -> None:
@@ -123,8 +125,10 @@ class Lane:
         try:
             seconds = next(self._work)
         except StopIteration:
-            self._work = None
+            self._work, self._in_hand = None, ()
         else:
+            for delivery in self._in_hand:
+                delivery.request.send_event("task-retried", exception=f"again in {seconds:.1f} s", traceback="")
             self._consumer.timer.call_after(seconds, self._resume)
 
     def _resume(self) -> None:

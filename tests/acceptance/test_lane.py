@@ -63,7 +63,7 @@ def test_while_a_fault_lasts_the_worker_answers_and_shows_what_it_holds(any_syst
 
 
 def test_flower_is_told_of_each_job(system: System) -> None:
-    system.money_worker()
+    system.money_worker(BALANCE_LOCK_TIMEOUT_MS="100")
     seen: dict[str, list[str]] = {}
     with system.client.connection() as connection:
         receiver = system.client.events.Receiver(
@@ -77,8 +77,16 @@ def test_flower_is_told_of_each_job(system: System) -> None:
         wanted = {"good": "task-succeeded", "bad": "task-failed"}
         while not all(kind in seen.get(task, []) for task, kind in wanted.items()):
             next(capture)
+        with system.engine.connect() as holder:
+            holder.execute(text("select 1 from accounts for update"))
+            _correct(system, "held", 100, task_id="held")
+            while "task-retried" not in seen.get("held", []):
+                next(capture)
+        while "task-succeeded" not in seen["held"]:
+            next(capture)
     assert seen["good"] == ["task-received", "task-started", "task-succeeded"]
     assert seen["bad"] == ["task-received", "task-started", "task-failed"]
+    assert seen["held"][:3] == ["task-received", "task-started", "task-retried"]
 
 
 def test_what_a_publisher_linked_is_sent_on_with_the_outcome(system: System) -> None:
