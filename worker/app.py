@@ -9,6 +9,7 @@ from kombu import Exchange
 
 from models.contracts.catalogue import CATALOGUE
 from tasks.queues import queue_arguments
+from worker import transport_amqp
 from worker.consumer import LaneStep
 from worker.intake import bound_decompression
 from worker.job_queue import JobQueue
@@ -27,6 +28,7 @@ def configuration() -> dict[str, Any]:
     """Celery's configuration from our settings. docs/decisions says why for what is not obvious."""
     settings = RUNTIME.settings
     use_transport(settings.redis_transport)
+    transport_amqp.use_transport()
     bound_decompression(settings.max_message_bytes)
     lanes = settings.lane_queues
     queues = [
@@ -80,7 +82,8 @@ def configuration() -> dict[str, Any]:
 
 def _transport_options(settings: Settings) -> dict[str, Any]:
     if settings.broker_kind == "rabbitmq":
-        return {"confirm_publish": True}
+        # Without a timeout an answer that a half-open link swallows is waited for without end: a stop would never end.
+        return {"confirm_publish": True, "read_timeout": settings.broker_socket_timeout_s}
     return {
         "on_garbage": "worker.parking:park_garbage",
         "visibility_timeout": settings.visibility_timeout_s,

@@ -110,7 +110,7 @@ class Lane:
     def _drain(self) -> None:
         """RabbitMQ hands over a frame at a time: takes what has arrived, so that a batch is not a single job."""
         connection = self._consumer.connection
-        if connection.transport.driver_type != "amqp":
+        if connection.transport.driver_type != "amqp" or not connection.connected:
             return
         try:
             while len(self._waiting) < self._limit:

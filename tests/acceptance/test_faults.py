@@ -17,6 +17,7 @@ from models.store.schema import upgrade
 from tasks.client import BalanceClient
 from tests import servers
 from tests.acceptance.system import System, wait_until
+from tests.proxy import Proxy
 from worker.embedded import EmbeddedPostgres
 
 OUTAGE_S = float(os.environ.get("BALANCE_TEST_OUTAGE_S", "20"))
@@ -137,3 +138,12 @@ def test_a_worker_that_is_stopped_while_jobs_stream_in_ends_well(any_system: Sys
     assert any_system.count("entries") < jobs, "it was stopped in the middle"
     any_system.money_worker("next")
     wait_until("every job", lambda: any_system.count("entries") == jobs)
+
+
+def test_a_worker_whose_link_to_the_broker_is_half_open_stops_all_the_same(any_system: System) -> None:
+    """It waits for an answer a few times, not for ever: nobody has to kill it."""
+    with Proxy(any_system.broker_url) as link:
+        worker = any_system.money_worker(BALANCE_BROKER_URL=link.url, BALANCE_BROKER_SOCKET_TIMEOUT_S="1")
+        link.go_silent(for_all=True)
+        worker.terminate()
+        assert worker.wait(60) == 0, any_system.log("money")[-3000:]

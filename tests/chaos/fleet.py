@@ -15,7 +15,7 @@ from typing import Final
 from worker.spawn import spawn
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
-_STOP_S: Final = 60.0  # a warm stop while a fault lasts
+_STOP_S: Final = 120.0  # a warm stop while a link is half-open, which takes a few socket timeouts
 
 
 class Child:

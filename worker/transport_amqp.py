@@ -1,0 +1,45 @@
+"""py-amqp's connection, given up at the first answer that does not come.
+
+Without it a worker that is told to stop while its link is half-open waits for one answer after the other, each for the
+whole timeout: every consumer is cancelled, every channel is closed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kombu import transport as kombu_transports
+from kombu.transport import pyamqp
+
+_stock: Any = pyamqp  # its stubs leave out most of what is built on here
+
+
+class Connection(_stock.Connection):  # type: ignore[misc]  # Any, see _stock
+    """From a timeout on, whatever is asked of it fails at once."""
+
+    def blocking_read(self, timeout: float | None = None) -> Any:
+        try:
+            return super().blocking_read(timeout)
+        except TimeoutError:
+            if timeout is None:  # the socket's own: somebody waited for an answer
+                self.collect()
+            raise
+
+
+class Transport(_stock.Transport):  # type: ignore[misc]  # Any, see _stock
+    """Celery and kombu see the AMQP transport."""
+
+    Connection = Connection
+
+
+class SSLTransport(_stock.SSLTransport):  # type: ignore[misc]  # Any, see _stock
+    """The same over TLS."""
+
+    Connection = Connection
+
+
+def use_transport() -> None:
+    """Say what amqp:// and amqps:// URLs mean in this process from now on."""
+    for scheme, transport in (("amqp", Transport), ("pyamqp", Transport), ("amqps", SSLTransport)):
+        kombu_transports.TRANSPORT_ALIASES[scheme] = f"{__name__}:{transport.__name__}"
+        kombu_transports._transport_cache.pop(scheme, None)  # type: ignore[attr-defined]  # not in the stubs
