@@ -141,7 +141,8 @@ class System:
             try:
                 return bool(self.client.control.ping(destination=[node], timeout=0.5))
             except OSError:  # a connection that another test's end has closed, kept in the process's pool
-                self.client.pool.force_close_all()
+                pool: Any = self.client.pool  # of connections; the stubs say of producers
+                pool.force_close_all()
                 return False
 
         wait_until(f"{node} to answer", answers)

@@ -1,7 +1,8 @@
 """balance-worker publish: with a worker, without one, and what never gets as far as the queue."""
 
-from __future__ import contextlib
+from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
