@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,14 @@ def test_up_serves_a_plain_client_restarts_children_and_keeps_its_data(data_dir:
         assert second.stop(signal.SIGINT) == 0, second.output()
 
 
+def _events(line: str) -> Iterator[dict[str, Any]]:
+    """The objects of one line: two, when two processes wrote at the same moment."""
+    decoder, position = json.JSONDecoder(), 0
+    while position < len(line):
+        event, position = decoder.raw_decode(line, position)
+        yield event
+
+
 class _Up:
     """A running `up --json`, read line by line."""
 
@@ -74,7 +83,7 @@ class _Up:
         return self._output.read_text()
 
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.output().splitlines() if line.endswith("}")]
+        return [event for line in self.output().splitlines() if line.endswith("}") for event in _events(line)]
 
     def pid_of(self, name: str) -> int:
         return int([line["pid"] for line in self.lines() if line.get("name") == name and line["pid"]][-1])
