@@ -80,7 +80,6 @@ def add_past(engine: Engine, accounts: int, entries_each: int) -> None:
     jobs = {
         "id": job,
         "idempotency_key": "'past-' || n",
-        "account_id": owner,
         "body": "null",
         "outcome": "cast('{}' as json)",
     }

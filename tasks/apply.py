@@ -129,7 +129,7 @@ class Page:
             self.entries.append(entry)
         self.events += [outbox.Event(event, job.id) for event in decision.events]
         document = outcome_document(job, Status.APPLIED, decision.code, written, response, None)
-        return self._settle(job, account, Status.APPLIED, decision.code, document)
+        return self._settle(job, account, Status.APPLIED, decision.code, document, entry)
 
     def _refuse(self, job: Job, account: Account | None, refusal: Refusal) -> Outcome:
         error = contract_of(job.name).error(refusal)
@@ -137,9 +137,17 @@ class Page:
         document = outcome_document(job, Status.REJECTED, refusal.code, None, None, error)
         return self._settle(job, account, Status.REJECTED, refusal.code, document)
 
-    def _settle(self, job: Job, account: Account | None, status: Status, code: Code, document: Any) -> Outcome:
+    def _settle(
+        self,
+        job: Job,
+        account: Account | None,
+        status: Status,
+        code: Code,
+        document: Any,
+        entry: Entry | None = None,
+    ) -> Outcome:
         text = encode(document)
-        account_id = None if account is None else account.id
+        account_id = None if account is None or entry is not None else account.id
         self.settled.append(store.SettledJob(job, account_id, status, code, text, self.facts.now))
         # A second message of the same batch under this key gets the answer of the first.
         self.answered[job.producer, job.key] = store.StoredJob(

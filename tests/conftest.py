@@ -131,18 +131,20 @@ def redis_url(valkey: "EmbeddedValkey") -> str:
 
 
 @pytest.fixture
-def rabbitmq_url() -> Iterator[str]:
+def rabbitmq_url(unique_queue: str) -> Iterator[str]:
     """A RabbitMQ URL with a virtual host of its own (without the management plugin a shared one: name queues uniquely).
 
-    Skips when no RabbitMQ answers; in CI that is a failure.
+    The test's unique queue is gone afterwards. Skips when no RabbitMQ answers; in CI that is a failure.
     """
+    from tests.queues import removed_after
+
     url = servers.configured_rabbitmq_url()
     if not servers.rabbitmq_answers(url):
         reason = "no RabbitMQ answers (set BALANCE_TEST_RABBITMQ_URL, or start one on 127.0.0.1:5672)"
         if _IN_CI:
             pytest.fail(reason)
         pytest.skip(reason)
-    with servers.fresh_vhost(url) as own:
+    with servers.fresh_vhost(url) as own, removed_after(own, unique_queue):
         yield own
 
 

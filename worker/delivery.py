@@ -21,6 +21,7 @@ from worker.intake import too_deep
 from worker.letters import letter_of
 from worker.runtime import RUNTIME
 from worker.serialization import loads
+from worker.transport_unreadable import UNREADABLE
 
 # What Celery would hold in memory, destroy or kill a job for: checked here, and then out of its hands. And the name
 # that it would show and count a job by, which may be anything.
@@ -85,6 +86,8 @@ def _decode(message: Any) -> tuple[str, dict[str, Any], Any]:
     """The job's name, the headers, and [args, kwargs, embed]. Raises Malformed when the message holds anything else."""
     if message.errors:
         raise Malformed("undecodable", f"the body could not be unpacked: {message.errors[0][1]}")
+    if UNREADABLE in _headers(message):
+        raise Malformed("undecodable", f"its properties are not AMQP: their bytes are in the header {UNREADABLE}")
     if message.content_type != "application/json":
         raise Malformed("undecodable", f"content type is {message.content_type}; only application/json is read")
     intake = RUNTIME.intake

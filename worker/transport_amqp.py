@@ -1,7 +1,7 @@
-"""py-amqp's connection, given up at the first answer that does not come.
+"""py-amqp's connection, given up at the first answer that does not come; no message is too broken for it.
 
-Without it a worker that is told to stop while its link is half-open waits for one answer after the other, each for the
-whole timeout: every consumer is cancelled, every channel is closed.
+Without the first a worker that is told to stop while its link is half-open waits for one answer after the other, each
+for the whole timeout: every consumer is cancelled, every channel is closed.
 """
 
 from __future__ import annotations
@@ -11,11 +11,16 @@ from typing import Any
 from kombu import transport as kombu_transports
 from kombu.transport import pyamqp
 
+from worker.transport_unreadable import frame_handler
+
 _stock: Any = pyamqp  # its stubs leave out most of what is built on here
 
 
 class Connection(_stock.Connection):  # type: ignore[misc]  # Any, see _stock
     """From a timeout on, whatever is asked of it fails at once."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"frame_handler": frame_handler, **kwargs})
 
     def blocking_read(self, timeout: float | None = None) -> Any:
         try:

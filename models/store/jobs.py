@@ -65,7 +65,7 @@ class SettledJob:
     """A job with its answer, about to be written."""
 
     job: Job
-    account_id: int | None
+    account_id: int | None  # where it wrote no entry: the entry says it otherwise, and need not say it twice
     status: Status
     code: Code
     outcome: str

@@ -72,9 +72,10 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def last_round_trip(connection: Connection) -> Iterator[None]:
-    """Sends the statements of the block and the commit together; what fails is raised at the end, nothing committed.
+    """Sends the statements of the block and the commit together; none of the statements may return rows.
 
-    None of the statements may return rows.
+    What fails is raised at the end, and nothing is committed then, unless the connection broke at the commit itself:
+    whoever tries again finds its keys answered.
     """
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)

@@ -23,7 +23,7 @@ class Job(Base):
         CheckConstraint(one_of("status", *Status), "status"),
         CheckConstraint("(status = 'applied') = (code in ('applied', 'unchanged'))", "status_follows_code"),
         CheckConstraint("octet_length(fingerprint) = 32", "fingerprint_length"),
-        Index("ix_jobs_account_id_settled_at", "account_id", "settled_at"),
+        Index("ix_jobs_without_entry", "account_id", "settled_at", postgresql_where=text("account_id is not null")),
         Index("ix_jobs_unpruned", "settled_at", postgresql_where=text("body is not null")),
     )
 
@@ -32,7 +32,7 @@ class Job(Base):
     idempotency_key: Mapped[str]
     name: Mapped[str]
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary)  # SHA-256 of name and meaning; stays for ever
-    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))  # None as well where an entry says it
     status: Mapped[str]
     code: Mapped[str]
     body: Mapped[Any | None] = mapped_column(JSON)  # the meaning; dropped by jobs.prune

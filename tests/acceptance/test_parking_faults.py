@@ -14,7 +14,6 @@ from sqlalchemy import create_engine
 from models.store.schema import upgrade
 from tests import servers
 from tests.acceptance.system import System, wait_until
-from tests.queues import removed_after
 from worker.embedded import EmbeddedPostgres
 
 
@@ -65,7 +64,7 @@ def test_a_queue_that_was_declared_otherwise_is_refused_aloud(
     rabbitmq_url: str, database_url: str, engine: object, unique_queue: str, tmp_path: Path
 ) -> None:
     """RabbitMQ does not change a queue: one that may drop jobs has to be made anew, and is not consumed meanwhile."""
-    with removed_after(rabbitmq_url, unique_queue), Connection(rabbitmq_url) as connection:
+    with Connection(rabbitmq_url) as connection:
         channel: Any = connection.channel()
         arguments = {"x-queue-type": "quorum", "x-delivery-limit": 3}
         channel.queue_declare(unique_queue, durable=True, auto_delete=False, arguments=arguments)

@@ -38,6 +38,11 @@ class Fault(ABC):
     def __str__(self) -> str:
         return f"{self.counts} {self.holds}"
 
+    @property
+    def lasts(self) -> bool:
+        """Whether it goes on by itself, however long it was to take. Other faults come and go meanwhile."""
+        return False
+
     @abstractmethod
     def begin(self) -> None: ...
 
@@ -71,7 +76,15 @@ class Stop(_OfChild):
     over_at_once = True
 
     def begin(self) -> None:
-        self.wrong = self.child.stop()
+        self.child.stop()
+
+    @property
+    def lasts(self) -> bool:
+        return self.child.stopping
+
+    def end(self) -> None:
+        self.wrong = self.child.farewell()
+        super().end()
 
 
 class Pause(_OfChild):

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import RLock
+from time import monotonic
 from typing import Final
 
 from worker.spawn import spawn
@@ -28,6 +29,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._ours = False  # we ended it, or are about to
         self._lock = RLock()
+        self._starting, self._patience = False, 0.0  # when it was told to stop; until when it may take its time
         self.paused = False
         self.starts = 0
 
@@ -53,19 +55,28 @@ class Child:
         self._signal(signal.SIGKILL)
         self._wait(_STOP_S)
 
-    def stop(self) -> str | None:
-        """SIGTERM. Returns what was wrong with how it ended, if anything."""
+    def stop(self) -> None:
+        """SIGTERM. What comes of it: `stopping`, `farewell`."""
         with self._lock:
             self._ours = True
-        starting = not self._catches(signal.SIGTERM)
+        self._starting = not self._catches(signal.SIGTERM)
+        self._patience = monotonic() + _STOP_S
         self._signal(signal.SIGTERM)
-        code = self._wait(_STOP_S)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it may still take its time."""
+        return self.running and monotonic() < self._patience
+
+    def farewell(self) -> str | None:
+        """Waits for its end. Returns what was wrong with how it ended, if anything."""
+        code = self._wait(max(self._patience - monotonic(), 0))
         if code is None:
             said = self.said()
             self.kill()
             return f"{self.name} did not stop within {_STOP_S:g} s of SIGTERM\n{said}"
         # Before Celery has set up its handlers there is nothing to end in order: the signal itself ends the process.
-        well = code == 0 or (starting and code == -signal.SIGTERM)
+        well = code == 0 or (self._starting and code == -signal.SIGTERM)
         return None if well else f"{self.name} ended with {code} after SIGTERM\n{self.said()}"
 
     def pause(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from time import monotonic
 from typing import Final
 
@@ -23,13 +23,18 @@ _PROGRESS_S: Final = 5.0
 Tell = Callable[[str], None]
 
 
-def run(kind: Kind, seconds: float, seed: str, rate: float, directory: Path, tell: Tell) -> report.Report:
-    """Runs it and says what came of it. `rate`: jobs a second, of all publishers together. Raises nothing that the
-    product does wrong: that is in the report."""
+def run(
+    kind: Kind, seconds: float, seed: str, rate: float, directory: Path, tell: Tell, stop: Event | None = None
+) -> report.Report:
+    """Runs it and says what came of it. Raises nothing that the product does wrong: that is in the report.
+
+    `rate`: jobs a second, of all publishers together. Setting `stop` ends the faults early; what was published until
+    then is counted all the same.
+    """
     with Site(kind, directory, random.Random(f"{seed}/site")).running() as site:
         known = Known()
         _open(site, known, tell)
-        return _run(site, known, seconds, seed, rate, tell)
+        return _run(site, known, seconds, seed, rate, tell, stop or Event())
 
 
 def _open(site: Site, known: Known, tell: Tell) -> None:
@@ -54,7 +59,7 @@ def _settled(site: Site) -> int:
     return int(found[0][0]) if found else 0
 
 
-def _run(site: Site, known: Known, seconds: float, seed: str, rate: float, tell: Tell) -> report.Report:
+def _run(site: Site, known: Known, seconds: float, seed: str, rate: float, tell: Tell, stop: Event) -> report.Report:
     doors: Mapping[str, Callable[[], ClientDoor | CeleryDoor]] = {
         "lanes": lambda: ClientDoor(site.broker.url, LANES),
         "door": lambda: ClientDoor(site.networks["publisher/broker"].url),
@@ -66,7 +71,7 @@ def _run(site: Site, known: Known, seconds: float, seed: str, rate: float, tell:
 
     def fail() -> None:
         try:
-            schedule.run(seconds)
+            schedule.run(seconds, stop)
         except BaseException as error:  # noqa: BLE001 - raised again by the caller
             failures.append(error)
 
@@ -86,6 +91,7 @@ def _run(site: Site, known: Known, seconds: float, seed: str, rate: float, tell:
     if failures:
         raise failures[0]
     over = monotonic()
+    failed_s = over - began
     found = schedule.log.findings
     for publisher in publishers:
         if not publisher.finish(_FINISH_S):
@@ -97,7 +103,7 @@ def _run(site: Site, known: Known, seconds: float, seed: str, rate: float, tell:
     tell(f"faults over, {known.messages:,} messages accepted: settling")
     found += _settle(site, known, schedule)
     settling_s = monotonic() - over
-    return _count(site, known, schedule, seed, seconds, settling_s)
+    return _count(site, known, schedule, seed, failed_s, settling_s)
 
 
 def _settle(site: Site, known: Known, schedule: Schedule) -> list[str]:

@@ -52,11 +52,11 @@ class Schedule:
     def active(self) -> list[str]:
         return [str(fault) for _, fault in self._active]
 
-    def run(self, seconds: float) -> None:
-        """Faults until the time is over; then all of them end."""
-        over, pause, next_at = monotonic() + seconds, Event(), monotonic()
+    def run(self, seconds: float, stop: Event) -> None:
+        """Faults until the time is over, or `stop` is set; then all of them end."""
+        over, next_at = monotonic() + seconds, monotonic()
         try:
-            while monotonic() < over:
+            while monotonic() < over and not stop.is_set():
                 self.watch()
                 self._end_those_due()
                 if monotonic() >= next_at and len(self._active) < _AT_ONCE:
@@ -64,10 +64,9 @@ class Schedule:
                     quiet = 0.0 if self._random.random() < _OVERLAP else self._random.uniform(0.5, 3)
                     longest = max((due for due, fault in self._active if fault.seconds < 10), default=monotonic())
                     next_at = (longest if quiet else monotonic()) + quiet
-                pause.wait(_TURN_S)
+                stop.wait(_TURN_S)
         finally:
-            while self._active:
-                self._end(self._active[0])
+            self._end_all()
 
     def watch(self) -> None:
         """A process that ended by itself is a finding; it is started again, to see what else there is."""
@@ -87,8 +86,6 @@ class Schedule:
         self._tell(f"begins: {fault}, {fault.seconds:.1f} s")
         self.log.counts[fault.counts] += 1
         fault.begin()
-        if fault.wrong is not None:
-            self._find(fault.wrong)
         if fault.over_at_once:
             self.log.ended.append(Ended(str(fault), datetime.now(UTC)))
         self._active.append((monotonic() + fault.seconds, fault))
@@ -100,13 +97,19 @@ class Schedule:
         return networks or paused or one.holds == other.holds
 
     def _end_those_due(self) -> None:
-        for each in [each for each in self._active if each[0] <= monotonic()]:
+        for each in [each for each in self._active if each[0] <= monotonic() and not each[1].lasts]:
             self._end(each)
+
+    def _end_all(self) -> None:
+        while self._active:
+            self._end(min(self._active, key=lambda each: each[1].lasts))  # a process cannot stop while it is cut off
 
     def _end(self, each: tuple[float, Fault]) -> None:
         self._active.remove(each)
         fault = each[1]
         fault.end()
+        if fault.wrong is not None:
+            self._find(fault.wrong)
         if not fault.over_at_once:
             self.log.ended.append(Ended(str(fault), datetime.now(UTC)))
         self._tell(f"ended: {fault}")
@@ -115,8 +118,7 @@ class Schedule:
 
     def _see_everybody_consume(self) -> None:
         """After a restart of the broker each worker that runs has to take jobs again, by itself. Publishers go on."""
-        while self._active:
-            self._end(self._active[0])  # nothing else may be in the way of an answer
+        self._end_all()  # nothing else may be in the way of an answer
         began, first = monotonic(), dict[str, int]()
 
         def all_do() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -111,10 +112,30 @@ CATCHES = (
     ids=["still starting", "stopped in order", "stopped with an error"],
 )
 def test_a_process_that_does_not_stop_in_order_is_found(tmp_path: Path, program: str, wrong: bool) -> None:
-    child = Child("child", ["-c", f"{program}; import time; time.sleep(60)"], {}, tmp_path)
+    child = Child("child", ["-c", f"{program}; import signal; signal.pause()"], {}, tmp_path)
     child.start()
     try:
         wait_until("it to be up", lambda: child.said() == "up")
-        assert bool(child.stop()) is wrong
+        child.stop()
+        assert bool(child.farewell()) is wrong
+    finally:
+        child.close()
+
+
+def test_a_process_may_take_its_time_to_stop_while_other_faults_come_and_go(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    waits = f"signal.signal(signal.SIGTERM, lambda *_: sys.exit(len(open({str(gate)!r}).read())))"
+    child = Child(
+        "child", ["-c", f"import signal, sys; {waits}; print('up', flush=True); signal.pause()"], {}, tmp_path
+    )
+    child.start()
+    try:
+        wait_until("it to be up", lambda: child.said() == "up")
+        child.stop()
+        assert child.stopping
+        gate.write_text("")
+        assert child.farewell() is None
+        assert not child.stopping
     finally:
         child.close()

@@ -17,19 +17,12 @@ from kombu import Connection
 from kombu.message import Message
 
 from tasks.client import BalanceClient, JobHandle, JobParked, OutcomeTimeout
-from tests.queues import removed_after, taken
+from tests.queues import taken
 from tests.unit.test_client import document
 from worker.serialization import EXACT_JSON, register_exact_json
 
 DEBIT: dict[str, Any] = {"wallet_id": "w_1", "credits": "2"}
 CLOSED_PORT = "redis://127.0.0.1:1/0"
-
-
-@pytest.fixture
-def rabbitmq_url(rabbitmq_url: str, unique_queue: str) -> Iterator[str]:
-    """The common one, less the queue of this test."""
-    with removed_after(rabbitmq_url, unique_queue) as url:
-        yield url
 
 
 @pytest.fixture(params=["redis", "rabbitmq"])

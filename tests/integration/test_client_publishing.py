@@ -4,7 +4,7 @@ import base64
 import json
 import multiprocessing
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,7 +20,7 @@ from tasks.job_message import JobSpec
 from tasks.publishing import ATTEMPTS, Addressed, RedisLink
 from tasks.queues import queue_arguments
 from tests.proxy import Proxy
-from tests.queues import removed_after, taken
+from tests.queues import taken
 
 TOP_UP: dict[str, Any] = {
     "idempotency_key": "k1",
@@ -31,13 +31,6 @@ TOP_UP: dict[str, Any] = {
 }
 PERSISTENT: Any = 2
 MAY_DIFFER = {"id", "root_id", "origin", "correlation_id", "delivery_tag", "reply_to", "argsrepr", "kwargsrepr"}
-
-
-@pytest.fixture
-def rabbitmq_url(rabbitmq_url: str, unique_queue: str) -> Iterator[str]:
-    """The common one, less the queue of this test."""
-    with removed_after(rabbitmq_url, unique_queue) as url:
-        yield url
 
 
 @pytest.fixture(params=["redis", "rabbitmq"])

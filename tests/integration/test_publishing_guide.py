@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,10 @@ from models.contracts.asyncapi import document
 from models.contracts.message import parse
 from models.domain.commands import WalletTopUp
 from tasks.client import BalanceClient
-from tests.queues import removed_after
 from tests.unit.test_asyncapi import validator
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "publishing.md").read_text(encoding="utf-8")
 TOP_UP = document()["channels"]["balance"]["messages"]["wallets.top_up"]
-
-
-@pytest.fixture
-def rabbitmq_url(rabbitmq_url: str, unique_queue: str) -> Iterator[str]:
-    """The common one, less the queue of this test."""
-    with removed_after(rabbitmq_url, unique_queue) as url:
-        yield url
 
 
 def example(name: str) -> str:

@@ -4,7 +4,6 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Condition
 from urllib.request import urlopen
 
 import psycopg
@@ -12,11 +11,11 @@ import pytest
 import redis
 
 from tests import servers
+from tests.listener import Listener
 from worker import stack as stack_module
 from worker.localserver import free_port
 from worker.settings import Settings
 from worker.stack import Stack
-from worker.supervisor import Event
 
 _APP = """
 import os
@@ -28,26 +27,6 @@ app.conf.beat_schedule = {"tick": {"task": "tick", "schedule": 3600.0}}
 def tick(): pass
 """
 _PATIENCE_S = 60
-
-
-class Listener:
-    """Collects events and lets a test wait for one."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self._changed = Condition()
-
-    def __call__(self, event: Event) -> None:
-        with self._changed:
-            self.events.append(event)
-            self._changed.notify_all()
-
-    def names(self, kind: str) -> list[str]:
-        return [event.name for event in self.events if event.kind == kind]
-
-    def wait_for(self, kind: str, name: str, count: int) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: self.names(kind).count(name) >= count, _PATIENCE_S), self.events
 
 
 @pytest.fixture
@@ -67,7 +46,7 @@ def _command_line(pid: int | None) -> bytes:
 
 
 def test_everything_starts_serves_survives_a_kill_and_stops(directory: Path) -> None:
-    heard = Listener()
+    heard = Listener(_PATIENCE_S)
     stack = Stack(_settings(), directory, heard)
     try:
         stack.start(_PATIENCE_S)
@@ -109,7 +88,7 @@ def test_everything_starts_serves_survives_a_kill_and_stops(directory: Path) -> 
 def test_servers_that_were_given_are_used_and_no_others_started(
     directory: Path, empty_database_url: str, redis_url: str
 ) -> None:
-    heard = Listener()
+    heard = Listener(_PATIENCE_S)
     with Stack(_settings(broker_url=redis_url, database_url=empty_database_url), directory, heard) as stack:
         assert stack.postgres is None
         assert stack.valkey is None
@@ -121,7 +100,7 @@ def test_servers_that_were_given_are_used_and_no_others_started(
 
 def test_a_start_that_fails_leaves_nothing_running(directory: Path) -> None:
     (directory / "small_app.py").write_text("raise SystemExit('no application')")
-    heard = Listener()
+    heard = Listener(_PATIENCE_S)
     stack = Stack(_settings(), directory, heard)
     with pytest.raises(RuntimeError, match=r"not ready after 2 s: flower \(log: .*money"):
         stack.start(2)

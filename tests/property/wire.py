@@ -67,7 +67,7 @@ def messages(draw: st.DrawFn) -> dict[str, Any]:
             case "envelope":
                 content = draw(JSON_VALUES | st.lists(JSON_VALUES, min_size=3, max_size=3))
             case "bytes":
-                body = draw(st.binary(max_size=200) | _damaged(json.dumps(content).encode()) | st.text(max_size=50))
+                body = draw(st.binary(max_size=200) | damaged(json.dumps(content).encode()) | st.text(max_size=50))
             case "properties":
                 names = st.sampled_from(["reply_to", "correlation_id", "priority"])
                 parts["properties"] = draw(st.dictionaries(names, _HEADER_VALUES))
@@ -83,7 +83,7 @@ def messages(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def _damaged(draw: st.DrawFn, body: bytes) -> bytes:
+def damaged(draw: st.DrawFn, body: bytes) -> bytes:
     """Some bytes of a valid body are replaced, inserted or gone."""
     at = draw(st.integers(0, len(body)))
     return body[:at] + draw(st.binary(max_size=6)) + body[at + draw(st.integers(0, 6)) :]

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Condition, get_ident
 from threading import Event as Flag
+from threading import get_ident
 from time import monotonic
 
 import pytest
 
+from tests.listener import Listener
 from worker import localserver
 from worker.supervisor import Backoff, Child, Event, NotReady, Supervisor
 
@@ -24,33 +25,12 @@ _QUICK = Backoff(base_s=0.05, cap_s=0.2, stable_s=60)
 _PATIENCE_S = 20
 
 
-class Listener:
-    """Collects events and lets a test wait for one."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self._changed = Condition()
-
-    def __call__(self, event: Event) -> None:
-        with self._changed:
-            self.events.append(event)
-            self._changed.notify_all()
-
-    def said(self, kind: str, name: str | None = None) -> list[Event]:
-        return [event for event in self.events if event.kind == kind and name in (None, event.name)]
-
-    def wait_for(self, kind: str, count: int = 1) -> list[Event]:
-        with self._changed:
-            assert self._changed.wait_for(lambda: len(self.said(kind)) >= count, _PATIENCE_S), self.events
-        return self.said(kind)
-
-
 Start = Callable[..., Supervisor]
 
 
 @pytest.fixture
 def heard() -> Listener:
-    return Listener()
+    return Listener(_PATIENCE_S)
 
 
 @pytest.fixture
@@ -236,7 +216,7 @@ def test_ctrl_c_in_the_terminal_does_not_reach_children(start: Start) -> None:
 
 
 def test_a_listener_that_fails_does_not_end_the_watch(tmp_path: Path) -> None:
-    heard = Listener()
+    heard = Listener(_PATIENCE_S)
 
     def fail_after_hearing(event: Event) -> None:
         heard(event)

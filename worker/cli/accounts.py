@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from models.domain.accounts import Kind
 from worker.cli.arguments import ACCOUNT_FORMS, account_key, account_name
 from worker.cli.faults import NO, Stop
+from worker.cli.listing import Listing
 from worker.cli.output import AsJson, Column, decimal, facts, heading, remark, signed, table, when, write_json
 from worker.cli.reading import reading
 
@@ -55,19 +56,8 @@ def list_accounts(
     start = account_key(after, "--after") if after else None
     with reading("accounts") as connection:
         found = account_list(connection, kind, limit + 1, start)
-    page, more = found[:limit], len(found) > limit
-    last = _name(page[-1]) if more else None
-    if as_json:
-        write_json({"accounts": [_summary(row) for row in page], "next": last})
-        return
-    if not page:
-        remark("there are no more such accounts" if start else "there are no such accounts")
-        return
-    columns = [Column("account", whole=True), Column("balance", right=True), Column("unit"), Column("status")]
-    columns += [Column("entries", right=True), Column("updated", whole=True)]
-    table(columns, [_row(row) for row in page])
-    if more:
-        remark(f"for the accounts after these: --after {last}")
+    nothing = "there are no more such accounts" if start else "there are no such accounts"
+    _LISTING.show(found, limit, nothing, as_json=as_json)
 
 
 @group.command("show", epilog=_SHOW_EXAMPLES)
@@ -119,6 +109,24 @@ def _summary(row: Row) -> dict[str, Any]:
 def _row(row: Row) -> list[str]:
     balance = decimal(row["balance"], row["scale"])
     return [_name(row), balance, row["unit"], row["status"] or "", str(row["seq"]), when(row["updated_at"])]
+
+
+_LISTING: Final = Listing(
+    many="accounts",
+    field="accounts",
+    columns=[
+        Column("account", whole=True),
+        Column("balance", right=True),
+        Column("unit"),
+        Column("status"),
+        Column("entries", right=True),
+        Column("updated", whole=True),
+    ],
+    cells=_row,
+    document=_summary,
+    name=_name,
+    way="after",
+)
 
 
 def _document(account: Account, entries: Sequence[Entry], now: datetime) -> dict[str, Any]:

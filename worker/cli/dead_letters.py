@@ -11,6 +11,7 @@ import typer
 from models.domain.letters import GARBAGE, LetterStatus
 from worker.cli.arguments import since_when
 from worker.cli.faults import NO, Stop
+from worker.cli.listing import Listing
 from worker.cli.output import (
     AsJson,
     Column,
@@ -19,9 +20,7 @@ from worker.cli.output import (
     indented,
     line,
     raw,
-    remark,
     shown,
-    table,
     when,
     write_json,
 )
@@ -43,16 +42,6 @@ _SHOW_EXAMPLES = """\
 Examples:
   balance-worker dead-letters show 3f0c5e0e-7d0b-4c55-9a39-5f0a3a1f7d11
 """
-_COLUMNS: Final = [
-    Column("letter", whole=True),
-    Column("status"),
-    Column("reason"),
-    Column("task"),
-    Column("attempts", right=True),
-    Column("last seen", whole=True),
-    Column("job", whole=True),
-    Column("error"),
-]
 TIMES: Final = "2027-01-31, 2027-01-31T12:00:00Z, 30m, 12h or 7d"
 
 Task = Annotated[
@@ -95,16 +84,8 @@ def list_letters(
     wanted = letter_filter(reason, task, since, until, status)
     with reading("dead letters") as connection:
         found = find(connection, wanted, limit + 1, before)
-    page, more = found[:limit], len(found) > limit
-    if as_json:
-        write_json({"dead_letters": page, "next": page[-1]["id"] if more else None})
-        return
-    if not page:
-        remark("there are no such dead letters" + (" before that one" if before else ""))
-        return
-    table(_COLUMNS, [_row(letter) for letter in page])
-    if more:
-        remark(f"for the letters before these: --before {page[-1]['id']}")
+    nothing = "there are no such dead letters" + (" before that one" if before else "")
+    _LISTING.show(found, limit, nothing, as_json=as_json)
 
 
 def show_letter(
@@ -184,6 +165,26 @@ def _row(letter: Row) -> list[str]:
         str(letter["job_id"] or ""),
         letter["error"],
     ]
+
+
+_LISTING: Final = Listing(
+    many="letters",
+    field="dead_letters",
+    columns=[
+        Column("letter", whole=True),
+        Column("status"),
+        Column("reason"),
+        Column("task"),
+        Column("attempts", right=True),
+        Column("last seen", whole=True),
+        Column("job", whole=True),
+        Column("error"),
+    ],
+    cells=_row,
+    document=lambda letter: letter,
+    name=lambda letter: letter["id"],
+    way="before",
+)
 
 
 def _text(body: bytes) -> Any:

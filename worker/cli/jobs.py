@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
 import typer
@@ -11,6 +11,7 @@ import typer
 from models.domain.outcome import Code, Status
 from worker.cli.arguments import ACCOUNT_FORMS, account_name, since_when
 from worker.cli.faults import NO, Stop
+from worker.cli.listing import Listing
 from worker.cli.output import (
     AsJson,
     Column,
@@ -19,7 +20,6 @@ from worker.cli.output import (
     indented,
     line,
     raw,
-    remark,
     shown,
     signed,
     table,
@@ -31,7 +31,8 @@ from worker.cli.reading import reading
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from models.store.history import JobFilter, Row
+    from models.store.history import Row
+    from models.store.job_history import JobFilter
 
 _LIST_EXAMPLES = """\
 \b
@@ -46,17 +47,6 @@ Examples:
   balance-worker jobs show 0198c0de-0000-7000-8000-000000000001
   balance-worker jobs show --producer billing --key invoice-17
 """
-_COLUMNS = [
-    Column("settled", whole=True),
-    Column("job", whole=True),
-    Column("name"),
-    Column("account"),
-    Column("amount", right=True),
-    Column("code"),
-    Column("producer"),
-    Column("key"),
-]
-
 group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Settled jobs with their outcomes.")
 
 
@@ -82,7 +72,7 @@ def list_jobs(
     as_json: AsJson = False,
 ) -> None:
     """Lists settled jobs, the newest first. A job that still waits in the queue is not among them."""
-    from models.store.history import JobFilter, jobs
+    from models.store.job_history import JobFilter, jobs
 
     start = since_when(since, "--since") if since else None
     with reading("jobs") as connection:
@@ -90,16 +80,8 @@ def list_jobs(
         if account is not None:
             wanted = _on_account(connection, wanted, account)
         found = jobs(connection, wanted, limit + 1, before)
-    page, more = found[:limit], len(found) > limit
-    if as_json:
-        write_json({"jobs": [_summary(job) for job in page], "next": page[-1]["id"] if more else None})
-        return
-    if not page:
-        remark("no such jobs have been settled" + (" before that one" if before else ""))
-        return
-    table(_COLUMNS, [_row(job) for job in page])
-    if more:
-        remark(f"for the jobs before these: --before {page[-1]['id']}")
+    nothing = "no such jobs have been settled" + (" before that one" if before else "")
+    _LISTING.show(found, limit, nothing, as_json=as_json)
 
 
 @group.command("show", epilog=_SHOW_EXAMPLES)
@@ -111,15 +93,15 @@ def show_job(
 ) -> None:
     """Shows all that is known of one settled job: what was asked, what it was answered, what it changed."""
     from models.contracts.envelope import DEFAULT_PRODUCER
-    from models.store import history
+    from models.store import job_history
 
     if (job_id is None) == (key is None) or (job_id is not None and producer is not None):
         raise typer.BadParameter("name the job by JOB_ID, or by --producer and --key", param_hint="JOB_ID")
     with reading("the job") as connection:
         if job_id is not None:
-            job = history.job(connection, job_id)
+            job = job_history.job(connection, job_id)
         else:
-            job = history.job_under(connection, producer or DEFAULT_PRODUCER, key or "")
+            job = job_history.job_under(connection, producer or DEFAULT_PRODUCER, key or "")
         if job is None:
             raise Stop(
                 "no such job has been settled: it waits in the queue, was never published, "
@@ -172,6 +154,26 @@ def _row(job: Row) -> list[str]:
         job["producer"],
         job["idempotency_key"],
     ]
+
+
+_LISTING: Final = Listing(
+    many="jobs",
+    field="jobs",
+    columns=[
+        Column("settled", whole=True),
+        Column("job", whole=True),
+        Column("name"),
+        Column("account"),
+        Column("amount", right=True),
+        Column("code"),
+        Column("producer"),
+        Column("key"),
+    ],
+    cells=_row,
+    document=_summary,
+    name=lambda job: job["id"],
+    way="before",
+)
 
 
 def _story(connection: Connection, job: Row) -> dict[str, Any]:

@@ -144,7 +144,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
         sa.UniqueConstraint("producer", "idempotency_key", name=op.f("uq_jobs_producer_idempotency_key")),
     )
-    op.create_index("ix_jobs_account_id_settled_at", "jobs", ["account_id", "settled_at"], unique=False)
+    op.create_index(
+        "ix_jobs_without_entry",
+        "jobs",
+        ["account_id", "settled_at"],
+        unique=False,
+        postgresql_where=sa.text("account_id is not null"),
+    )
     op.create_index(
         "ix_jobs_unpruned", "jobs", ["settled_at"], unique=False, postgresql_where=sa.text("body is not null")
     )
@@ -278,7 +284,7 @@ def downgrade() -> None:
     op.drop_table("wallets")
     op.drop_table("users")
     op.drop_index("ix_jobs_unpruned", table_name="jobs", postgresql_where=sa.text("body is not null"))
-    op.drop_index("ix_jobs_account_id_settled_at", table_name="jobs")
+    op.drop_index("ix_jobs_without_entry", table_name="jobs", postgresql_where=sa.text("account_id is not null"))
     op.drop_table("jobs")
     op.drop_index("ix_grants_open", table_name="grants", postgresql_where=sa.text("remaining > 0"))
     op.drop_index(

@@ -21,7 +21,7 @@ from models.contracts.catalogue import CATALOGUE
 from tests.acceptance.system import System
 from tests.builders import done
 from tests.integration.cli.conftest import NOWHERE, SCRIPT, TIMEOUT_S, Cli, told
-from tests.queues import removed_after, taken
+from tests.queues import taken
 
 TOP_UP = ["publish", "wallets.top_up", "--arg", "wallet_id=w1", "--arg", "transaction_reason=INVOICE_PAYMENT"]
 TERMINATE = ["publish", "wallets.terminate", "--arg", "wallet_id=w1"]
@@ -46,9 +46,6 @@ def with_worker(
         yield replace(cli, settings={**cli.settings, "broker_url": broker_url, "queue": unique_queue})
     finally:
         system.stop()
-        if request.param == "rabbitmq":
-            with removed_after(broker_url, unique_queue):
-                pass
 
 
 def sent(url: str, queue: str = "balance") -> dict[str, Any]:

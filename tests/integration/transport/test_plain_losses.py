@@ -9,7 +9,6 @@ import redis
 from kombu import Connection, Exchange, Queue
 
 from tasks.client import BalanceClient, PublishFailed
-from tests.queues import removed_after
 
 
 def test_a_lost_binding_swallows_what_is_published(redis_url: str, unique_queue: str) -> None:
@@ -39,7 +38,7 @@ def test_rabbitmq_swallows_what_it_cannot_put_into_a_queue(
 ) -> None:
     monkeypatch.setattr("tasks.publishing.PAUSE_S", 0.01)
     full = {"x-queue-type": "quorum", "x-max-length": 1, "x-overflow": "reject-publish"}
-    with removed_after(rabbitmq_url, unique_queue), Connection(rabbitmq_url) as connection:
+    with Connection(rabbitmq_url) as connection:
         plain = connection.Producer()
         plain.publish({}, exchange="", routing_key=unique_queue, serializer="json")  # no such queue, and no error
         channel: Any = connection.channel()
