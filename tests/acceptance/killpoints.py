@@ -12,8 +12,10 @@ import signal
 from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final, Literal
 
 _FORKS: Final = multiprocessing.get_context("forkserver")
@@ -26,6 +28,8 @@ _FORKS.set_forkserver_preload(
         "psycopg", "sqlalchemy.dialects.postgresql.psycopg", "worker.consumer", "worker.schedule", "worker.transport",
     ]
 )  # fmt: skip
+# Starting a process also asks how the others ended, and the answer can be read once: two threads would spoil it.
+_ONE_AT_A_TIME: Final = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +71,28 @@ def start(command: list[str], environment: dict[str, str], log: Path, point: Kil
     """`celery -A worker.app …` in a process of its own, which dies at `point` if there is one."""
     log.touch()
     process = _FORKS.Process(target=_run, args=(command, environment, log, point), daemon=True)
-    process.start()
+    with _ONE_AT_A_TIME:
+        process.start()
     return process
+
+
+def kill(process: ForkServerProcess) -> None:
+    """It is gone when this returns, whether it was alive or not."""
+    process.kill()
+    _exit_code(process)
 
 
 def assert_killed(process: ForkServerProcess, point: KillPoint, log: Path) -> None:
     """It died at its point and of nothing else."""
-    process.join(60)
-    assert process.exitcode == -signal.SIGKILL, (
-        f"{point} was never reached (exit code {process.exitcode}): {log.read_text()[-2000:]}"
-    )
+    code = _exit_code(process)
+    assert code == -signal.SIGKILL, f"{point} was never reached (exit code {code}): {log.read_text()[-2000:]}"
+
+
+def _exit_code(process: ForkServerProcess) -> int | None:
+    """None if it has not ended after a minute."""
+    wait([process.sentinel], timeout=60)
+    with _ONE_AT_A_TIME:
+        return process.exitcode
 
 
 def _run(command: list[str], environment: dict[str, str], log: Path, point: KillPoint | None) -> None:
