@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.acceptance.killpoints import KillPoint, assert_killed, kill, start
+from tests import forks
+from tests.acceptance.killpoints import KillPoint, assert_killed, start
 from tests.acceptance.system import System, wait_until
 
 SETTINGS: Final = {
@@ -40,7 +41,7 @@ def test_killed_around_parking_the_letter_is_kept_once(any_system: System, tmp_p
         wait_until("the letter", lambda: system.count("dead_letters", f"attempts = {attempts}") == 1)
         assert system.ask("users.upsert", **arguments)["replayed"] is True
     finally:
-        kill(rescuer)
+        forks.kill(rescuer)
     assert system.rows("select reason, attempts from dead_letters") == [("unknown_job", attempts)]
     assert system.count("accounts") == 1
 

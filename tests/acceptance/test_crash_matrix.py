@@ -16,7 +16,8 @@ import pytest
 from kombu import Connection
 from sqlalchemy import Engine
 
-from tests.acceptance.killpoints import KillPoint, assert_killed, kill, start
+from tests import forks
+from tests.acceptance.killpoints import KillPoint, assert_killed, start
 from tests.acceptance.system import System, wait_until
 from tests.builders import done
 
@@ -90,14 +91,14 @@ class Cell:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self._rescuer_log.read_text()[-1500:]}") from error
         finally:
-            kill(rescuer)
+            forks.kill(rescuer)
 
     def _kill(self) -> None:
         victim = self._start(self._victim_log, self.step.point)
         try:
             assert_killed(victim, self.step.point, self._victim_log)
         finally:
-            kill(victim)
+            forks.kill(victim)
         written = len(self._entries())
         # On RabbitMQ the messages come one by one, and the batch may be of the first ones.
         assert written in ({3} if self.on_redis else {1, 2, 3}) if self.step.committed else written == 0

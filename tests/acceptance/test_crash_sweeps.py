@@ -14,7 +14,8 @@ import pytest
 from kombu import Exchange, Queue
 from sqlalchemy import Engine
 
-from tests.acceptance.killpoints import KillPoint, assert_killed, kill, start
+from tests import forks
+from tests.acceptance.killpoints import KillPoint, assert_killed, start
 from tests.acceptance.system import System, wait_until
 from tests.builders import balance, done, entries, execute, let_expire, rows
 
@@ -121,7 +122,7 @@ class Scheduled:
         try:
             yield process
         finally:
-            kill(process)
+            forks.kill(process)
 
 
 @pytest.fixture

@@ -9,12 +9,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
 from sqlalchemy import Engine
 
-from tests.builders import ask, done, let_expire
+from tests import forks
+from tests.builders import ask, done, let_expire, rows
+from worker.cli.main import main
 
 SCRIPT: Final = str(Path(sys.executable).with_name("balance-worker"))
 TIMEOUT_S: Final = 60
@@ -29,21 +32,19 @@ class Cli:
     """Runs `balance-worker`. Settings are given by their names without BALANCE_."""
 
     settings: dict[str, str] = field(default_factory=dict)
-    program: Sequence[str] = (SCRIPT,)
 
     def __call__(self, *arguments: str, answer: str = "", **settings: str) -> Finished:
         given = {**self.settings, **settings}
         ours = {name: value for name, value in os.environ.items() if not name.startswith("BALANCE_")}
         environment = ours | {"COLUMNS": "100"} | {f"BALANCE_{name.upper()}": value for name, value in given.items()}
-        return subprocess.run(
-            [*self.program, *arguments],
-            env=environment,
-            input=answer,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        with TemporaryDirectory() as directory:
+            stdin, stdout, stderr = (Path(directory, name) for name in ("stdin", "stdout", "stderr"))
+            stdin.write_text(answer)
+            run = forks.start(_main, arguments, environment=environment, stdin=stdin, stdout=stdout, stderr=stderr)
+            if (code := forks.exit_code(run, TIMEOUT_S)) is None:
+                forks.kill(run)
+                raise subprocess.TimeoutExpired(arguments, TIMEOUT_S, stdout.read_text(), stderr.read_text())
+            return Finished(arguments, code, stdout.read_text(), stderr.read_text())
 
     def text(self, *arguments: str, **settings: str) -> str:
         """stdout of a run that must end with 0."""
@@ -56,6 +57,11 @@ class Cli:
         done = self(*arguments, "--json", **settings)
         assert done.returncode == code, done.stderr
         return json.loads(done.stdout)
+
+
+def _main(arguments: Sequence[str]) -> None:
+    sys.argv = [SCRIPT, *arguments]
+    main()
 
 
 def told(done: Finished, code: int = 2) -> str:
@@ -111,6 +117,4 @@ def story(engine: Engine) -> Story:
 
 def grant_of(engine: Engine, job_id: str) -> str:
     """The id of the grant that a job made."""
-    from tests.builders import rows
-
     return str(rows(engine, "select grant_id from entries where job_id = cast(:id as uuid)", id=job_id)[0]["grant_id"])
