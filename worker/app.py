@@ -105,7 +105,7 @@ def _configure_logging(**_: Any) -> None:
 def make_app() -> Celery:
     """The app with every job and every tick registered."""
     register_exact_json()
-    made = Celery("balance-worker", set_as_current=True)
+    made = Celery("balance-worker", events="worker.events:Events", set_as_current=True)
     made.add_defaults(configuration)
     for name in CATALOGUE:
         made.register_task(type(f"Money_{name.replace('.', '_')}", (MoneyTask,), {"name": name})())

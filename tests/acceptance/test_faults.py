@@ -17,7 +17,7 @@ from models.store.schema import upgrade
 from tasks.client import BalanceClient
 from tests import servers
 from tests.acceptance.system import System, wait_until
-from tests.proxy import Proxy
+from tests.proxy import Fault, Proxy
 from worker.embedded import EmbeddedPostgres
 
 OUTAGE_S = float(os.environ.get("BALANCE_TEST_OUTAGE_S", "20"))
@@ -140,10 +140,22 @@ def test_a_worker_that_is_stopped_while_jobs_stream_in_ends_well(any_system: Sys
     wait_until("every job", lambda: any_system.count("entries") == jobs)
 
 
-def test_a_worker_whose_link_to_the_broker_is_half_open_stops_all_the_same(any_system: System) -> None:
+@pytest.mark.parametrize("during", ["nothing", "a heartbeat"])
+def test_a_worker_whose_link_to_the_broker_is_half_open_stops_all_the_same(any_system: System, during: str) -> None:
     """It waits for an answer a few times, not for ever: nobody has to kill it."""
     with Proxy(any_system.broker_url) as link:
         worker = any_system.money_worker(BALANCE_BROKER_URL=link.url, BALANCE_BROKER_SOCKET_TIMEOUT_S="1")
+        if during == "a heartbeat":  # an event for Flower, every two seconds
+            assert link.arm(Fault((b"celeryev",), "request", "hold")).struck.wait(30)
         link.go_silent(for_all=True)
+        worker.terminate()
+        assert worker.wait(60) == 0, any_system.log("money")[-3000:]
+
+
+def test_a_worker_stops_while_there_is_no_broker(any_system: System) -> None:
+    with Proxy(any_system.broker_url) as link:
+        worker = any_system.money_worker(BALANCE_BROKER_URL=link.url)
+        link.refuse()
+        wait_until("it to have noticed", lambda: "Cannot connect" in any_system.log("money"))
         worker.terminate()
         assert worker.wait(60) == 0, any_system.log("money")[-3000:]
