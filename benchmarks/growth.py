@@ -23,12 +23,12 @@ def growth(bench: Bench) -> None:
         return
     with _ledger(bench, "small", sizes.small_accounts) as small, _ledger(bench, "grown", sizes.grown_accounts) as grown:
         ledgers = [("small", small, sizes.small_accounts), ("grown", grown, sizes.grown_accounts)]
-        for repetition in range(sizes.repetitions):
+        for repetition in range(sizes.more_repetitions):
             for name, url, accounts in ledgers[repetition % 2 :] + ledgers[: repetition % 2]:
                 messages = movements("uniform", sizes.growth_jobs, accounts, bench.run_name())
                 rate = drain(bench, REDIS_1, url, messages, whole=False)
                 bench.figures.add("growth", name, rate, "jobs/s")
-                bench.say(f"growth     {name:<17} {repetition + 1}/{sizes.repetitions}  {rate:9,.0f} jobs/s")
+                bench.say(f"growth     {name:<17} {repetition + 1}/{sizes.more_repetitions}  {rate:9,.0f} jobs/s")
 
 
 @contextmanager

@@ -27,13 +27,13 @@ _START_S: Final = 90.0
 def latency(bench: Bench) -> None:
     """Measures both contenders in turn."""
     contenders = [REDIS_PLAIN, REDIS_1]
-    for repetition in range(bench.sizes.latency_repetitions):
+    for repetition in range(bench.sizes.more_repetitions):
         for contender in contenders[repetition % 2 :] + contenders[: repetition % 2]:
             took_ms = _measure(bench, contender)
             p50, p99 = percentile(took_ms, 50), percentile(took_ms, 99)
             bench.figures.add("latency", f"{contender.name}_p50", p50, "ms")
             bench.figures.add("latency", f"{contender.name}_p99", p99, "ms")
-            turn = f"{repetition + 1}/{bench.sizes.latency_repetitions}"
+            turn = f"{repetition + 1}/{bench.sizes.more_repetitions}"
             bench.say(f"latency    {contender.name:<17} {turn}  p50 {p50:.1f} ms, p99 {p99:.1f} ms")
 
 

@@ -11,11 +11,11 @@ class Sizes:
     """Counts are jobs, accounts, entries or wallets; times are seconds."""
 
     repetitions: int
+    more_repetitions: int  # of latency (one in a hundred jobs is a dozen), hot row and growth (processor against disk)
     accounts: int  # of the throughput and latency parts
     jobs: int  # of one drain by our workers
     plain_jobs: int  # of one drain by the plain ones: fewer, because they take longer for each
     floor_s: float  # how long pgbench runs
-    latency_repetitions: int  # one in a hundred jobs is a dozen: a single hiccup of the machine decides a turn
     latency_s: float  # how long jobs are published at `latency_rate` a second
     latency_rate: int
     published: int  # jobs of one measurement of publishing
@@ -34,11 +34,11 @@ class Sizes:
 
 FULL: Final = Sizes(
     repetitions=3,
+    more_repetitions=5,
     accounts=10_000,
     jobs=12_000,
     plain_jobs=1_000,
     floor_s=4.0,
-    latency_repetitions=5,
     latency_s=12.0,
     latency_rate=100,
     published=10_000,
@@ -56,11 +56,11 @@ FULL: Final = Sizes(
 )
 QUICK: Final = Sizes(
     repetitions=1,
+    more_repetitions=1,
     accounts=2_000,
     jobs=4_000,
     plain_jobs=200,
     floor_s=1.0,
-    latency_repetitions=1,
     latency_s=2.0,
     latency_rate=100,
     published=2_000,

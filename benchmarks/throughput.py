@@ -52,12 +52,13 @@ def throughput(bench: Bench, workload: Workload) -> None:
         accounts = 1 if workload == "hot" else bench.sizes.accounts
         turns.append(("floor", lambda: floor(bench, "statements", accounts)))
         turns.append(("lean_floor", lambda: floor(bench, "one_statement", accounts)))
-    for repetition in range(bench.sizes.repetitions):
-        first = repetition * len(turns) // bench.sizes.repetitions
+    repetitions = bench.sizes.more_repetitions if workload == "hot" else bench.sizes.repetitions
+    for repetition in range(repetitions):
+        first = repetition * len(turns) // repetitions
         for name, measure in turns[first:] + turns[:first]:
             rate = measure()
             bench.figures.add(workload, name, rate, "jobs/s")
-            bench.say(f"{workload:<10} {name:<17} {repetition + 1}/{bench.sizes.repetitions}  {rate:9,.0f} jobs/s")
+            bench.say(f"{workload:<10} {name:<17} {repetition + 1}/{repetitions}  {rate:9,.0f} jobs/s")
 
 
 def _turn(bench: Bench, contender: Contender, workload: Workload) -> Callable[[], float]:

@@ -17,6 +17,7 @@ from models.contracts.message import Malformed, parse
 from models.domain.commands import Job
 from models.store.dead_letters import DeadLetter
 from worker.clock import now
+from worker.events import of_tasks
 from worker.intake import too_deep
 from worker.letters import letter_of
 from worker.runtime import RUNTIME
@@ -71,7 +72,7 @@ def understand(message: Any, app: Any, consumer: Any) -> Delivery:
         job = Malformed("unreadable", repr(error))
     task_id = headers.get("id") or _headers(message).get("id") or uuid4()
     request = MoneyRequest(
-        message, app=app, hostname=consumer.hostname, eventer=consumer.event_dispatcher,
+        message, app=app, hostname=consumer.hostname, eventer=of_tasks(consumer.event_dispatcher),
         task=app.tasks.get(name) or app.tasks[_ANY_JOB], connection_errors=consumer.connection_errors, body=content,
         decoded=True, headers={**headers, **_NOT_CELERYS, "id": str(task_id), "task": name},
     )  # fmt: skip

@@ -25,12 +25,17 @@ class Dispatcher(EventDispatcher):
         # What could not be sent waits for the next connection; Celery would keep the heartbeats of a whole outage.
         self._outbound_buffer: deque[Any] = deque(maxlen=_BUFFERED_MAX)
 
-    def send(self, type: str, *args: Any, **options: Any) -> Any:
-        options["retry_policy"] = options.get("retry_policy") or _ONCE_MORE
-        return super().send(type, *args, **options)
+    def publish(self, *args: Any, retry_policy: dict[str, Any] | None = None, **options: Any) -> Any:
+        return super().publish(*args, retry_policy=retry_policy or _ONCE_MORE, **options)
 
 
 class Events(events.Events):
     """What `app.events` is."""
 
     dispatcher_cls = "worker.events:Dispatcher"
+
+
+def of_tasks(dispatcher: EventDispatcher | None) -> EventDispatcher | None:
+    """The dispatcher, if anybody wants events of tasks: one that drops them all would cost a job a twentieth."""
+    wanted = dispatcher is not None and dispatcher.enabled and (not dispatcher.groups or "task" in dispatcher.groups)
+    return dispatcher if wanted else None

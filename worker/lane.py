@@ -13,7 +13,7 @@ are delivered again, and the path finds what was already applied.
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -202,9 +202,8 @@ def _tell(request: Request, answer: Outcome | Parked, runtime_s: float) -> None:
 
 def _log(answers: Sequence[Answer], runtime_s: float) -> None:
     outcomes = [answer for _, answer in answers if isinstance(answer, Outcome)]
-    replayed = sum(outcome.replayed for outcome in outcomes)
-    applied = sum(outcome.status is Status.APPLIED and not outcome.replayed for outcome in outcomes)
+    kinds = Counter("replayed" if outcome.replayed else outcome.status for outcome in outcomes)
     _LOG.info(
-        "jobs.settled", jobs=len(answers), applied=applied, replayed=replayed,
-        rejected=len(outcomes) - applied - replayed, parked=len(answers) - len(outcomes), ms=round(runtime_s * 1000, 1),
+        "jobs.settled", jobs=len(answers), applied=kinds[Status.APPLIED], replayed=kinds["replayed"],
+        rejected=kinds[Status.REJECTED], parked=len(answers) - len(outcomes), ms=round(runtime_s * 1000, 1),
     )  # fmt: skip

@@ -192,11 +192,15 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
                 raise
 
     def restore_unacked_once(self, stderr: Any = None) -> None:
+        """At the end of the channel or of the process. A server that is away keeps its records, so nothing is lost."""
         try:
-            self.flush_acks()
-            self._flush_returned()  # before what was handed over, which was taken earlier and so must end up in front
-        finally:
-            super().restore_unacked_once(stderr)
+            try:
+                self.flush_acks()
+                self._flush_returned()  # before what was handed over, which was taken earlier and must end up in front
+            finally:
+                super().restore_unacked_once(stderr)
+        except self.channel.connection_errors as error:
+            _LOG.warning("messages.not_settled", error=repr(error), next="they are given out again in time")
 
     def restore_unacked(self, client: Any = None) -> None:
         self.restore(list(self._delivered), client)

@@ -47,6 +47,7 @@ class _Events(EventDispatcher):
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.groups: set[str] = set()  # all
 
     def send(self, type: str, *_: Any, **fields: Any) -> None:
         self.sent.append(dumps({"type": type, **fields}))

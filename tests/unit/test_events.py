@@ -28,3 +28,14 @@ def test_the_latest_are_kept(dispatcher: events.Dispatcher, monkeypatch: pytest.
     for number in range(3):
         dispatcher.send("worker-heartbeat", retry=True, number=number)
     assert [event["number"] for event, _, _ in dispatcher._outbound_buffer] == [1, 2]
+
+
+def test_events_of_tasks_are_for_those_who_want_them(dispatcher: events.Dispatcher) -> None:
+    assert events.of_tasks(dispatcher) is dispatcher
+    dispatcher.groups = {"worker"}  # what the worker's option --without-task-events leaves
+    assert events.of_tasks(dispatcher) is None
+    dispatcher.groups.add("task")  # told by remote control
+    assert events.of_tasks(dispatcher) is dispatcher
+    dispatcher.disable()
+    assert events.of_tasks(dispatcher) is None
+    assert events.of_tasks(None) is None

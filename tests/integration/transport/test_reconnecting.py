@@ -10,7 +10,7 @@ import redis
 from celery import Celery
 
 from tests import servers
-from tests.integration.transport.brokers import Broker, wait_until
+from tests.integration.transport.brokers import Broker, consuming, wait_until
 from tests.integration.transport.workers import left, number_of, send, working
 from tests.proxy import Proxy
 from worker.embedded import EmbeddedValkey
@@ -94,3 +94,15 @@ def test_a_worker_that_is_stopped_gives_back_what_it_holds_in_order(redis_url: s
             assert client.hlen("stopped:unacked") == 0
             waiting = [number_of(json.loads(entry)) for entry in broker.raw()]
             assert waiting == sorted(waiting)
+
+
+def test_closing_while_the_server_is_away_loses_nothing(broker: Broker, capfd: pytest.CaptureFixture[str]) -> None:
+    broker.publish(*range(3))
+    with Proxy(broker.url) as proxy:
+        with consuming(broker, prefetch=3, url=proxy.url) as one:
+            one.drain(3)
+            one.messages[0].ack()
+            proxy.refuse()
+        assert "messages.not_settled" in capfd.readouterr().out
+    assert broker.unacked() == [0, 1, 2]
+    assert broker.waiting() == []
