@@ -32,7 +32,7 @@ def test_the_latest_are_kept(dispatcher: events.Dispatcher, monkeypatch: pytest.
 
 def test_events_of_tasks_are_for_those_who_want_them(dispatcher: events.Dispatcher) -> None:
     assert events.of_tasks(dispatcher) is dispatcher
-    dispatcher.groups = {"worker"}  # what the worker's option --without-task-events leaves
+    dispatcher.groups = {"worker"}  # with worker_send_task_events off
     assert events.of_tasks(dispatcher) is None
     dispatcher.groups.add("task")  # told by remote control
     assert events.of_tasks(dispatcher) is dispatcher
