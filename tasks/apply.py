@@ -37,7 +37,7 @@ from models.domain.idempotency import differences
 from models.domain.ids import uuid7
 from models.domain.ledger import Entry
 from models.domain.outcome import Code, Refusal, Status
-from models.store import accounts, entries, faces, grants, outbox
+from models.store import accounts, entries, faces, grants, holds, outbox
 from models.store import jobs as store
 from models.store.session import last_round_trip, transaction
 from tasks.book import Book, lock_free, open_book
@@ -118,18 +118,25 @@ class Page:
         decision = decide(job, account, self.facts)
         if isinstance(decision, Refusal):
             return self._refuse(job, account, decision)
+        if decision.refusal is not None:
+            self.book.accept(decision)
+            return self._refuse(job, account, decision.refusal)
         return self._accept(job, decision)
 
     def _accept(self, job: Job, decision: Decision) -> Outcome:
         account, entry = decision.account, decision.entry
         self.book.accept(decision)
         response = contract_of(job.name).response(account, self.facts)
-        written = None if entry is None else entry_document(entry, account.scale)
-        if entry is not None:
-            self.entries.append(entry)
+        written, bonus = self._written(entry, account.scale), self._written(decision.bonus, account.scale)
         self.events += [outbox.Event(event, job.id) for event in decision.events]
-        document = outcome_document(job, Status.APPLIED, decision.code, written, response, None)
+        document = outcome_document(job, Status.APPLIED, decision.code, written, response, None, bonus)
         return self._settle(job, account, Status.APPLIED, decision.code, document, entry)
+
+    def _written(self, entry: Entry | None, scale: int) -> dict[str, Any] | None:
+        if entry is None:
+            return None
+        self.entries.append(entry)
+        return entry_document(entry, scale)
 
     def _refuse(self, job: Job, account: Account | None, refusal: Refusal) -> Outcome:
         error = contract_of(job.name).error(refusal)
@@ -161,6 +168,7 @@ class Page:
         faces.save(connection, self.book.changed_faces())
         store.insert(connection, self.settled)
         grants.save(connection, self.book.changed_grants())
+        holds.save(connection, self.book.changed_holds())
         entries.insert(connection, self.entries)
         accounts.save(connection, self.book.changed())
         outbox.insert(connection, self.events)

@@ -1,17 +1,16 @@
-"""autotopup.scan: fills wallets that have fallen below their minimum. One crossing makes one top-up, whoever looks."""
+"""autotopup.scan: looks at the wallets whose time has come and fills those that are due. A look is taken once."""
 
 from __future__ import annotations
 
-from models.contracts.catalogue import AUTO_TOP_UP
 from models.domain.accounts import AccountKey
-from models.domain.commands import Job, WalletAutoTopUp
+from models.domain.commands import AUTO_TOP_UP, Job, WalletAutoTopUp
 from models.store import topups
 from tasks.settling import Settler
 from tasks.sweep import sweep, system_job
 
 
 def scan(settler: Settler, batch: int) -> int:
-    """Tops up every wallet that is due, `batch` wallets a transaction. Returns how many it topped up."""
+    """Takes every look that is to be taken, `batch` wallets a transaction. Returns how many it took."""
     return sweep(settler, lambda connection: [_job(*wallet) for wallet in topups.due(connection, batch)])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -11,14 +11,15 @@ from sqlalchemy import Connection
 from models.domain import commands
 from models.domain.accounts import Account, AccountKey, Kind, User
 from models.domain.commands import Job, Target
-from models.domain.decision import Decision
+from models.domain.decision import Decision, Original
 from models.domain.errors import KeyRace
 from models.domain.grants import Grant
-from models.domain.ledger import Entry
+from models.domain.holds import Hold
 from models.domain.outcome import Refusal
-from models.store import accounts, entries, faces, grants
+from models.store import accounts, entries, faces
 
-_NO_ENTRIES: Mapping[UUID, Entry] = {}
+_NO_ENTRIES: Mapping[UUID, Original] = {}
+T = TypeVar("T", Grant, Hold)
 
 
 class Book:
@@ -27,15 +28,15 @@ class Book:
     def __init__(
         self,
         locked: Sequence[Account],
-        originals: Mapping[UUID, Entry],
-        reversed_entries: set[tuple[int, int]],
+        originals: Mapping[UUID, Original],
+        reversed_units: dict[tuple[int, int], int],
         telegram_owners: Mapping[int, AccountKey],
         new_ids: Mapping[AccountKey, int],
     ) -> None:
         self._before = {account.key: account for account in locked}
         self._now = dict(self._before)
         self.originals = originals
-        self.reversed = reversed_entries
+        self.reversed = reversed_units
         self.telegram_owners = dict(telegram_owners)
         self.new_ids = new_ids
 
@@ -55,8 +56,10 @@ class Book:
         """The account after a decision is what the next job of the batch finds."""
         account, before = decision.account, self._now.get(decision.account.key)
         self._now[account.key] = account
-        if decision.entry is not None and decision.entry.note.reverses is not None:
-            self.reversed.add((account.id, decision.entry.note.reverses))
+        for entry in (decision.entry, decision.bonus):
+            if entry is not None and entry.note.reverses is not None:
+                taken_back = account.id, entry.note.reverses
+                self.reversed[taken_back] = self.reversed.get(taken_back, 0) + abs(entry.amount)
         if isinstance(account.face, User) and (before is None or before.face is not account.face):
             for telegram_id in [known for known, key in self.telegram_owners.items() if key == account.key]:
                 del self.telegram_owners[telegram_id]
@@ -74,13 +77,20 @@ class Book:
         return [account for account, before in self._pairs() if before is None or account.face is not before.face]
 
     def changed_grants(self) -> list[tuple[int, Grant]]:
-        """(account id, grant) of grants that are new or drawn on."""
-        changed = []
-        for account, before in self._pairs():
-            if before is None or account.grants is not before.grants:
-                old = {} if before is None else {grant.id: grant for grant in before.grants}
-                changed += [(account.id, grant) for grant in account.grants if old.get(grant.id) != grant]
-        return changed
+        """(account id, grant) of grants that are new or changed."""
+        return [
+            (account.id, grant)
+            for account, before in self._pairs()
+            for grant in _differing(account.grants, () if before is None else before.grants)
+        ]
+
+    def changed_holds(self) -> list[tuple[int, Hold]]:
+        """(account id, hold) of holds that are new or changed."""
+        return [
+            (account.id, hold)
+            for account, before in self._pairs()
+            for hold in _differing(account.holds, () if before is None else before.holds)
+        ]
 
     def _pairs(self) -> Iterator[tuple[Account, Account | None]]:
         for key, account in self._now.items():
@@ -118,33 +128,42 @@ def open_book(connection: Connection, jobs: Sequence[Job], locked: Sequence[acco
             connection,
             [target for target in targets if isinstance(target, AccountKey)],
             telegram_ids,
-            [original.account_id for original in originals.values()],
+            [original.entries[0].account_id for original in originals.values()],
         )
-    ids: dict[AccountKey, int] = {AccountKey(Kind(row.kind), row.ref): row.id for row in locked}
-    spenders = _spenders(wanted, ids, originals)
-    draws = [grant_id for original in originals.values() for grant_id, _ in original.note.draws]
-    held = grants.load(connection, spenders, draws) if spenders or draws else {}
-    read = accounts.read(connection, locked, held)
-    missing = sorted({c.target for c in wanted if isinstance(c, commands.CREATES) and c.target not in ids}, key=str)
+    there = {AccountKey(Kind(row.kind), row.ref) for row in locked}
+    read = accounts.read(connection, locked, _named(wanted, originals))
+    missing = sorted({c.target for c in wanted if isinstance(c, commands.CREATES) and c.target not in there}, key=str)
+    written = [entry for original in originals.values() for entry in original.entries]
     return Book(
         read,
         originals,
-        entries.reversed_among(connection, originals.values()) if originals else set(),
+        entries.reversed_of(connection, written) if written else {},
         _telegram_owners(connection, read, upserts, telegram_ids),
         dict(zip(missing, accounts.next_ids(connection, len(missing)), strict=True)),
     )
 
 
-def _spenders(wanted: Sequence[Any], ids: Mapping[AccountKey, int], originals: Mapping[UUID, Entry]) -> set[int]:
-    """Ids of the accounts whose open grants matter to these commands."""
-    spenders: set[int] = set()
+def _named(wanted: Sequence[Any], originals: Mapping[UUID, Original]) -> set[UUID]:
+    """Ids of the grants and holds that these commands need to know of, even if nothing is left of them."""
+    named = {command.grant_id for command in wanted if isinstance(command, commands.GrantVoid)}
+    for original in originals.values():
+        for entry in original.entries:
+            named |= {grant_id for grant_id, _ in entry.note.draws}
+            named |= {change.hold_id for change in entry.note.holds}
+            named |= {part.grant_id for change in entry.note.holds for part in change.parts}
+            if entry.note.grant_id is not None:
+                named.add(entry.note.grant_id)
     for command in wanted:
-        if isinstance(command, commands.EntryReverse):
-            if command.target.job_id in originals:
-                spenders.add(originals[command.target.job_id].account_id)
-        elif isinstance(command, commands.SPENDS_GRANTS) and (account_id := ids.get(command.target)):
-            spenders.add(account_id)
-    return spenders
+        if isinstance(command, commands.AccountRepair):
+            named |= set(command.grants)
+    return named
+
+
+def _differing(now: Sequence[T], before: Sequence[T]) -> list[T]:
+    if now is before:
+        return []
+    known = {item.id: item for item in before}
+    return [item for item in now if known.get(item.id) != item]
 
 
 def _telegram_owners(

@@ -24,6 +24,7 @@ class Producer:
 
     secrets: tuple[str, ...] = field(repr=False)
     jobs: frozenset[str]
+    reverses: frozenset[str] = frozenset()  # whose jobs it may reverse beside its own; "*": everybody's
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _producer(name: str, value: Any) -> Producer:
-    if not isinstance(value, dict) or set(value) != {"secrets", "jobs"}:
-        raise ValueError(f'{name}: must be an object with "secrets" and "jobs", and nothing else')
-    return Producer(_secrets(name, value["secrets"]), _jobs(name, value["jobs"]))
+    if not isinstance(value, dict) or not {"secrets", "jobs"} <= set(value) <= {"secrets", "jobs", "reverses"}:
+        raise ValueError(f'{name}: must be an object with "secrets" and "jobs", perhaps "reverses", and nothing else')
+    return Producer(
+        _secrets(name, value["secrets"]), _jobs(name, value["jobs"]), _reverses(name, value.get("reverses", []))
+    )
 
 
 def _secrets(name: str, secrets: Any) -> tuple[str, ...]:
@@ -124,3 +127,9 @@ def _jobs(name: str, jobs: Any) -> frozenset[str]:
     if strange := [str(job) for job in jobs if not isinstance(job, str) or job not in CATALOGUE]:
         raise ValueError(f"{name}: there is no job {strange[0]!r}; there are {', '.join(CATALOGUE)}")
     return frozenset(jobs)
+
+
+def _reverses(name: str, owners: Any) -> frozenset[str]:
+    if not isinstance(owners, list) or not all(isinstance(each, str) and each for each in owners):
+        raise ValueError(f'{name}: reverses must be a list of producers whose jobs it may reverse, or ["{_ALL}"]')
+    return frozenset(owners)

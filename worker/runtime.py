@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from functools import cached_property
 from threading import Event
 from typing import Final
@@ -15,6 +16,7 @@ from models.domain.retry import RetryPolicy
 from tasks.settling import Interrupted, Settler
 from worker.database import engine_for
 from worker.intake import Intake
+from worker.producers import producers_in
 from worker.settings import Settings, load_settings
 
 _SLICE_S: Final = 0.2  # how soon a waiting worker notices that it was told to stop
@@ -40,11 +42,23 @@ class Runtime:
         settings = self.settings
         return Settler(
             engine=self.engine,
-            limits=Limits(max_amount_kopeks=settings.max_amount_kopeks),
+            limits=limits_of(settings),
             policy=RetryPolicy(settings.retry_base_s, settings.retry_cap_s, settings.retry_limit),
             wait=wait_unless_stopped,
             random=random.random,
         )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The rules that an operator sets, as decisions take them."""
+    known = None if settings.producers is None else producers_in(settings.producers.get_secret_value()).by_name
+    return Limits(
+        max_amount_kopeks=settings.max_amount_kopeks,
+        future_tolerance=timedelta(seconds=settings.future_tolerance_s),
+        expiry_grace=timedelta(seconds=settings.expiry_grace_s),
+        top_up_cooldown=timedelta(seconds=settings.topup_cooldown_s),
+        reversers=None if known is None else {name: producer.reverses for name, producer in known.items()},
+    )
 
 
 def wait_unless_stopped(seconds: float) -> None:

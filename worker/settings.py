@@ -165,6 +165,22 @@ class Settings(BaseSettings):
     max_amount_kopeks: int = Field(
         100_000_000, ge=1, le=10**15, description="The largest amount of one users.update_balance, in either direction."
     )
+    future_tolerance_s: float = Field(
+        30.0,
+        ge=0,
+        le=3_600,
+        description="How far ahead of the database's clock `occurred_at` may be; a job that is further is refused.",
+    )
+    expiry_grace_s: float = Field(
+        900.0,
+        ge=0,
+        le=7 * 86_400,
+        description="How long after their expiry credits can be used by a job that happened before it (`occurred_at`). "
+        "They count as expired at once; they are written off after it.",
+    )
+    topup_cooldown_s: float = Field(
+        60.0, ge=0, le=30 * 86_400, description="The least time between two auto top-ups of one wallet."
+    )
     topup_scan_every_s: float = Field(5.0, ge=0.1, le=86_400, description="How often due auto top-ups are looked for.")
     expire_every_s: float = Field(5.0, ge=0.1, le=86_400, description="How often expired credits are written off.")
     prune_every_s: float = Field(

@@ -8,11 +8,11 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from models.contracts.apps import AppBody
-from models.contracts.catalogue import AUTO_TOP_UP, CATALOGUE, EXPIRE_GRANT
+from models.contracts.catalogue import CATALOGUE, SYSTEM_JOBS
 from models.contracts.code_meanings import MEANINGS
 from models.contracts.outcome import EntryDocument, ErrorDocument, OutcomeDocument
 from models.contracts.users import UserBody
-from models.contracts.wallets import WalletBody
+from models.contracts.wallet_contract import WalletBody
 from models.domain.events import EventType
 from models.domain.outcome import Code
 from models.domain.signature import CONTRACT_VERSION, SIGNATURE, SIGNED_AT, VERSION
@@ -22,7 +22,14 @@ Schema = dict[str, Any]
 _BODIES: Final[tuple[type[BaseModel], ...]] = (UserBody, WalletBody, AppBody)
 _DOCUMENTS: Final[tuple[type[BaseModel], ...]] = (EntryDocument, ErrorDocument, OutcomeDocument)
 FACES: Final = ("User", "Wallet", "App")
-_FACE_OF: Final = {"users": "User", "wallets": "Wallet", "apps": "App", "entries": "Entry"}
+_FACE_OF: Final = {
+    "users": "User",
+    "wallets": "Wallet",
+    "holds": "Wallet",
+    "grants": "Wallet",
+    "apps": "App",
+    "entries": "Entry",
+}
 
 
 def ref(name: str) -> Schema:
@@ -252,7 +259,7 @@ def _event_data(kind: EventType) -> Schema:
         body = {"anyOf": [ref(f"{face}Error") for face in FACES]}
         error = {"allOf": [ref("ErrorDocument"), _object({"body": body})]}
         return _object(
-            {"name": {"enum": [*CATALOGUE, AUTO_TOP_UP, EXPIRE_GRANT]}, "code": ref("Code"), "error": error},
+            {"name": {"enum": [*CATALOGUE, *SYSTEM_JOBS]}, "code": ref("Code"), "error": error},
             additionalProperties=False,
         )
     face = kind.value.partition(".")[0].title()

@@ -7,8 +7,12 @@ from typing import Final
 from models.contracts.apps import AppsUpdateBalance, AppsUpsert
 from models.contracts.entries import EntriesReverse
 from models.contracts.envelope import Contract
+from models.contracts.grants import GrantsVoid
+from models.contracts.holds import HoldsCapture, HoldsRelease, WalletsHold
 from models.contracts.users import UsersUpdateBalance, UsersUpsert
-from models.contracts.wallets import WalletsCreate, WalletsDebit, WalletsTerminate, WalletsTopUp, WalletsUpdate
+from models.contracts.wallet_credits import WalletsDebit, WalletsTopUp
+from models.contracts.wallets import WalletsCreate, WalletsTerminate, WalletsUpdate
+from models.domain.commands import AUTO_TOP_UP
 
 CATALOGUE: Final[dict[str, type[Contract]]] = {
     contract.NAME: contract
@@ -17,6 +21,10 @@ CATALOGUE: Final[dict[str, type[Contract]]] = {
         WalletsUpdate,
         WalletsTopUp,
         WalletsDebit,
+        WalletsHold,
+        HoldsCapture,
+        HoldsRelease,
+        GrantsVoid,
         WalletsTerminate,
         UsersUpsert,
         UsersUpdateBalance,
@@ -26,12 +34,15 @@ CATALOGUE: Final[dict[str, type[Contract]]] = {
     )
 }
 
-AUTO_TOP_UP: Final = "autotopup.top_up"
 EXPIRE_GRANT: Final = "credits.expire_grant"
-_SYSTEM: Final[dict[str, type[Contract]]] = {AUTO_TOP_UP: WalletsTopUp, EXPIRE_GRANT: WalletsTopUp}
+OPEN_GRANT: Final = "credits.open_grant"
+EXPIRE_HOLD: Final = "credits.expire_hold"
+REPAIR: Final = "accounts.repair"
+SYSTEM_JOBS: Final = (AUTO_TOP_UP, EXPIRE_GRANT, OPEN_GRANT, EXPIRE_HOLD, REPAIR)
+_SYSTEM: Final[dict[str, type[Contract]]] = dict.fromkeys(SYSTEM_JOBS, WalletsTopUp)
 """Jobs that we make ourselves: nobody can publish them, and they are answered as a wallet is."""
 
 
 def contract_of(name: str) -> type[Contract]:
     """The contract by which a job of this name is answered."""
-    return CATALOGUE.get(name) or _SYSTEM[name]
+    return CATALOGUE[name] if name in CATALOGUE else _SYSTEM[name]

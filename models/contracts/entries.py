@@ -1,47 +1,44 @@
-"""entries.reverse: takes the entry of a job back. The answer is the body of the account it belongs to."""
+"""entries.reverse: takes the entry of a job back, in whole or in part. Answered with the body of the account."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
-from uuid import UUID
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from models.contracts.apps import app_body
 from models.contracts.envelope import Contract
-from models.contracts.fields import OptionalDescription
+from models.contracts.fields import JobId, Number, OptionalDescription
 from models.contracts.users import user_body
-from models.contracts.wallets import wallet_body, wallet_error
+from models.contracts.wallet_contract import wallet_body, wallet_error
 from models.domain import commands
 from models.domain.accounts import Account, Kind
 from models.domain.decision import Facts
 from models.domain.outcome import Refusal
 
 
-def _uuid(value: Any) -> UUID:
-    if isinstance(value, UUID):
-        return value
-    try:
-        return UUID(value)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise PydanticCustomError("uuid_parsing", "Input should be the job_id of an outcome") from error
-
-
-JobId = Annotated[UUID, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
-
-
 class EntriesReverse(Contract):
     NAME: ClassVar[str] = "entries.reverse"
-    SUMMARY: ClassVar[str] = "Take the entry of a job back, once"
+    SUMMARY: ClassVar[str] = "Take the entry of a job back, in whole or in part"
 
     job_id: Annotated[JobId, Field(description="job_id in the outcome of the job to take back")]
     force: Annotated[bool, Field(description="Reverse even when the funds are gone")] = False
+    credits: Annotated[Annotated[Number, Field(gt=0)] | None, Field(description="A part, in credits of the wallet")] = (
+        None
+    )
+    amount: Annotated[
+        Annotated[Number, Field(gt=0)] | None,
+        Field(description="A part, in the wallet's currency, kopeks of the user or units of the app"),
+    ] = None
     description: OptionalDescription = None
 
     def to_command(self) -> commands.EntryReverse:
         return commands.EntryReverse(
-            commands.EntryOfJob(self.job_id), self.force, self.description or f"Reversal of job {self.job_id}"
+            commands.EntryOfJob(self.job_id),
+            self.force,
+            self.description or f"Reversal of job {self.job_id}",
+            self.credits,
+            self.amount,
         )
 
     @classmethod
@@ -59,6 +56,6 @@ def account_body(account: Account, facts: Facts) -> dict[str, Any]:
         case Kind.USER:
             return user_body(account, facts)
         case Kind.WALLET:
-            return wallet_body(account)
+            return wallet_body(account, facts)
         case Kind.APP:
             return app_body(account, facts)

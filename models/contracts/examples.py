@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+_HOLD_JOB: Final = "0193a5c2-7b1e-7c41-8a52-3f0d6f1f9b12"
 _TOP_UP_JOB: Final = "0193a5c2-7b1e-7c40-8a52-3f0d6f1f9b11"
 
 EXAMPLES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
@@ -42,9 +43,9 @@ EXAMPLES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
             "metadata": {"invoice": "1042"},
         },
         {
-            "idempotency_key": "gift-2027-01",
+            "idempotency_key": "gift-2026-01",
             "producer": "billing",
-            "occurred_at": "2027-01-01T00:00:00Z",
+            "occurred_at": "2026-01-01T00:00:00Z",
             "wallet_id": "w_1",
             "amount": 5,
             "transaction_reason": "FREE_CREDIT_GRANT",
@@ -55,11 +56,42 @@ EXAMPLES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     ),
     "wallets.debit": (
         {
-            "idempotency_key": "usage-2027-01-31-w_1",
+            "idempotency_key": "usage-2026-01-31-w_1",
             "producer": "metering",
             "wallet_id": "w_1",
             "credits": "0.000125",
             "description": "Usage of January 31st",
+        },
+    ),
+    "wallets.hold": (
+        {
+            "idempotency_key": "ride-771",
+            "producer": "rides",
+            "wallet_id": "w_1",
+            "credits": "8",
+            "expires_in_s": 1800,
+            "price_type": "USAGE",
+            "description": "Ride 771",
+        },
+    ),
+    "holds.capture": (
+        {
+            "idempotency_key": "ride-771-paid",
+            "producer": "rides",
+            "job_id": _HOLD_JOB,
+            "credits": "6.40",
+            "description": "Ride 771",
+        },
+    ),
+    "holds.release": ({"idempotency_key": "ride-771-cancelled", "producer": "rides", "job_id": _HOLD_JOB},),
+    "grants.void": (
+        {
+            "idempotency_key": "void-gift-2026-01",
+            "producer": "support",
+            "wallet_id": "w_1",
+            "job_id": _TOP_UP_JOB,
+            "reason": "Given by mistake",
+            "operator": "support-7",
         },
     ),
     "wallets.terminate": (
@@ -108,7 +140,7 @@ EXAMPLES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
         {
             "idempotency_key": "balance-23-1001",
             "producer": "salla",
-            "occurred_at": "2027-01-31T12:00:00Z",
+            "occurred_at": "2026-01-31T12:00:00Z",
             "app_id": "1298199463",
             "store_id": "23",
             "balance": 250,
@@ -120,6 +152,13 @@ EXAMPLES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
             "producer": "billing",
             "job_id": _TOP_UP_JOB,
             "description": "Refund of invoice 1042",
+        },
+        {
+            "idempotency_key": "refund-1042-part",
+            "producer": "billing",
+            "job_id": _TOP_UP_JOB,
+            "credits": "2.50",
+            "description": "One of five seats of invoice 1042",
         },
     ),
 }

@@ -6,6 +6,8 @@ import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, TypeVar
+from uuid import UUID
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -53,14 +55,14 @@ def _time(value: Any) -> datetime:
         raise PydanticCustomError("datetime_parsing", "Input should be a time between the years 1 and 9999") from error
 
 
-def _time_or_date(value: Any) -> datetime:
+def _time_or_date(value: Any) -> datetime | date:
     if isinstance(value, str) and _DATE.fullmatch(value):
         try:
-            return datetime.fromisoformat(value).replace(tzinfo=UTC)
+            return date.fromisoformat(value)
         except ValueError as error:
             raise PydanticCustomError("datetime_parsing", "Input should be a date that exists") from error
     if isinstance(value, date) and not isinstance(value, datetime):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+        return value
     return _time(value)
 
 
@@ -74,6 +76,22 @@ def _printable(value: str) -> str:
     if not value.isprintable():
         raise PydanticCustomError("string_not_printable", "Input should consist of printable characters")
     return value
+
+
+def _timezone(value: str) -> str:
+    # Names that the system knows, and nothing that is a path: "Europe/Riga", "UTC".
+    if value not in available_timezones():
+        raise PydanticCustomError("timezone", "Input should be the name of a time zone like Europe/Riga")
+    return value
+
+
+def _uuid(value: Any) -> UUID:
+    if isinstance(value, UUID):
+        return value
+    try:
+        return UUID(value)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise PydanticCustomError("uuid_parsing", "Input should be the job_id of an outcome") from error
 
 
 def _or_none(value: T | None) -> T | None:
@@ -92,7 +110,9 @@ _DATE_SCHEMA: Final = {"anyOf": [_TIME_SCHEMA, {"type": "string", "format": "dat
 
 Number = Annotated[Decimal, BeforeValidator(_decimal), WithJsonSchema(_NUMBER_SCHEMA)]
 Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema(_TIME_SCHEMA)]
-TimeOrDate = Annotated[datetime, BeforeValidator(_time_or_date), WithJsonSchema(_DATE_SCHEMA)]
+TimeOrDate = Annotated[datetime | date, BeforeValidator(_time_or_date), WithJsonSchema(_DATE_SCHEMA)]
+JobId = Annotated[UUID, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
+Timezone = Annotated[str, Field(max_length=64), AfterValidator(_timezone)]
 Identifier = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
 Name = Annotated[str, Field(max_length=255), AfterValidator(_storable)]
 Description = Annotated[str, Field(max_length=500), AfterValidator(_storable)]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from models.contracts.fields import Time
 from models.domain.commands import Job
 from models.domain.ledger import Entry
 from models.domain.outcome import Code, Status
+from models.domain.wallets import origin
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 _DECODER: Final = msgspec.json.Decoder()
@@ -30,7 +31,7 @@ def decode(text: str) -> Any:
 
 def entry_document(entry: Entry, scale: int) -> dict[str, Any]:
     """`amount`, `balance_before` and `balance_after` are integers: units of 10**-scale."""
-    return {
+    document: dict[str, Any] = {
         "id": entry.id,
         "account": str(entry.account),
         "seq": entry.seq,
@@ -40,6 +41,9 @@ def entry_document(entry: Entry, scale: int) -> dict[str, Any]:
         "scale": scale,
         "created_at": entry.note.at,
     }
+    if (paid := origin(entry.note)) is not None:
+        document["origin"] = paid
+    return document
 
 
 def outcome_document(
@@ -49,8 +53,9 @@ def outcome_document(
     entry: dict[str, Any] | None,
     response: dict[str, Any] | None,
     error: dict[str, Any] | None,
+    bonus: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    return {
+    document: dict[str, Any] = {
         "job_id": job.id,
         "producer": job.producer,
         "idempotency_key": job.key,
@@ -61,6 +66,9 @@ def outcome_document(
         "response": response,
         "error": error,
     }
+    if bonus is not None:
+        document["bonus_entry"] = bonus
+    return document
 
 
 class EntryDocument(BaseModel):
@@ -76,6 +84,9 @@ class EntryDocument(BaseModel):
     balance_after: int
     scale: int
     created_at: Time | datetime
+    origin: Annotated[
+        Literal["purchased", "free"] | None, Field(description="Of credits that were added: paid for, or given")
+    ] = None
 
 
 class ErrorDocument(BaseModel):
@@ -101,3 +112,7 @@ class OutcomeDocument(BaseModel):
     entry: EntryDocument | None
     response: dict[str, Any] | None
     error: ErrorDocument | None
+    bonus_entry: Annotated[
+        EntryDocument | None,
+        Field(description="A second entry of the same job: the bonus of a top-up, or its reversal"),
+    ] = None

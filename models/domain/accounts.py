@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from models.domain.grants import Grant
+from models.domain.holds import Hold
 from models.domain.value import value
 
 Json = Mapping[str, Any]
@@ -85,8 +86,13 @@ class Wallet:
     trigger: TopUpTrigger
     min_balance: int | None  # units of credit
     top_up_amount: int | None  # units of credit
-    due_at: datetime | None  # since when the balance is below the minimum with no top-up made
-    crossing: int  # how often the balance has crossed the minimum downwards: names the top-up
+    due_at: datetime | None  # when the policy is to be looked at next; None: not before the next move
+    crossing: int  # how often it was to be looked at: names the top-up
+    overdraft_allowed: bool = False  # whether a debit may ask to go below the floor
+    timezone: str | None = None  # IANA name; None: UTC
+    suspended: str | None = None  # why the policy is out of force until it is switched on again
+    wanted: int | None = None  # the level that a refused debit needed and one top-up would reach
+    topped_up_at: datetime | None = None  # the last auto top-up
 
 
 @value(frozen=True, slots=True)
@@ -107,8 +113,9 @@ WALLET_SCALE: Final = 9  # of credits, unless the wallet was created otherwise
 class Account:
     """The one balance row, with all that a decision about it needs.
 
-    `balance` = Σ amounts of its entries = balance_after of entry number `seq`. `grants` are the open ones of a wallet,
-    loaded only for the jobs that need them; the rest of a wallet's balance belongs to no grant.
+    `balance` = Σ amounts of its entries = balance_after of entry number `seq`. `grants` and `holds` are the open ones
+    of a wallet; what the balance holds beyond them is plain. `granted` = Σ remaining of its grants and `held` = Σ
+    remaining of its holds stand in the row, so that a wallet with neither is read without asking for them.
     """
 
     id: int
@@ -124,10 +131,13 @@ class Account:
     updated_at: datetime
     face: Face
     grants: tuple[Grant, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    granted: int = 0
+    held: int = 0
 
     def moved(self, balance: int, seq: int, head: bytes, at: datetime) -> Account:
         """The account after an entry. Spelt out: it is made for every job, and `replace` costs five times as much."""
         return Account(
             self.id, self.key, self.unit, self.scale, balance, seq, self.floor, head, self.set_at, self.created_at,
-            at, self.face, self.grants,
+            at, self.face, self.grants, self.holds, self.granted, self.held,
         )  # fmt: skip

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
 from models.domain.accounts import AccountKey, Json, TopUpTrigger, WalletStatus, WalletType
+from models.domain.grants import Grant
 from models.domain.outcome import Refusal
 from models.domain.value import value
 
 NOT_SETTLED: Final = UUID(int=0)
 SYSTEM_PRODUCER: Final = "balance-worker"
 """The producer of the jobs that we make ourselves. Nobody else may use it, or keys of ours could be taken."""
+AUTO_TOP_UP: Final = "autotopup.top_up"
+"""The job that makes an auto top-up: by its name its reversal is known as a refund."""
 
 
 @value(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class WalletCreate:
     floor: Decimal  # credits
     config: Json
     policy: TopUpPolicy
+    overdraft_allowed: bool
+    timezone: str | None
 
 
 @value(frozen=True, slots=True)
@@ -83,6 +88,17 @@ class WalletUpdate:
     trigger: TopUpTrigger | None
     min_balance: Decimal | None
     top_up_amount: Decimal | None
+    floor: Decimal | None
+    overdraft_allowed: bool | None
+    timezone: str | None
+
+
+@value(frozen=True, slots=True)
+class Bonus:
+    """Free credits that come with a top-up."""
+
+    credits: Decimal
+    expires_at: datetime | date | None
 
 
 @value(frozen=True, slots=True)
@@ -92,8 +108,10 @@ class WalletTopUp:
     amount: Decimal | None  # in the wallet's currency
     reason: str
     description: str
-    expires_at: datetime | None
+    expires_at: datetime | date | None  # a date: the end of that day where the wallet is
     priority: int | None
+    effective_at: datetime | None
+    bonus: Bonus | None
 
 
 @value(frozen=True, slots=True)
@@ -103,6 +121,43 @@ class WalletDebit:
     amount: Decimal | None
     reason: str
     description: str
+    price_type: str | None
+    overdraft: Decimal | None  # credits below the floor that this debit may use
+
+
+@value(frozen=True, slots=True)
+class WalletHold:
+    target: AccountKey
+    credits: Decimal | None
+    amount: Decimal | None
+    description: str
+    price_type: str | None
+    lasts: timedelta | None  # from when it is made
+    expires_at: datetime | None  # instead
+
+
+@value(frozen=True, slots=True)
+class HoldCapture:
+    target: EntryOfJob  # the job that made the hold
+    credits: Decimal | None  # neither: all that is left of it
+    amount: Decimal | None
+    final: bool  # what is left is released
+    reason: str
+    description: str
+
+
+@value(frozen=True, slots=True)
+class HoldRelease:
+    target: EntryOfJob
+    description: str
+
+
+@value(frozen=True, slots=True)
+class GrantVoid:
+    target: AccountKey
+    grant_id: UUID
+    reason: str
+    operator: str
 
 
 @value(frozen=True, slots=True)
@@ -128,6 +183,34 @@ class GrantExpire:
 
 
 @value(frozen=True, slots=True)
+class GrantOpen:
+    """Ours: a grant has begun; a debt that is there is paid with it."""
+
+    target: AccountKey
+    grant_id: UUID
+
+
+@value(frozen=True, slots=True)
+class HoldExpire:
+    """Ours: a hold has run out."""
+
+    target: AccountKey
+    hold_id: UUID
+
+
+@value(frozen=True, slots=True)
+class AccountRepair:
+    """Ours, asked for by an operator: puts right what broke a rule before the rule was kept."""
+
+    target: AccountKey
+    seq: int  # of the entry after which this was found
+    balance: int  # units that are right
+    grants: Mapping[UUID, Grant]  # as they are right, where they differ
+    reason: str
+    operator: str
+
+
+@value(frozen=True, slots=True)
 class AppUpsert:
     target: AccountKey
     app_id: str
@@ -146,16 +229,30 @@ class EntryReverse:
     target: EntryOfJob
     force: bool
     description: str
+    credits: Decimal | None  # of a wallet
+    amount: Decimal | None  # a wallet's currency, a user's kopeks, an app's units; neither: all that is left
 
 
 UserCommand = UserUpsert | UserCorrect
 WalletCommand = (
-    WalletCreate | WalletUpdate | WalletTopUp | WalletDebit | WalletTerminate | WalletAutoTopUp | GrantExpire
+    WalletCreate
+    | WalletUpdate
+    | WalletTopUp
+    | WalletDebit
+    | WalletTerminate
+    | WalletHold
+    | HoldCapture
+    | HoldRelease
+    | GrantVoid
+    | WalletAutoTopUp
+    | GrantExpire
+    | GrantOpen
+    | HoldExpire
+    | AccountRepair
 )
 AppCommand = AppUpsert | AppSet
 Command = UserCommand | WalletCommand | AppCommand | EntryReverse
 CREATES = (UserUpsert, WalletCreate, AppUpsert)
-SPENDS_GRANTS = (WalletDebit, WalletTerminate, GrantExpire)
 
 
 @value(frozen=True, slots=True)

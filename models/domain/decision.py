@@ -5,15 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from models.domain.accounts import Account, AccountKey, Face
 from models.domain.commands import Job
 from models.domain.events import EventType
 from models.domain.ledger import Entry, EntryKind, Note
-from models.domain.outcome import Code
+from models.domain.outcome import Code, Refusal
 from models.domain.value import value
+
+EVERYBODY: Final = "*"
+
+
+@value(frozen=True, slots=True)
+class Original:
+    """A job that another one names, with the entries that it wrote: one, or two when it added a bonus."""
+
+    name: str
+    producer: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def account(self) -> AccountKey:
+        return self.entries[0].account
 
 
 @value(frozen=True, slots=True)
@@ -21,6 +37,16 @@ class Limits:
     """Rules that an operator sets."""
 
     max_amount_kopeks: int = 100_000_000
+    future_tolerance: timedelta = timedelta(seconds=30)  # how far ahead a publisher's clock may be
+    expiry_grace: timedelta = timedelta(seconds=900)  # how long the sweep waits for jobs that happened before an expiry
+    top_up_cooldown: timedelta = timedelta(seconds=60)  # between two auto top-ups of a wallet
+    reversers: Mapping[str, AbstractSet[str]] | None = None  # by producer, whose jobs it may reverse beside its own
+
+    def may_reverse(self, producer: str, owner: str) -> bool:
+        """Whether a producer may reverse a job of this owner. Nobody is held back where producers are not known."""
+        if self.reversers is None or producer == owner:
+            return True
+        return not {owner, EVERYBODY}.isdisjoint(self.reversers.get(producer, ()))
 
 
 @value(frozen=True, slots=True)
@@ -31,18 +57,23 @@ class Facts:
     limits: Limits = field(default_factory=Limits)
     new_ids: Mapping[AccountKey, int] = field(default_factory=dict)  # ids set aside for accounts not there yet
     telegram_owners: Mapping[int, AccountKey] = field(default_factory=dict)
-    originals: Mapping[UUID, Entry] = field(default_factory=dict)  # entries that a reversal names, by their job
-    reversed: AbstractSet[tuple[int, int]] = frozenset()  # (account id, seq) of entries taken back already
+    originals: Mapping[UUID, Original] = field(default_factory=dict)  # the jobs that these jobs name
+    reversed: Mapping[tuple[int, int], int] = field(default_factory=dict)  # units taken back, by (account id, seq)
 
 
 @value(frozen=True, slots=True)
 class Decision:
-    """A job that is carried out. One that is not is a Refusal, and changes nothing."""
+    """A job that is carried out. One that is not is a Refusal, and changes nothing.
+
+    With a `refusal` the job is refused, and the account remembers that it was asked: nothing but its policy changes.
+    """
 
     account: Account  # as it is afterwards
     code: Code = Code.APPLIED
     entry: Entry | None = None
     events: tuple[EventType, ...] = ()
+    bonus: Entry | None = None  # a second entry of the same job
+    refusal: Refusal | None = None
 
 
 def opened(key: AccountKey, facts: Facts, unit: str, scale: int, face: Face, floor: int = 0) -> Account:

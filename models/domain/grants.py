@@ -1,13 +1,12 @@
-"""Credits that expire or have a priority, and the order in which a debit uses them up.
+"""Credits that expire, begin later or have a priority, and the order in which a debit uses them up.
 
-Only credits with an expiry or a priority are grants. All others sort last in the order below anyway, so they need no
-row of their own: they are what a wallet's balance holds beyond its grants. That keeps a wallet with a million plain
-top-ups as fast as a new one.
+Only such credits are grants. All others sort last in the order below anyway, so they need no row of their own: they are
+what a wallet's balance holds beyond its grants. That keeps a wallet with a million plain top-ups as fast as a new one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -21,74 +20,58 @@ _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 @value(frozen=True, slots=True)
 class Grant:
+    """Every unit granted is left, held, or gone: spent, expired, voided or reversed. What was spent may come back.
+
+    remaining + reversed + expired + voided <= amount: nothing is taken twice, and nothing comes back beyond it.
+    """
+
     id: UUID
     amount: int  # units granted
-    remaining: int  # units left; 0 <= remaining <= amount
+    remaining: int  # units left that no hold has reserved
     priority: int | None  # lower is used first; None: last
     expires_at: datetime | None
     created_at: datetime
+    effective_at: datetime | None = None  # from when it counts; None: from the beginning
+    pending: bool = False  # the sweep has not seen that it counts
+    held: int = 0  # units reserved by open holds
+    reversed: int = 0  # units taken back by reversals of its top-up, wherever they were found
+    expired: int = 0  # units that the sweep took
+    voided: int = 0  # units that an operator took
+    voided_at: datetime | None = None
 
-    def expired(self, now: datetime) -> bool:
-        return self.expires_at is not None and self.expires_at <= now
+    def begun(self, at: datetime) -> bool:
+        return self.effective_at is None or self.effective_at <= at
+
+    def lapsed(self, at: datetime) -> bool:
+        """Whether its time is over. What is left then is nobody's, also before the sweep has taken it."""
+        return self.voided_at is not None or (self.expires_at is not None and self.expires_at <= at)
+
+    def open(self, at: datetime) -> bool:
+        """Whether it can be spent at this time."""
+        return self.begun(at) and not self.lapsed(at)
+
+    def returned(self, units: int) -> int:
+        """How many of `units` that were spent from it fit back in; none is revived that a reversal or void took."""
+        taken = self.reversed + self.expired + self.voided
+        return max(0, min(units, self.amount - taken - self.remaining - self.held))
+
+    def less(self, units: int) -> Grant:
+        """The grant with so many units fewer left; negative: put back."""
+        return replace(self, remaining=self.remaining - units)
 
 
-Draw = tuple[UUID, int]  # (grant, units taken from it)
+Draw = tuple[UUID, int]  # (grant, units taken from it; negative: put back)
 
 
-def consumption_order(grants: Iterable[Grant], now: datetime) -> list[Grant]:
-    """The grants that can be spent now: priority (absent last), expiry (absent last), larger first, older first."""
-    spendable = [grant for grant in grants if grant.remaining > 0 and not grant.expired(now)]
-    spendable.sort(
+def consumption_order(grants: Iterable[Grant]) -> list[Grant]:
+    """Those with something left: priority (absent last), expiry (absent last), larger first, older first."""
+    return sorted(
+        (grant for grant in grants if grant.remaining > 0),
         key=lambda grant: (
             _LAST_PRIORITY if grant.priority is None else grant.priority,
             grant.expires_at or _NEVER,
             -grant.remaining,
             grant.created_at,
             grant.id,
-        )
-    )
-    return spendable
-
-
-def locked(grants: Iterable[Grant], now: datetime) -> int:
-    """Units that are still in the balance but have expired: nobody may spend them, even before the sweep has run."""
-    return sum(grant.remaining for grant in grants if grant.expired(now))
-
-
-def draw(grants: Sequence[Grant], units: int, now: datetime) -> tuple[tuple[Grant, ...], tuple[Draw, ...]]:
-    """Takes up to `units` from the grants in consumption order. What they do not cover comes from the plain credits.
-
-    Returns all the grants as they are afterwards, and what was taken from each.
-    """
-    left, taken = units, {}
-    for grant in consumption_order(grants, now):
-        if left == 0:
-            break
-        part = min(left, grant.remaining)
-        taken[grant.id] = part
-        left -= part
-    return _less(grants, taken), tuple(taken.items())
-
-
-def restore(
-    grants: Sequence[Grant], draws: Iterable[Draw], now: datetime
-) -> tuple[tuple[Grant, ...], tuple[Draw, ...]]:
-    """Puts drawn units back into the grants they came from.
-
-    Units of a grant that has expired since return as plain credits: a correction must not cost the customer money.
-    """
-    open_ids = {grant.id for grant in grants if not grant.expired(now)}
-    back = {grant_id: -units for grant_id, units in draws if grant_id in open_ids}
-    return _less(grants, back), tuple(back.items())
-
-
-def take(grants: Sequence[Grant], grant_id: UUID, units: int) -> tuple[tuple[Grant, ...], tuple[Draw, ...]]:
-    """Takes up to `units` from one named grant."""
-    part = next((min(units, grant.remaining) for grant in grants if grant.id == grant_id), 0)
-    return _less(grants, {grant_id: part}), ((grant_id, part),) if part else ()
-
-
-def _less(grants: Sequence[Grant], taken: dict[UUID, int]) -> tuple[Grant, ...]:
-    return tuple(
-        replace(grant, remaining=grant.remaining - taken[grant.id]) if grant.id in taken else grant for grant in grants
+        ),
     )

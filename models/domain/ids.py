@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -15,3 +15,8 @@ def uuid7(at: datetime, counter: int, random: int) -> UUID:
     milliseconds = (at - _EPOCH) // _MILLISECOND
     value = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | (counter & 0xFFF) << 64
     return UUID(int=value | 0b10 << 62 | random & (2**62 - 1))
+
+
+def second_id(first: UUID) -> UUID:
+    """The id of what belongs to the same job and needs one of its own; always the same for the same job."""
+    return uuid5(first, "bonus")

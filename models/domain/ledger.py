@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from models.domain.accounts import Account, AccountKey
 from models.domain.grants import Draw
+from models.domain.holds import HoldChange
 from models.domain.money import UNITS_MAX
 from models.domain.value import value
 
@@ -36,6 +37,25 @@ class EntryKind(StrEnum):
     REVERSAL = "reversal"
     EXPIRY = "expiry"
     TERMINATION = "termination"
+    VOID = "void"
+    HOLD = "hold"
+    CAPTURE = "capture"
+    RELEASE = "release"
+    OPENING = "opening"  # a grant that began and paid a debt
+    CORRECTION = "correction"  # of a balance that broke a rule: `balance-worker accounts repair`
+
+
+MOVES_NOTHING: Final = frozenset(
+    {
+        EntryKind.HOLD,
+        EntryKind.RELEASE,
+        EntryKind.OPENING,
+        EntryKind.VOID,
+        EntryKind.TERMINATION,
+        EntryKind.CORRECTION,
+    }
+)
+"""Kinds whose amount may be 0: what they change are grants and holds."""
 
 
 @value(frozen=True, slots=True)
@@ -49,9 +69,12 @@ class Note:
     description: str | None = None
     metadata: Mapping[str, str] | None = None
     listed: bool = True  # False: kept for the audit, hidden from the user's own history
-    grant_id: UUID | None = None  # the grant that this entry made or expired
-    draws: tuple[Draw, ...] = ()  # units taken from grants; negative: put back
-    reverses: int | None = None  # seq of the entry that this one takes back
+    grant_id: UUID | None = None  # the grant that this entry made, expired or voided
+    draws: tuple[Draw, ...] = ()  # units of this move taken from grants; negative: put back
+    reverses: int | None = None  # seq of the entry that this one takes back, in whole or in part
+    paid: tuple[Draw, ...] = ()  # units of grants that paid a debt on this occasion
+    holds: tuple[HoldChange, ...] = ()
+    part: int = 0  # a job's own entry; 1: the second one of the same job
 
 
 @value(frozen=True, slots=True)
@@ -79,9 +102,9 @@ def fits(account: Account, amount: int) -> bool:
     return max(abs(amount), abs(account.balance + amount)) <= UNITS_MAX
 
 
-def passes_floor(account: Account, amount: int, locked: int = 0) -> bool:
-    """Whether taking `amount` (negative) would leave less than the floor; `locked` units may not be spent."""
-    return account.floor is not None and account.balance - locked + amount < account.floor
+def passes_floor(account: Account, amount: int) -> bool:
+    """Whether taking `amount` (negative) would leave less than the floor."""
+    return account.floor is not None and account.balance + amount < account.floor
 
 
 def post(account: Account, amount: int, note: Note) -> tuple[Account, Entry]:
@@ -93,8 +116,11 @@ def post(account: Account, amount: int, note: Note) -> tuple[Account, Entry]:
 
 
 def entry_hash(prev: bytes, account: AccountKey, seq: int, amount: int, balance_after: int, note: Note) -> bytes:
-    """SHA-256 over the previous hash and all that the entry says. The form is version 1 and must never change."""
-    content = [
+    """SHA-256 over the previous hash and all that the entry says.
+
+    The forms must never change: version 1, and version 2 for entries that say more than version 1 knows.
+    """
+    content: list[Any] = [
         1,
         str(account),
         seq,
@@ -111,4 +137,24 @@ def entry_hash(prev: bytes, account: AccountKey, seq: int, amount: int, balance_
         note.reverses,
         (note.at - _EPOCH) // _MICROSECOND,
     ]
+    if note.paid or note.holds or note.part:
+        content[0] = 2
+        content += [
+            [[str(grant), units] for grant, units in note.paid],
+            hold_changes(note.holds),
+            note.part,
+        ]
     return hashlib.sha256(prev + _JSON.encode(content).encode()).digest()
+
+
+def hold_changes(changes: Iterable[HoldChange]) -> list[list[Any]]:
+    """[[hold id, verb, units, [[grant id, held, remaining], …]], …]: the form in which entries keep them."""
+    return [
+        [
+            str(change.hold_id),
+            change.verb.value,
+            change.units,
+            [[str(part.grant_id), part.held, part.remaining] for part in change.parts],
+        ]
+        for change in changes
+    ]

@@ -28,6 +28,8 @@ class Code(StrEnum):
     BALANCE_OVERFLOW = "balance_overflow"
     SCALE_EXCEEDED = "scale_exceeded"
     EXPIRY_NOT_IN_FUTURE = "expiry_not_in_future"
+    OCCURRED_IN_FUTURE = "occurred_in_future"
+    HOLD_TOO_LONG = "hold_too_long"
     REASON_RESERVED = "reason_reserved"
     POLICY_INCOMPLETE = "policy_incomplete"
 
@@ -35,6 +37,8 @@ class Code(StrEnum):
     WALLET_NOT_FOUND = "wallet_not_found"
     APP_NOT_FOUND = "app_not_found"
     JOB_NOT_FOUND = "job_not_found"
+    HOLD_NOT_FOUND = "hold_not_found"
+    GRANT_NOT_FOUND = "grant_not_found"
     WALLET_EXISTS = "wallet_exists"
     TELEGRAM_ID_TAKEN = "telegram_id_taken"
 
@@ -42,10 +46,18 @@ class Code(StrEnum):
     WALLET_FROZEN = "wallet_frozen"
     WALLET_CLOSED = "wallet_closed"
     WALLET_IN_DEBT = "wallet_in_debt"
+    CREDITS_HELD = "credits_held"
+    PRICE_TYPE_NOT_ALLOWED = "price_type_not_allowed"
+    OVERDRAFT_NOT_ALLOWED = "overdraft_not_allowed"
+    HOLD_EXPIRED = "hold_expired"
+    HOLD_CLOSED = "hold_closed"
+    CAPTURE_EXCEEDS_HOLD = "capture_exceeds_hold"
     TOP_UP_NOT_DUE = "top_up_not_due"
     DECREASE_ONLY = "decrease_only"
     SUPERSEDED = "superseded"
-    ALREADY_REVERSED = "already_reversed"
+    ALREADY_REVERSED = "already_reversed"  # answers given before an entry could be taken back in parts
+    REVERSAL_EXCEEDS_ENTRY = "reversal_exceeds_entry"
+    NOT_YOUR_JOB = "not_your_job"
     NOT_REVERSIBLE = "not_reversible"
 
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
@@ -61,22 +73,34 @@ HTTP_STATUS: Mapping[Code, int] = {
     Code.BALANCE_OVERFLOW: 422,
     Code.SCALE_EXCEEDED: 400,
     Code.EXPIRY_NOT_IN_FUTURE: 400,
+    Code.OCCURRED_IN_FUTURE: 422,
+    Code.HOLD_TOO_LONG: 400,
     Code.REASON_RESERVED: 400,
     Code.POLICY_INCOMPLETE: 400,
     Code.USER_NOT_FOUND: 404,
     Code.WALLET_NOT_FOUND: 404,
     Code.APP_NOT_FOUND: 404,
     Code.JOB_NOT_FOUND: 404,
+    Code.HOLD_NOT_FOUND: 404,
+    Code.GRANT_NOT_FOUND: 404,
     Code.WALLET_EXISTS: 409,
     Code.TELEGRAM_ID_TAKEN: 409,
     Code.INSUFFICIENT_FUNDS: 402,
     Code.WALLET_FROZEN: 409,
     Code.WALLET_CLOSED: 409,
     Code.WALLET_IN_DEBT: 409,
+    Code.CREDITS_HELD: 409,
+    Code.PRICE_TYPE_NOT_ALLOWED: 409,
+    Code.OVERDRAFT_NOT_ALLOWED: 409,
+    Code.HOLD_EXPIRED: 409,
+    Code.HOLD_CLOSED: 409,
+    Code.CAPTURE_EXCEEDS_HOLD: 409,
     Code.TOP_UP_NOT_DUE: 409,
     Code.DECREASE_ONLY: 422,
     Code.SUPERSEDED: 409,
     Code.ALREADY_REVERSED: 409,
+    Code.REVERSAL_EXCEEDS_ENTRY: 409,
+    Code.NOT_YOUR_JOB: 409,
     Code.NOT_REVERSIBLE: 409,
     Code.IDEMPOTENCY_CONFLICT: 409,
 }

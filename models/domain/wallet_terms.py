@@ -6,13 +6,14 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from models.domain import autotopup, ledger, money
+from models.domain import autotopup, credits, ledger, money
 from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
 from models.domain.commands import Job, WalletCreate, WalletTerminate, WalletUpdate
+from models.domain.credits import Move
 from models.domain.decision import Decision, Facts, note, opened
 from models.domain.events import EventType
 from models.domain.outcome import Code, Refusal
-from models.domain.wallets import NOT_FOUND, TERMINATED_REASON, move, unstorable
+from models.domain.wallets import NOT_FOUND, TERMINATED_REASON, posted, unstorable
 
 
 def create(command: WalletCreate, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
@@ -40,11 +41,12 @@ def create(command: WalletCreate, account: Account | None, job: Job, facts: Fact
         top_up_amount=terms[1],
         due_at=None,
         crossing=0,
+        overdraft_allowed=command.overdraft_allowed,
+        timezone=command.timezone,
     )
     if refusal := _unsound(wallet):
         return refusal
-    after = opened(command.target, facts, "credit", command.scale, wallet, floor)
-    # A new wallet is not below its minimum by having fallen: the policy waits for the first debit.
+    after = autotopup.noted(opened(command.target, facts, "credit", command.scale, wallet, floor), facts)
     return Decision(after, events=(EventType.WALLET_UPDATED,))
 
 
@@ -66,12 +68,37 @@ def update(command: WalletUpdate, account: Account | None, job: Job, facts: Fact
         "trigger": command.trigger,
         "min_balance": terms[0],
         "top_up_amount": terms[1],
+        "overdraft_allowed": command.overdraft_allowed,
+        "timezone": command.timezone,
     }
     wallet = replace(account.face, **{field: value for field, value in given.items() if value is not None})
+    if command.trigger is TopUpTrigger.BALANCE_BELOW_THRESHOLD:
+        wallet = replace(wallet, suspended=None)
     if refusal := _unsound(wallet):
         return refusal
-    after, crossing = autotopup.follow(account, replace(account, face=wallet, updated_at=facts.now))
+    changed = replace(account, face=wallet, updated_at=facts.now)
+    if command.floor is not None:
+        try:
+            changed = replace(changed, floor=money.to_units(command.floor, account.scale))
+        except (money.ScaleExceeded, money.Overflow) as error:
+            return unstorable(error, "floor", account.scale)
+    if refusal := _uncovered(changed, wallet, facts):
+        return refusal
+    after, crossing = autotopup.follow(account, changed, facts)
     return Decision(after, events=(EventType.WALLET_UPDATED, *crossing))
+
+
+def _uncovered(account: Account, wallet: Wallet, facts: Facts) -> Refusal | None:
+    """What a hold has reserved must still be there when it is captured."""
+    held = credits.held(account, facts.now)
+    spendable = credits.spendable(account, facts.now)
+    if not held or wallet.overdraft_allowed or account.floor is None or spendable >= account.floor:
+        return None
+    return Refusal(
+        Code.CREDITS_HELD,
+        "The wallet's holds need what this would take away; capture or release them first",
+        {"held": money.text(money.from_units(held, account.scale))},
+    )
 
 
 def terminate(command: WalletTerminate, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
@@ -81,18 +108,27 @@ def terminate(command: WalletTerminate, account: Account | None, job: Job, facts
     assert isinstance(account.face, Wallet)
     if account.face.status is WalletStatus.CLOSED:
         return Refusal(Code.WALLET_CLOSED, "Wallet is closed")
-    draws = tuple((grant.id, grant.remaining) for grant in account.grants if grant.remaining)
-    # At zero with grants, a debt of plain credits hides behind them: no entry could tell where the grants went.
-    if account.balance < 0 or (account.balance == 0 and draws):
+    face = replace(account.face, status=WalletStatus.CLOSED, due_at=None, wanted=None)
+    move = Move(replace(account, face=face), facts.now)
+    if held := move.held:
+        return Refusal(
+            Code.CREDITS_HELD,
+            "Credits of the wallet are held; capture or release them before terminating",
+            {"held": money.text(money.from_units(held, account.scale))},
+        )
+    move.pay_debt(facts.now)
+    if move.credit < 0:
         return Refusal(Code.WALLET_IN_DEBT, "The wallet owes credits; settle them before terminating")
-    wallet = replace(account.face, status=WalletStatus.CLOSED, due_at=None)
-    emptied = tuple(replace(grant, remaining=0) for grant in account.grants)
-    closed = replace(account, face=wallet, grants=emptied, updated_at=facts.now)
-    if account.balance == 0:
+    for grant in [*move.grants.values()]:
+        move.take(grant.id, grant.remaining)
+        move.grants[grant.id] = replace(move.grants[grant.id], pending=False)
+    if not (move.balance or move.draws or move.changes or move.paid):
+        closed = replace(account, face=face, updated_at=facts.now)
         return Decision(closed, events=(EventType.WALLET_UPDATED,))
+    move.balance = 0
     text = note(job, facts, ledger.EntryKind.TERMINATION, TERMINATED_REASON, command.description)
-    moved = move(closed, -account.balance, replace(text, draws=draws), before=account)
-    return replace(moved, events=(*moved.events, EventType.WALLET_UPDATED))
+    decision = posted(move, text, facts, before=account)
+    return replace(decision, events=(*decision.events, EventType.WALLET_UPDATED))
 
 
 def _policy_units(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
 from models.domain.accounts import Account, AccountKey, Face, Kind
 from models.domain.grants import Grant
-from models.store import faces, rows
+from models.domain.holds import Hold
+from models.store import faces, grants, holds, rows
 from models.tables import accounts as tables
 
 # Sorted ids: two transactions that want the same accounts queue up for the first one instead of deadlocking.
-_COLUMNS: Final = "id, kind, ref, unit, scale, balance, seq, floor, head, set_at, created_at, updated_at"
+COLUMNS: Final = "id, kind, ref, unit, scale, balance, seq, floor, head, set_at, created_at, updated_at, granted, held"
 _LOCK: Final = text(f"""
-    select {_COLUMNS}
+    select {COLUMNS}
     from accounts
     where id = any(array(
         select a.id from accounts a
@@ -36,7 +38,7 @@ _LOCK_FREE: Final = text(f"""
           on a.kind = wanted.kind and a.ref = wanted.ref
     ),
     locked as (
-        select {_COLUMNS} from accounts where id in (select id from existing) order by id for update skip locked
+        select {COLUMNS} from accounts where id in (select id from existing) order by id for update skip locked
     )
     select e.kind as wanted_kind, e.ref as wanted_ref, l.* from existing e left join locked l on l.id = e.id
 """)  # noqa: S608 - as above
@@ -74,10 +76,19 @@ def lock_free(connection: Connection, keys: Iterable[AccountKey]) -> tuple[list[
     return [row for row in found if row.id is not None], held
 
 
-def read(connection: Connection, locked: Sequence[Locked], grants: Mapping[int, Sequence[Grant]]) -> list[Account]:
-    """The accounts of locked rows, with their faces. A face is only changed under the lock, so it is read after it."""
+def read(connection: Connection, locked: Sequence[Locked], named: Iterable[UUID] = ()) -> list[Account]:
+    """The accounts of locked rows, with their faces, and the grants and holds of those that have some.
+
+    All of it is only changed under the lock, so it is read after it. `named`: ids of grants and holds that are wanted
+    even if nothing is left of them.
+    """
     shown = faces.load(connection, {row.id: Kind(row.kind) for row in locked})
-    return [_account(row, shown[row.id], tuple(grants.get(row.id, ()))) for row in locked]
+    wanted = list(named)
+    holding = [row.id for row in locked if row.granted or row.held]
+    granted = grants.load(connection, holding, wanted) if holding or wanted else {}
+    holding = [row.id for row in locked if row.held]
+    held = holds.load(connection, holding, wanted) if holding or wanted else {}
+    return [_account(row, shown[row.id], tuple(granted.get(row.id, ())), tuple(held.get(row.id, ()))) for row in locked]
 
 
 def next_ids(connection: Connection, count: int) -> list[int]:
@@ -119,10 +130,12 @@ def _movable(account: Account) -> dict[str, Any]:
         "head": rows.hexed(account.head),
         "set_at": account.set_at,
         "updated_at": account.updated_at,
+        "granted": account.granted,
+        "held": account.held,
     }
 
 
-def _account(row: Locked, face: Face, grants: tuple[Grant, ...]) -> Account:
+def _account(row: Locked, face: Face, granted: tuple[Grant, ...], held: tuple[Hold, ...]) -> Account:
     return Account(
         id=row.id,
         key=AccountKey(Kind(row.kind), row.ref),
@@ -136,5 +149,8 @@ def _account(row: Locked, face: Face, grants: tuple[Grant, ...]) -> Account:
         created_at=row.created_at,
         updated_at=row.updated_at,
         face=face,
-        grants=grants,
+        grants=granted,
+        holds=held,
+        granted=row.granted,
+        held=row.held,
     )

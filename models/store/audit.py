@@ -3,7 +3,10 @@
 What must hold, for every account:
   1. entries are numbered from 1 without a gap, each chained to the one before, each with the hash of its content;
   2. balance_after is the sum of the amounts so far, and the account shows the last one, its seq and its hash;
-  3. a grant's remaining is its amount less what the entries have drawn, and its amount is the entry's that made it;
+  3. what is left of a grant or a hold is what the entries leave of it, a grant's amount is the entry's that made it,
+     and the account shows the sums;
+  4. no entry is taken back beyond its amount, and every entry of a wallet keeps the rules of models/domain/credits.py:
+     no debt beside open grants, nothing taken twice, nothing revived (models/domain/replay.py);
 and for every job: an applied job with an entry in its answer wrote that entry; a refused or unchanged one wrote none.
 """
 
@@ -12,27 +15,35 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
-from models.domain.ledger import Entry, EntryKind, entry_hash
+from models.domain.ledger import Entry, entry_hash
 from models.store import entries
+from models.store.credits import Credits, credits_of_all
 from models.store.session import snapshot
 
-_ENTRIES: Final = text(f"""
-    select {entries.COLUMNS} from entries e join accounts a on a.id = e.account_id order by e.account_id, e.seq
-""")  # noqa: S608 - our own column list
-_ACCOUNTS: Final = text("select id, kind, ref, balance, seq, head from accounts order by id")
-_GRANTS: Final = text("""
-    select g.id, g.amount, g.remaining, a.kind, a.ref from grants g join accounts a on a.id = g.account_id
+_ACCOUNTS: Final = text("""
+    select a.id, a.kind, a.ref, a.balance, a.seq, a.head, a.granted, a.held, a.floor,
+           (select coalesce(sum(g.remaining), 0) from grants g where g.account_id = a.id and g.remaining > 0) as grants,
+           (select coalesce(sum(h.remaining), 0) from holds h where h.account_id = a.id and h.remaining > 0) as holds
+    from accounts a order by a.id
+""")
+_REVERSED: Final = text("""
+    select a.kind, a.ref, back.reverses, sum(abs(back.amount)) as units, abs(made.amount) as amount
+    from entries back
+    join entries made on made.account_id = back.account_id and made.seq = back.reverses
+    join accounts a on a.id = back.account_id
+    where back.reverses is not null
+    group by a.kind, a.ref, back.account_id, back.reverses, made.amount
+    having sum(abs(back.amount)) > abs(made.amount)
 """)
 _JOBS: Final = text("""
     select j.id, j.code, a.kind, a.ref, e.seq,
            cast(j.outcome as jsonb) #>> '{entry,account}' as told_account,
            cast(cast(j.outcome as jsonb) #>> '{entry,seq}' as bigint) as told_seq,
            cast(cast(j.outcome as jsonb) #>> '{entry,amount}' as bigint) as told_amount, e.amount
-    from jobs j left join entries e on e.job_id = j.id left join accounts a on a.id = e.account_id
+    from jobs j left join entries e on e.job_id = j.id and e.part = 0 left join accounts a on a.id = e.account_id
     where (e.seq is null) <> (cast(j.outcome as jsonb) #>> '{entry,seq}' is null)
        or e.seq <> cast(cast(j.outcome as jsonb) #>> '{entry,seq}' as bigint)
        or e.amount <> cast(cast(j.outcome as jsonb) #>> '{entry,amount}' as bigint)
@@ -78,10 +89,11 @@ class _Chain:
 
 def audit(engine: Engine, progress: Callable[[int], None] | None = None) -> Report:
     """Reads the whole ledger as of one moment, entries as a stream. For each account the first wrong entry is named."""
-    report, chains, drawn, granted = Report(), dict[int, _Chain](), dict[UUID, int](), dict[UUID, int]()
+    report, chains = Report(), dict[int, _Chain]()
     with snapshot(engine) as connection:
         connection.execute(text("set local statement_timeout = 0"))
-        for entry in _stream(connection):
+        wallets = credits_of_all(connection)
+        for entry in entries.stream(connection):
             report.entries += 1
             if progress is not None and report.entries % 10_000 == 0:
                 progress(report.entries)
@@ -90,12 +102,15 @@ def audit(engine: Engine, progress: Callable[[int], None] | None = None) -> Repo
                 chain.broken = True
                 report.findings.append(Finding(str(entry.account), entry.seq, problem))
             chain.seq, chain.balance, chain.head = entry.seq, entry.balance_after, entry.hash
-            for grant_id, units in entry.note.draws:
-                drawn[grant_id] = drawn.get(grant_id, 0) + units
-            if entry.note.grant_id is not None and entry.note.kind is EntryKind.CREDIT:
-                granted[entry.note.grant_id] = entry.amount
+            if entry.account_id not in wallets and (entry.note.grant_id or entry.note.draws or entry.note.holds):
+                wallets[entry.account_id] = Credits(str(entry.account), {}, {})  # whose rows are gone
+            if (credits := wallets.get(entry.account_id)) is not None:
+                credits.apply(entry)
         report.findings += _accounts(connection, chains, report)
-        report.findings += _grants(connection, drawn, granted, report)
+        for credits in wallets.values():
+            report.grants += len(credits.grants)
+            report.findings += [Finding(*found) for found in credits.findings()]
+        report.findings += _reversed(connection)
         report.findings += _jobs(connection)
     return report
 
@@ -106,12 +121,6 @@ def assert_ledger_is_coherent(engine: Engine) -> None:
     shown = "\n".join(str(finding) for finding in findings[:10])
     if findings:
         raise AssertionError(f"the ledger does not add up, {len(findings)} findings:\n{shown}")
-
-
-def _stream(connection: Connection) -> Iterator[Entry]:
-    rows = connection.execution_options(yield_per=1000).execute(_ENTRIES)
-    for row in rows.mappings():
-        yield entries.from_row(dict(row))
 
 
 def _wrong(entry: Entry, chain: _Chain) -> str | None:
@@ -136,22 +145,14 @@ def _accounts(connection: Connection, chains: Mapping[int, _Chain], report: Repo
             yield Finding(name, None, f"balance is {row.balance}, its entries make {chain.balance}")
         if row.seq != chain.seq or bytes(row.head) != chain.head:
             yield Finding(name, None, f"shows entry {row.seq} as its last, which is not its last entry {chain.seq}")
+        if (row.granted, row.held) != (row.grants, row.holds):
+            told = f"{row.granted} left in grants and {row.held} in holds, they have {row.grants} and {row.holds}"
+            yield Finding(name, None, f"shows {told}")
 
 
-def _grants(
-    connection: Connection, drawn: Mapping[UUID, int], granted: Mapping[UUID, int], report: Report
-) -> Iterator[Finding]:
-    known: set[UUID] = set()
-    for row in connection.execute(_GRANTS):
-        report.grants += 1
-        known.add(row.id)
-        name, used = f"{row.kind}:{row.ref}", drawn.get(row.id, 0)
-        if granted.get(row.id) != row.amount:
-            yield Finding(name, None, f"grant {row.id} holds {row.amount}, its entry gave {granted.get(row.id)}")
-        if row.remaining != row.amount - used:
-            yield Finding(name, None, f"grant {row.id} has {row.remaining} left, its entries leave {row.amount - used}")
-    for grant_id in sorted({*drawn, *granted} - known):
-        yield Finding("grants", None, f"entries name grant {grant_id}, which does not exist")
+def _reversed(connection: Connection) -> Iterator[Finding]:
+    for row in connection.execute(_REVERSED):
+        yield Finding(f"{row.kind}:{row.ref}", row.reverses, f"is of {row.amount}, and {row.units} were taken back")
 
 
 def _jobs(connection: Connection) -> Iterator[Finding]:

@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from models.domain.accounts import AccountKey, Kind
-from models.domain.ledger import Entry, EntryKind, Note
+from models.domain.decision import Original
+from models.domain.holds import HoldChange, HoldPart, HoldVerb
+from models.domain.ledger import Entry, EntryKind, Note, hold_changes
 from models.store import rows
 from models.tables import ledger as tables
 
 COLUMNS: Final = """e.account_id, a.kind as account_kind, a.ref, e.seq, e.amount, e.balance_after, e.kind, e.reason,
-    e.description, e.job_id, e.grant_id, e.draws, e.reverses, e.metadata, e.listed, e.prev_hash, e.hash, e.created_at"""
+    e.description, e.job_id, e.grant_id, e.draws, e.reverses, e.paid, e.holds, e.part, e.metadata, e.listed,
+    e.prev_hash, e.hash, e.created_at"""
 _OF_JOBS: Final = text(f"""
-    select {COLUMNS} from entries e join accounts a on a.id = e.account_id
+    select {COLUMNS}, j.name, j.producer
+    from entries e join accounts a on a.id = e.account_id join jobs j on j.id = e.job_id
     where e.job_id = any(cast(:job_ids as uuid[]))
+    order by e.job_id, e.part
 """)  # noqa: S608 - our own column list
+_STREAM: Final = f"""
+    select {COLUMNS} from entries e join accounts a on a.id = e.account_id {{where}} order by e.account_id, e.seq
+"""  # noqa: S608 - as above
 _REVERSED: Final = text("""
-    select e.account_id, e.reverses from entries e
+    select e.account_id, e.reverses, cast(abs(sum(e.amount)) as bigint) as units from entries e
     join unnest(cast(:ids as bigint[]), cast(:seqs as bigint[])) as wanted (account_id, seq)
       on e.account_id = wanted.account_id and e.reverses = wanted.seq
+    group by e.account_id, e.reverses
 """)
 
 
-def of_jobs(connection: Connection, job_ids: Iterable[UUID]) -> dict[UUID, Entry]:
-    """The entries that these jobs wrote. They never change, so no lock is needed."""
-    found = connection.execute(_OF_JOBS, {"job_ids": list(job_ids)}).mappings()
-    return {row["job_id"]: from_row(dict(row)) for row in found}
+def of_jobs(connection: Connection, job_ids: Iterable[UUID]) -> dict[UUID, Original]:
+    """These jobs with the entries that they wrote, those that wrote some. They never change: no lock is needed."""
+    found: dict[UUID, Original] = {}
+    for row in connection.execute(_OF_JOBS, {"job_ids": list(job_ids)}).mappings():
+        before = found[row["job_id"]].entries if row["job_id"] in found else ()
+        found[row["job_id"]] = Original(row["name"], row["producer"], (*before, from_row(dict(row))))
+    return found
 
 
-def reversed_among(connection: Connection, entries: Iterable[Entry]) -> set[tuple[int, int]]:
-    """(account id, seq) of those entries that have been taken back; read under the accounts' locks."""
+def reversed_of(connection: Connection, entries: Iterable[Entry]) -> dict[tuple[int, int], int]:
+    """Units of those entries that have been taken back, by (account id, seq); read under the accounts' locks."""
     wanted = list(entries)
     found = connection.execute(
         _REVERSED, {"ids": [entry.account_id for entry in wanted], "seqs": [entry.seq for entry in wanted]}
     )
-    return {(row.account_id, row.reverses) for row in found}
+    return {(row.account_id, row.reverses): row.units for row in found}
+
+
+def stream(connection: Connection, account_id: int | None = None) -> Iterator[Entry]:
+    """The entries of an account, or of all, in their order, a thousand at a time."""
+    statement = text(_STREAM.format(where="" if account_id is None else "where e.account_id = :account_id"))
+    parameters = {} if account_id is None else {"account_id": account_id}
+    for row in connection.execution_options(yield_per=1000).execute(statement, parameters).mappings():
+        yield from_row(dict(row))
 
 
 def insert(connection: Connection, entries: Sequence[Entry]) -> None:
@@ -59,6 +79,9 @@ def insert(connection: Connection, entries: Sequence[Entry]) -> None:
                 "grant_id": entry.note.grant_id,
                 "draws": entry.note.draws or None,
                 "reverses": entry.note.reverses,
+                "paid": entry.note.paid or None,
+                "holds": hold_changes(entry.note.holds) or None,
+                "part": entry.note.part,
                 "metadata": entry.note.metadata,
                 "listed": entry.note.listed,
                 "prev_hash": rows.hexed(entry.prev_hash),
@@ -83,6 +106,9 @@ def from_row(row: Mapping[str, Any]) -> Entry:
         grant_id=row["grant_id"],
         draws=tuple((UUID(grant), units) for grant, units in row["draws"] or ()),
         reverses=row["reverses"],
+        paid=tuple((UUID(grant), units) for grant, units in row["paid"] or ()),
+        holds=tuple(_hold_change(*change) for change in row["holds"] or ()),
+        part=row["part"],
     )
     key = AccountKey(Kind(row["account_kind"]), row["ref"])
     return Entry(
@@ -95,3 +121,8 @@ def from_row(row: Mapping[str, Any]) -> Entry:
         bytes(row["prev_hash"]),
         bytes(row["hash"]),
     )
+
+
+def _hold_change(hold_id: str, verb: str, units: int, parts: list[tuple[str, int, int]]) -> HoldChange:
+    made = tuple(HoldPart(UUID(grant_id), held, remaining) for grant_id, held, remaining in parts)
+    return HoldChange(UUID(hold_id), HoldVerb(verb), units, made)

@@ -2,45 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from models.domain.accounts import AccountKey, Kind
 from models.domain.grants import Grant
 from models.store import rows
 from models.tables import ledger as tables
 
-_LOAD: Final = text("""
-    select id, account_id, amount, remaining, priority, expires_at, created_at from grants
-    where account_id = any(cast(:account_ids as bigint[])) and remaining > 0
+_FIELDS: Final = [field.name for field in fields(Grant)]
+_COLUMNS: Final = ", ".join(_FIELDS)
+_LOAD: Final = text(f"""
+    select account_id, {_COLUMNS} from grants
+    where account_id = any(cast(:account_ids as bigint[])) and (remaining > 0 or held > 0)
     union
-    select id, account_id, amount, remaining, priority, expires_at, created_at from grants
+    select account_id, {_COLUMNS} from grants
     where id = any(cast(:ids as uuid[]))
-""")
+""")  # noqa: S608 - our own column list
+_OF_ACCOUNT: Final = text(f"""
+    select {_COLUMNS} from grants where account_id = :account_id order by created_at, id
+""")  # noqa: S608 - as above
+_EVERY: Final = text(f"""
+    select a.id, a.kind, a.ref, {", ".join(f"g.{name}" for name in _FIELDS)}
+    from grants g join accounts a on a.id = g.account_id order by a.id, g.created_at, g.id
+""")  # noqa: S608 - as above
 _EXPIRED: Final = text("""
-    select g.id, a.kind, a.ref from grants g join accounts a on a.id = g.account_id
-    where g.remaining > 0 and g.expires_at <= clock_timestamp()
+    select g.id, a.kind, a.ref, a.seq from grants g join accounts a on a.id = g.account_id
+    where g.remaining > 0 and g.expires_at <= clock_timestamp() - cast(:grace as interval)
     order by g.expires_at limit :limit
 """)
+_BEGUN: Final = text("""
+    select g.id, a.kind, a.ref, a.seq from grants g join accounts a on a.id = g.account_id
+    where g.pending and g.effective_at <= clock_timestamp()
+    order by g.effective_at limit :limit
+""")
+Found = tuple[AccountKey, UUID, int]
+"""An account, what was found there, and the number of the account's last entry then."""
 
 
 def load(connection: Connection, account_ids: Iterable[int], ids: Iterable[UUID] = ()) -> dict[int, list[Grant]]:
     """The open grants of these accounts, and the grants named by id, open or not; by account id."""
     found: dict[int, list[Grant]] = {}
     parameters = {"account_ids": list(account_ids), "ids": list(ids)}
-    for row in connection.execute(_LOAD, parameters):
-        grant = Grant(row.id, row.amount, row.remaining, row.priority, row.expires_at, row.created_at)
-        found.setdefault(row.account_id, []).append(grant)
+    for account_id, *values in connection.execute(_LOAD, parameters).all():
+        found.setdefault(account_id, []).append(Grant(*values))
     return found
 
 
-def expired(connection: Connection, limit: int) -> list[tuple[AccountKey, UUID]]:
-    """Up to `limit` grants whose time is over and that still hold credits, the longest expired first."""
-    found = connection.execute(_EXPIRED, {"limit": limit})
-    return [(AccountKey(Kind(row.kind), row.ref), row.id) for row in found]
+def of_account(connection: Connection, account_id: int) -> list[Grant]:
+    """Every grant that there ever was in an account, the oldest first."""
+    return [Grant(*row) for row in connection.execute(_OF_ACCOUNT, {"account_id": account_id}).all()]
+
+
+def every(connection: Connection) -> Iterator[tuple[int, AccountKey, Grant]]:
+    """Every grant that there ever was: (account id, account, grant)."""
+    for account_id, kind, ref, *values in connection.execution_options(yield_per=1000).execute(_EVERY):
+        yield account_id, AccountKey(Kind(kind), ref), Grant(*values)
+
+
+def expired(connection: Connection, limit: int, grace: timedelta) -> list[Found]:
+    """Up to `limit` grants whose time has been over for so long and that still hold credits, the first ones first."""
+    return [_found(row) for row in connection.execute(_EXPIRED, {"limit": limit, "grace": grace})]
+
+
+def begun(connection: Connection, limit: int) -> list[Found]:
+    """Up to `limit` grants that count from now on and that nobody has looked at since."""
+    return [_found(row) for row in connection.execute(_BEGUN, {"limit": limit})]
 
 
 def save(connection: Connection, changed: Sequence[tuple[int, Grant]]) -> None:
@@ -50,15 +82,11 @@ def save(connection: Connection, changed: Sequence[tuple[int, Grant]]) -> None:
         tables.Grant,
         "id",
         [
-            {
-                "id": grant.id,
-                "account_id": account_id,
-                "amount": grant.amount,
-                "remaining": grant.remaining,
-                "priority": grant.priority,
-                "expires_at": grant.expires_at,
-                "created_at": grant.created_at,
-            }
+            {"account_id": account_id, **{name: getattr(grant, name) for name in _FIELDS}}
             for account_id, grant in changed
         ],
     )
+
+
+def _found(row: Row[Any]) -> Found:
+    return AccountKey(Kind(row.kind), row.ref), row.id, row.seq

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from models.domain.accounts import Account, AccountKey, Kind
 from models.domain.commands import TelegramUser
 from models.domain.ledger import Entry
-from models.store import accounts, entries, grants
+from models.store import accounts, entries
 
 Row = Mapping[str, Any]
 
@@ -25,40 +25,33 @@ _ENTRIES: Final = text(f"""
     where e.account_id = :account_id and (cast(:before as bigint) is null or e.seq < :before)
     order by e.seq desc limit :limit
 """)  # noqa: S608 - our own column list
-_REVERSAL: Final = text("""
-    select seq, job_id, created_at from entries where account_id = :account_id and reverses = :seq
+_REVERSALS: Final = text("""
+    select seq, job_id, created_at, amount from entries where account_id = :account_id and reverses = :seq order by seq
 """)
-_ENTRY: Final = text("select seq, job_id, created_at from entries where account_id = :account_id and seq = :seq")
-_ACCOUNTS: Final = """
-    select a.id, a.kind, a.ref, a.unit, a.scale, a.balance, a.seq, a.updated_at, coalesce(u.status, w.status) as status
-    from ({chosen}) as a
-    left join users u on u.account_id = a.id
-    left join wallets w on w.account_id = a.id
-    order by a.kind, a.ref
-"""
-_ACCOUNT: Final = """
-    select a.id, a.kind, a.ref, a.unit, a.scale, a.balance, a.seq, a.floor, a.head, a.set_at, a.created_at, a.updated_at
-    from accounts a {where}
-"""
+_ENTRY: Final = text(
+    "select seq, job_id, created_at, amount from entries where account_id = :account_id and seq = :seq"
+)
+_ACCOUNT: Final = "select a.* from accounts a {where}"
 
 
-def entry_of(connection: Connection, job_id: UUID) -> Entry | None:
-    """The entry that a job wrote."""
-    return entries.of_jobs(connection, [job_id]).get(job_id)
+def entries_of_job(connection: Connection, job_id: UUID) -> tuple[Entry, ...]:
+    """The entries that a job wrote: none, one, or two with a bonus."""
+    found = entries.of_jobs(connection, [job_id]).get(job_id)
+    return () if found is None else found.entries
 
 
-def reversal_of(connection: Connection, entry: Entry) -> Row | None:
-    """seq, job_id and created_at of the entry that took this one back."""
-    return _first(connection, _REVERSAL, {"account_id": entry.account_id, "seq": entry.seq})
+def reversals_of(connection: Connection, entry: Entry) -> list[Row]:
+    """seq, job_id, created_at and amount of the entries that took this one back, or parts of it."""
+    return fetch(connection, _REVERSALS, {"account_id": entry.account_id, "seq": entry.seq})
 
 
 def reversed_by(connection: Connection, entry: Entry) -> Row | None:
-    """seq, job_id and created_at of the entry that this one takes back."""
+    """seq, job_id, created_at and amount of the entry that this one takes back."""
     return _first(connection, _ENTRY, {"account_id": entry.account_id, "seq": entry.note.reverses})
 
 
 def account(connection: Connection, target: AccountKey | TelegramUser) -> Account | None:
-    """An account with its face and its open grants, without a lock: what it was a moment ago."""
+    """An account with its face, open grants and holds, without a lock: what it was a moment ago."""
     parameters: dict[str, Any]
     if isinstance(target, AccountKey):
         where, parameters = "where a.kind = :kind and a.ref = :ref", {"kind": target.kind.value, "ref": target.ref}
@@ -66,21 +59,22 @@ def account(connection: Connection, target: AccountKey | TelegramUser) -> Accoun
         where = "join users u on u.account_id = a.id where u.telegram_id = :telegram_id"
         parameters = {"telegram_id": target.telegram_id}
     found = connection.execute(text(_ACCOUNT.format(where=where)), parameters).all()
-    held = grants.load(connection, [row.id for row in found])
-    return next(iter(accounts.read(connection, found, held)), None)
+    return next(iter(accounts.read(connection, found)), None)
 
 
-def account_list(connection: Connection, kind: Kind | None, limit: int, after: AccountKey | None = None) -> list[Row]:
+def account_list(
+    connection: Connection, kind: Kind | None, limit: int, after: AccountKey | None = None
+) -> list[Account]:
     """Up to `limit` accounts in the order of their names, from after the account `after`."""
     conditions: list[str] = []
     parameters: dict[str, Any] = {"limit": limit, "kind": kind and kind.value}
     if kind is not None:
-        conditions.append("kind = :kind")
+        conditions.append("a.kind = :kind")
     if after is not None:
-        conditions.append("(kind, ref) > (:after_kind, :after_ref)")
+        conditions.append("(a.kind, a.ref) > (:after_kind, :after_ref)")
         parameters |= {"after_kind": after.kind.value, "after_ref": after.ref}
-    chosen = f"select * from accounts {_where(conditions)} order by kind, ref limit :limit"  # noqa: S608 - our own words
-    return fetch(connection, _ACCOUNTS.format(chosen=chosen), parameters)
+    where = f"{_where(conditions)} order by a.kind, a.ref limit :limit"
+    return accounts.read(connection, connection.execute(text(_ACCOUNT.format(where=where)), parameters).all())
 
 
 def entries_of(connection: Connection, account_id: int, limit: int, before: int | None = None) -> list[Entry]:

@@ -24,7 +24,7 @@ _JOB: Final = """
     select j.id, j.settled_at, j.name, j.producer, j.idempotency_key, j.status, j.code,
            a.kind, a.ref, a.unit, a.scale, e.seq, e.amount, e.balance_after
     from ({chosen}) as j
-    left join entries e on e.job_id = j.id
+    left join entries e on e.job_id = j.id and e.part = 0
     left join accounts a on a.id = coalesce(j.account_id, e.account_id)
     order by {order}
 """
@@ -33,7 +33,7 @@ _OF_ALL: Final = """
 """
 _OF_ACCOUNT: Final = """
     (select j.* from entries e join jobs j on j.id = e.job_id
-     where e.account_id = :account_id and e.seq > :after and e.seq <= :up_to {filters}
+     where e.account_id = :account_id and e.part = 0 and e.seq > :after and e.seq <= :up_to {filters}
      order by e.seq desc limit :limit)
     union all
     (select j.* from jobs j

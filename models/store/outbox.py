@@ -25,7 +25,7 @@ _OF_JOB: Final = text("""
            a.kind || ':' || a.ref as account,
            cast(j.outcome->'entry' as text) as entry, cast(j.outcome->'response' as text) as response,
            cast(j.outcome->'error' as text) as error
-    from outbox o join jobs j on j.id = o.job_id left join entries e on e.job_id = j.id
+    from outbox o join jobs j on j.id = o.job_id left join entries e on e.job_id = j.id and e.part = 0
     left join accounts a on a.id = coalesce(e.account_id, j.account_id)
     where o.job_id = :job_id
     order by o.id

@@ -5,7 +5,7 @@ The number of statements does not grow with the number of rows, and neither do t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -25,6 +25,11 @@ def hexed(value: bytes) -> str:
 def raw(json_text: str) -> msgspec.Raw:
     """JSON that is encoded already, to be stored as it is."""
     return msgspec.Raw(json_text.encode())
+
+
+def values(item: object, names: Iterable[str]) -> Row:
+    """What stands under these names in a value, as a row."""
+    return {name: getattr(item, name) for name in names}
 
 
 def insert(connection: Connection, table: type[DeclarativeBase], rows: Sequence[Row]) -> None:

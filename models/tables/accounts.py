@@ -34,6 +34,7 @@ class Account(Base):
         CheckConstraint("scale between 0 and 18", "scale"),
         CheckConstraint("seq >= 0 and (seq > 0 or balance = 0)", "no_balance_without_entries"),
         CheckConstraint("(seq = 0) = (head = ''::bytea)", "head_of_chain"),
+        CheckConstraint("granted >= 0 and held >= 0 and (kind = 'wallet' or granted + held = 0)", "credits"),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -48,6 +49,8 @@ class Account(Base):
     set_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    granted: Mapped[Units]  # left in its grants
+    held: Mapped[Units]  # left in its holds
 
 
 class User(Base):
@@ -88,9 +91,11 @@ class Wallet(Base):
             "policy_complete",
         ),
         CheckConstraint(
-            "due_at is null or (trigger <> 'disabled' and status = 'active')", "due_only_with_policy_in_force"
+            "(due_at is null and wanted is null)"
+            " or (trigger <> 'disabled' and status = 'active' and suspended is null)",
+            "due_only_with_policy_in_force",
         ),
-        # What the scan reads: only wallets that are due, however many there are.
+        # What the scan reads: only wallets whose time has come, however many there are.
         Index("ix_wallets_due", "due_at", postgresql_where=text("due_at is not null")),
     )
 
@@ -109,6 +114,11 @@ class Wallet(Base):
     top_up_amount: Mapped[Units | None]
     due_at: Mapped[datetime | None]
     crossing: Mapped[int]
+    overdraft_allowed: Mapped[bool]
+    timezone: Mapped[str | None]
+    suspended: Mapped[str | None]
+    wanted: Mapped[Units | None]
+    topped_up_at: Mapped[datetime | None]
 
 
 class App(Base):

@@ -1,0 +1,167 @@
+"""A wallet's credits from its entries alone, by the rules of models/domain/credits.py, entry by entry.
+
+The audit reads whole ledgers with it: an entry that did what no rule allows is named, and from there on it goes by what
+the rules would have made of it. Where that ends is what `balance-worker accounts repair` sets right. What an entry
+cannot tell, from when to when a grant counts and its priority, is in the grant's row and never changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from models.domain.grants import Grant, consumption_order
+from models.domain.holds import HoldVerb
+from models.domain.ledger import Entry, EntryKind
+
+_TAKES_A_GRANT: Final = {EntryKind.EXPIRY, EntryKind.VOID}
+
+
+@dataclass(slots=True)
+class Replay:
+    """What is right after the entries applied so far. `terms`: the wallet's grants, by id."""
+
+    terms: Mapping[UUID, Grant]
+    balance: int = 0
+    grants: dict[UUID, Grant] = field(default_factory=dict)
+    holds: dict[UUID, int] = field(default_factory=dict)  # units left
+    captured: dict[UUID, int] = field(default_factory=dict)
+    problems: list[tuple[int, str]] = field(default_factory=list)  # (seq, what breaks a rule)
+    _made: dict[int, UUID] = field(default_factory=dict)  # grants, by the number of the entry that made them
+
+    @property
+    def plain(self) -> int:
+        left = sum(grant.remaining for grant in self.grants.values())
+        return self.balance - left - sum(self.holds.values())
+
+    def apply(self, entry: Entry) -> None:
+        """The next entry of the wallet, in their order."""
+        note = entry.note
+        if note.kind is EntryKind.CORRECTION:
+            self._corrected(entry)
+            return
+        amount = entry.amount
+        self._hold_changes(entry)
+        # What was paid before the end of a grant was paid before this entry did anything else.
+        earlier = [grant_id for grant_id, _ in note.paid if self._lapsed(grant_id, entry.note.at)]
+        for grant_id, units in note.paid:
+            if grant_id in earlier:
+                self._drawn(entry, grant_id, units)
+        if note.kind is EntryKind.REVERSAL and note.reverses in self._made:
+            amount = self._reversal(entry, self._made[note.reverses])
+        elif note.kind in _TAKES_A_GRANT and note.grant_id is not None:
+            amount = self._taken(entry, note.grant_id)
+        elif note.kind is EntryKind.CREDIT and note.grant_id is not None:
+            self._granted(entry, note.grant_id)
+        if note.kind not in _TAKES_A_GRANT:
+            for grant_id, units in note.draws:
+                self._drawn(entry, grant_id, units)
+        for grant_id, units in note.paid:
+            if grant_id not in earlier:
+                self._drawn(entry, grant_id, units)
+        self.balance += amount
+        if self.grants:
+            self._pay_debt(entry)
+
+    def _lapsed(self, grant_id: UUID, at: datetime) -> bool:
+        return grant_id in self.grants and self.grants[grant_id].lapsed(at)
+
+    def _wrong(self, entry: Entry, problem: str) -> None:
+        self.problems.append((entry.seq, problem))
+
+    def _granted(self, entry: Entry, grant_id: UUID) -> None:
+        terms = self.terms.get(grant_id)
+        if terms is None:
+            return  # the audit says so
+        fresh = replace(terms, amount=entry.amount, remaining=entry.amount, held=0, reversed=0, expired=0, voided=0)
+        self.grants[grant_id] = replace(fresh, voided_at=None)
+        self._made[entry.seq] = grant_id
+
+    def _drawn(self, entry: Entry, grant_id: UUID, units: int) -> None:
+        grant = self.grants.get(grant_id)
+        if grant is None:
+            return
+        if units < 0:
+            back = 0 if grant.lapsed(entry.note.at) else grant.returned(-units)
+            if back < -units:
+                self._wrong(entry, f"puts {-units} back into grant {grant_id}, which can take {back}")
+            units = -back
+        elif units > grant.remaining:
+            self._wrong(entry, f"draws {units} from grant {grant_id}, which has {grant.remaining}")
+            units = grant.remaining
+        self.grants[grant_id] = grant.less(units)
+
+    def _taken(self, entry: Entry, grant_id: UUID) -> int:
+        """Expiry and voiding take what is left, no more and no less. Returns the amount that is right."""
+        grant = self.grants.get(grant_id)
+        if grant is None:
+            return entry.amount
+        left = grant.remaining
+        if entry.note.kind is EntryKind.VOID:
+            self.grants[grant_id] = replace(
+                grant, remaining=0, voided=grant.voided + left, voided_at=entry.note.at, expires_at=entry.note.at
+            )
+        else:
+            self.grants[grant_id] = replace(grant, remaining=0, expired=grant.expired + left)
+        if -entry.amount != left:
+            self._wrong(entry, f"takes {-entry.amount} of grant {grant_id}, which has {left}")
+        return -left
+
+    def _reversal(self, entry: Entry, grant_id: UUID) -> int:
+        """Returns the amount that is right."""
+        grant, units = self.grants[grant_id], -entry.amount
+        gone = grant.reversed + grant.expired + grant.voided
+        gone += grant.remaining if grant.lapsed(entry.note.at) else 0
+        allowed = max(0, min(units, grant.amount - gone))
+        if allowed < units:
+            self._wrong(entry, f"takes {units} back of grant {grant_id}, of which {allowed} can be")
+        self.grants[grant_id] = replace(grant, reversed=grant.reversed + allowed)
+        return -allowed
+
+    def _hold_changes(self, entry: Entry) -> None:
+        for change in entry.note.holds:
+            left = self.holds.get(change.hold_id, 0)
+            if change.verb is HoldVerb.HOLD:
+                self.holds[change.hold_id] = change.units
+            else:
+                if change.units > left:
+                    self._wrong(entry, f"takes {change.units} from hold {change.hold_id}, which has {left}")
+                self.holds[change.hold_id] = max(0, left - change.units)
+            if change.verb is HoldVerb.CAPTURE:
+                self.captured[change.hold_id] = self.captured.get(change.hold_id, 0) + change.units
+            for part in change.parts:
+                if (grant := self.grants.get(part.grant_id)) is not None:
+                    held, remaining = grant.held + part.held, grant.remaining + part.remaining
+                    if held < 0 or remaining < 0:
+                        self._wrong(
+                            entry, f"moves more between hold {change.hold_id} and grant {grant.id} than is there"
+                        )
+                    self.grants[grant.id] = replace(grant, held=max(0, held), remaining=max(0, remaining))
+
+    def _pay_debt(self, entry: Entry) -> None:
+        """Debt and open grants never stand side by side, and no hold beyond what is there for it."""
+        debt = -self.plain
+        if debt <= 0:
+            return
+        at = entry.note.at
+        open_ = consumption_order(grant for grant in self.grants.values() if _open(grant, at))
+        if open_:
+            self._wrong(entry, f"leaves a debt of {debt} beside {sum(g.remaining for g in open_)} of open grants")
+        for grant in open_:
+            part = min(debt, grant.remaining)
+            self.grants[grant.id] = grant.less(part)
+            debt -= part
+
+    def _corrected(self, entry: Entry) -> None:
+        """An operator set right what was found so far."""
+        self.problems.clear()
+        if entry.balance_after != self.balance:
+            self._wrong(entry, f"corrects the balance to {entry.balance_after}; its entries make {self.balance} right")
+            self.balance = entry.balance_after
+
+
+def _open(grant: Grant, at: datetime) -> bool:
+    return grant.remaining > 0 and grant.open(at)

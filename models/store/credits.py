@@ -1,0 +1,103 @@
+"""A wallet's grants and holds beside what its entries say of them: for the audit, for people, and for repairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from models.domain.accounts import AccountKey
+from models.domain.grants import Grant
+from models.domain.holds import Hold
+from models.domain.ledger import Entry, EntryKind
+from models.domain.replay import Replay
+from models.store import entries, grants, holds
+
+Problem = tuple[str, int | None, str]
+"""(account, seq, what is wrong)"""
+
+
+@dataclass(slots=True)
+class Credits:
+    """One wallet. `grants` and `holds` are its rows; entries are applied in their order."""
+
+    account: str
+    grants: dict[UUID, Grant]
+    holds: dict[UUID, Hold]
+    replay: Replay = field(init=False)
+    seq: int = 0
+    _left: dict[UUID, int] = field(default_factory=dict)  # of grants, as the entries say, right or wrong
+    _granted: dict[UUID, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.replay = Replay(self.grants)
+
+    def apply(self, entry: Entry) -> None:
+        """The next entry of the wallet."""
+        note, self.seq = entry.note, entry.seq
+        if note.grant_id is not None and note.kind is EntryKind.CREDIT:
+            self._granted[note.grant_id] = entry.amount
+            self._take(note.grant_id, -entry.amount)
+        for grant_id, units in (*note.draws, *note.paid):
+            self._take(grant_id, units)
+        for change in note.holds:
+            for part in change.parts:
+                self._take(part.grant_id, -part.remaining)
+        self.replay.apply(entry)
+
+    def _take(self, grant_id: UUID, units: int) -> None:
+        self._left[grant_id] = self._left.get(grant_id, 0) - units
+
+    def findings(self) -> Iterator[Problem]:
+        """What is wrong: the first rule that an entry broke, and rows that are not what the entries make of them."""
+        for seq, problem in self.replay.problems[:1]:
+            yield self.account, seq, f"{problem}; set it right with `balance-worker accounts repair {self.account}`"
+        yield from self._grants()
+        yield from self._holds()
+
+    def _grants(self) -> Iterator[Problem]:
+        for grant_id, grant in self.grants.items():
+            given, left = self._granted.get(grant_id), self._left.get(grant_id, 0)
+            if given != grant.amount:
+                yield self.account, None, f"grant {grant_id} holds {grant.amount}, its entry gave {given}"
+            if grant.remaining != left:
+                yield self.account, None, f"grant {grant_id} has {grant.remaining} left, its entries leave {left}"
+            right = self.replay.grants.get(grant_id)
+            if right is not None and not self.replay.problems and _told(grant) != _told(right):
+                yield self.account, None, f"grant {grant_id} says {_told(grant)}, its entries make it {_told(right)}"
+        for grant_id in sorted({*self._left, *self._granted} - set(self.grants)):
+            yield self.account, None, f"entries name grant {grant_id}, which does not exist"
+
+    def _holds(self) -> Iterator[Problem]:
+        for hold_id, hold in self.holds.items():
+            left, captured = self.replay.holds.get(hold_id), self.replay.captured.get(hold_id, 0)
+            if (hold.remaining, hold.captured) != (left, captured):
+                told = f"has {hold.remaining} left and {hold.captured} captured"
+                yield self.account, None, f"hold {hold_id} {told}, its entries make it {left} and {captured}"
+        for hold_id in sorted(set(self.replay.holds) - set(self.holds)):
+            yield self.account, None, f"entries name hold {hold_id}, which does not exist"
+
+
+def credits_of_all(connection: Connection) -> dict[int, Credits]:
+    """Every wallet that has or had a grant or a hold, by account id."""
+    found: dict[int, Credits] = {}
+    for account_id, key, grant in grants.every(connection):
+        found.setdefault(account_id, Credits(str(key), {}, {})).grants[grant.id] = grant
+    for account_id, key, hold in holds.every(connection):
+        found.setdefault(account_id, Credits(str(key), {}, {})).holds[hold.id] = hold
+    return found
+
+
+def credits_of(connection: Connection, account_id: int, key: AccountKey) -> Credits:
+    """One wallet, with all its entries applied."""
+    granted = {grant.id: grant for grant in grants.of_account(connection, account_id)}
+    credits = Credits(str(key), granted, {hold.id: hold for hold in holds.of_account(connection, account_id)})
+    for entry in entries.stream(connection, account_id):
+        credits.apply(entry)
+    return credits
+
+
+def _told(grant: Grant) -> dict[str, int]:
+    return {name: getattr(grant, name) for name in ("remaining", "held", "reversed", "expired", "voided")}
