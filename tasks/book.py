@@ -131,7 +131,7 @@ def open_book(connection: Connection, jobs: Sequence[Job], locked: Sequence[acco
             [original.entries[0].account_id for original in originals.values()],
         )
     there = {AccountKey(Kind(row.kind), row.ref) for row in locked}
-    read = accounts.read(connection, locked, _named(wanted, originals))
+    read = accounts.read(connection, locked, _grants_of(wanted, originals), _holds_of(originals))
     missing = sorted({c.target for c in wanted if isinstance(c, commands.CREATES) and c.target not in there}, key=str)
     written = [entry for original in originals.values() for entry in original.entries]
     return Book(
@@ -143,20 +143,25 @@ def open_book(connection: Connection, jobs: Sequence[Job], locked: Sequence[acco
     )
 
 
-def _named(wanted: Sequence[Any], originals: Mapping[UUID, Original]) -> set[UUID]:
-    """Ids of the grants and holds that these commands need to know of, even if nothing is left of them."""
+def _grants_of(wanted: Sequence[Any], originals: Mapping[UUID, Original]) -> set[UUID]:
+    """Ids of the grants that these commands need to know of, even if nothing is left of them."""
     named = {command.grant_id for command in wanted if isinstance(command, commands.GrantVoid)}
-    for original in originals.values():
-        for entry in original.entries:
-            named |= {grant_id for grant_id, _ in entry.note.draws}
-            named |= {change.hold_id for change in entry.note.holds}
-            named |= {part.grant_id for change in entry.note.holds for part in change.parts}
-            if entry.note.grant_id is not None:
-                named.add(entry.note.grant_id)
     for command in wanted:
         if isinstance(command, commands.AccountRepair):
             named |= set(command.grants)
+    for original in originals.values():
+        for entry in original.entries:
+            named |= {grant_id for grant_id, _ in entry.note.draws}
+            named |= {part.grant_id for change in entry.note.holds for part in change.parts}
+            if entry.note.grant_id is not None:
+                named.add(entry.note.grant_id)
     return named
+
+
+def _holds_of(originals: Mapping[UUID, Original]) -> set[UUID]:
+    """Ids of the holds that these jobs made or changed."""
+    written = (entry for original in originals.values() for entry in original.entries)
+    return {change.hold_id for entry in written for change in entry.note.holds}
 
 
 def _differing(now: Sequence[T], before: Sequence[T]) -> list[T]:

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 
 from models.contracts.message import parse
+from models.domain import credits
 from models.domain.accounts import (
     Account,
     AccountKey,
@@ -27,10 +28,12 @@ from models.domain.accounts import (
 from models.domain.commands import Job
 from models.domain.decision import Limits
 from models.domain.grants import Grant
-from models.store import outbox
+from models.domain.retry import RetryPolicy
+from models.store import history, outbox
 from models.store.session import transaction
 from tasks import expiry
 from tasks.apply import apply
+from tasks.settling import Settler
 
 NOW: Final = datetime(2030, 1, 1, 12, tzinfo=UTC)
 LIMITS: Final = Limits(expiry_grace=timedelta(0))
@@ -100,6 +103,29 @@ def entries(engine: Engine, account: str) -> list[dict[str, Any]]:
 def balance(engine: Engine, account: str) -> int:
     found = rows(engine, "select balance from accounts where kind || ':' || ref = :account", account=account)
     return int(found[0]["balance"])
+
+
+def shown(engine: Engine, wallet: str = "w") -> tuple[int, int, int]:
+    """(credit, held, spendable) of a wallet, in units, as of now."""
+    with engine.connect() as connection:
+        account = history.account(connection, AccountKey(Kind.WALLET, wallet))
+        now = history.now(connection)
+    assert account is not None
+    return credits.credit(account, now), credits.held(account, now), credits.spendable(account, now)
+
+
+def sweep(engine: Engine, limits: Limits = LIMITS) -> int:
+    """Does what time has brought, as the beat's tick does."""
+    return expiry.expire(settler(engine, limits), 100)
+
+
+def settler(engine: Engine, limits: Limits = LIMITS) -> Settler:
+    """One that never has to wait."""
+
+    def never(seconds: float) -> None:
+        raise AssertionError(f"nothing is to be waited for, not even {seconds} s")
+
+    return Settler(engine, limits, RetryPolicy(), never, lambda: 0.5)
 
 
 def events(engine: Engine) -> list[tuple[str, Document]]:

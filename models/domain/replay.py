@@ -105,6 +105,8 @@ class Replay:
                 grant, remaining=0, voided=grant.voided + left, voided_at=entry.note.at, expires_at=entry.note.at
             )
         else:
+            if not grant.lapsed(entry.note.at):
+                self._wrong(entry, f"expires grant {grant_id} before its time")
             self.grants[grant_id] = replace(grant, remaining=0, expired=grant.expired + left)
         if -entry.amount != left:
             self._wrong(entry, f"takes {-entry.amount} of grant {grant_id}, which has {left}")

@@ -76,18 +76,19 @@ def lock_free(connection: Connection, keys: Iterable[AccountKey]) -> tuple[list[
     return [row for row in found if row.id is not None], held
 
 
-def read(connection: Connection, locked: Sequence[Locked], named: Iterable[UUID] = ()) -> list[Account]:
+def read(
+    connection: Connection, locked: Sequence[Locked], grant_ids: Iterable[UUID] = (), hold_ids: Iterable[UUID] = ()
+) -> list[Account]:
     """The accounts of locked rows, with their faces, and the grants and holds of those that have some.
 
-    All of it is only changed under the lock, so it is read after it. `named`: ids of grants and holds that are wanted
-    even if nothing is left of them.
+    All of it is only changed under the lock, so it is read after it. Grants and holds that are named by their ids are
+    read even if nothing is left of them.
     """
     shown = faces.load(connection, {row.id: Kind(row.kind) for row in locked})
-    wanted = list(named)
-    holding = [row.id for row in locked if row.granted or row.held]
-    granted = grants.load(connection, holding, wanted) if holding or wanted else {}
-    holding = [row.id for row in locked if row.held]
-    held = holds.load(connection, holding, wanted) if holding or wanted else {}
+    holding, named = [row.id for row in locked if row.granted or row.held], list(grant_ids)
+    granted = grants.load(connection, holding, named) if holding or named else {}
+    holding, named = [row.id for row in locked if row.held], list(hold_ids)
+    held = holds.load(connection, holding, named) if holding or named else {}
     return [_account(row, shown[row.id], tuple(granted.get(row.id, ())), tuple(held.get(row.id, ()))) for row in locked]
 
 

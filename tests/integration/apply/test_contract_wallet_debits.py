@@ -95,7 +95,7 @@ def test_wallets_debit_expired_grants_cannot_be_spent_before_the_sweep(engine: E
     over = grant(10, expiry_date_utc="2999-01-01")
     let_expire(engine, over)
     insufficient(debit(engine, 6), "6", "5")
-    assert debit(engine, 5)["response"]["credit_balance"] == 10
+    assert debit(engine, 5)["response"]["credit_balance"] == 0, "what has expired is not shown either"
     assert left(engine, over) == [10]
 
 
@@ -147,19 +147,19 @@ def test_wallets_terminate_an_empty_wallet_writes_no_entry(engine: Engine, grant
     assert (document["entry"], document["response"]["wallet_status"]) == (None, "closed")
 
 
-def test_wallets_terminate_in_debt_is_refused_also_when_a_grant_hides_it(engine: Engine) -> None:
+def test_wallets_terminate_in_debt_is_refused_also_when_what_expired_hides_it(engine: Engine) -> None:
     done(engine, "wallets.create", wallet_id="w", scale=0, floor=-5)
-    debit(engine, 5)
     error = {
         "message": "The wallet owes credits; settle them before terminating",
         "internal_error": "wallet_in_debt",
         "details": {},
     }
     answer = {"success": False, "error": error}
-    refused(ask(engine, "wallets.terminate", wallet_id="w"), "wallet_in_debt", 409, answer)
     common = {"wallet_id": "w", "transaction_reason": "INVOICE_REFUND"}
-    done(engine, "wallets.top_up", credits_to_add=5, priority=1, **common)
+    over = done(engine, "wallets.top_up", credits_to_add=5, expiry_date_utc="2999-01-01", **common)
+    let_expire(engine, over["job_id"])
+    debit(engine, 5)
     assert balance(engine, "wallet:w") == 0
     refused(ask(engine, "wallets.terminate", wallet_id="w"), "wallet_in_debt", 409, answer)
-    done(engine, "wallets.top_up", credits_to_add=1, **common)
-    assert done(engine, "wallets.terminate", wallet_id="w")["entry"]["amount"] == -1
+    done(engine, "wallets.top_up", credits_to_add=6, priority=1, **common)
+    assert done(engine, "wallets.terminate", wallet_id="w")["entry"]["amount"] == -6

@@ -70,6 +70,7 @@ def test_wallets_response_has_the_keys_and_types_of_the_document(engine: Engine)
         "currency": "EUR",
         "customer_id": "cust_1",
         "description": "For Лада",
+        "held": 0,
         "id": "w",
         "metadata": {"plan": "pro"},
         "name": "Main",

@@ -15,7 +15,7 @@
 | debits, expiry, termination | test_contract_wallet_debits.py |
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -25,13 +25,26 @@ from sqlalchemy import Engine
 from tests.builders import ask, balance, done, entries, refused, rows
 
 CREDIT = 10**9  # units at the default scale
-REASONS = (
+CREDIT_REASONS = (
+    "FREE_CREDIT_GRANT",
+    "PURCHASED_CREDIT_INVOICED",
+    "PURCHASED_CREDIT_DIRECT",
+    "PURCHASED_CREDIT_BONUS",
+    "SUBSCRIPTION_CREDIT_GRANT",
+    "INVOICE_PAYMENT",
+    "INVOICE_REFUND",
+    "INVOICE_VOID_REFUND",
+    "CREDIT_NOTE",
+    "CREDIT_ADJUSTMENT",
+)
+DEBIT_REASONS = (
     "FREE_CREDIT_GRANT",
     "PURCHASED_CREDIT_INVOICED",
     "PURCHASED_CREDIT_DIRECT",
     "SUBSCRIPTION_CREDIT_GRANT",
     "INVOICE_PAYMENT",
     "INVOICE_REFUND",
+    "MANUAL_BALANCE_DEBIT",
 )
 
 
@@ -106,7 +119,7 @@ def test_wallets_row_neither_credits_nor_amount_is_400(engine: Engine, wallet: s
     assert balance(engine, wallet) == 0
 
 
-@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("reason", CREDIT_REASONS)
 def test_wallets_row_transaction_reason_of_the_contract(engine: Engine, wallet: str, reason: str) -> None:
     assert top_up(engine, transaction_reason=reason)["status"] == "applied"
     assert entries(engine, wallet)[0]["reason"] == reason
@@ -127,7 +140,8 @@ def test_wallets_row_transaction_reason_of_the_system_is_refused_from_outside(
 ) -> None:
     document = ask(engine, name, wallet_id="w", amount=1, transaction_reason=reason)
     message = f"transaction_reason {reason} is written by the system alone"
-    details = {"field": "transaction_reason", "allowed": list(REASONS)}
+    reasons = CREDIT_REASONS if name == "wallets.top_up" else DEBIT_REASONS
+    details = {"field": "transaction_reason", "allowed": list(reasons)}
     refused(document, "reason_reserved", 400, body(message, "reason_reserved", **details))
 
 
@@ -140,20 +154,45 @@ def test_wallets_row_expiry_date_utc_makes_a_grant_with_full_precision(engine: E
     assert entries(engine, wallet)[0]["grant_id"] == grant["id"]
 
 
-def test_wallets_row_expiry_date_utc_a_date_is_its_first_moment_in_utc(engine: Engine, wallet: str) -> None:
+@pytest.mark.parametrize(
+    ("timezone", "ends"),
+    [
+        ({}, datetime(3000, 1, 1, tzinfo=UTC)),
+        ({"timezone": "Asia/Tokyo"}, datetime(2999, 12, 31, 15, tzinfo=UTC)),
+        ({"timezone": "America/New_York"}, datetime(3000, 1, 1, 5, tzinfo=UTC)),
+    ],
+    ids=["UTC", "Tokyo", "New York"],
+)
+def test_wallets_row_expiry_date_utc_a_date_is_the_whole_day_where_the_wallet_is(
+    engine: Engine, wallet: str, timezone: dict[str, str], ends: datetime
+) -> None:
+    done(engine, "wallets.update", wallet_id="w", **timezone)
     assert top_up(engine, expiry_date_utc="2999-12-31")["status"] == "applied"
-    assert rows(engine, "select expires_at from grants")[0]["expires_at"] == datetime(2999, 12, 31, tzinfo=UTC)
+    assert rows(engine, "select expires_at from grants")[0]["expires_at"] == ends
 
 
-@pytest.mark.parametrize("past", ["2020-01-01", "2020-01-01T00:00:00Z", "today"])
-def test_wallets_row_expiry_date_utc_past_is_400(engine: Engine, wallet: str, past: str) -> None:
-    if past == "today":
-        past = str(rows(engine, "select (clock_timestamp() at time zone 'UTC')::date as today")[0]["today"])
+def test_wallets_row_expiry_date_utc_today_lasts_until_tonight(engine: Engine, wallet: str) -> None:
+    today = rows(engine, "select (clock_timestamp() at time zone 'UTC')::date as today")[0]["today"]
+    assert top_up(engine, expiry_date_utc=str(today))["status"] == "applied"
+    assert top_up(engine, expiry_date_utc="9999-12-31")["status"] == "applied"
+
+
+@pytest.mark.parametrize(
+    ("past", "end"),
+    [
+        ("2020-01-01", "2020-01-02T00:00:00+00:00"),
+        ("2020-01-01T00:00:00Z", "2020-01-01T00:00:00+00:00"),
+        ("yesterday", None),
+    ],
+)
+def test_wallets_row_expiry_date_utc_past_is_400(engine: Engine, wallet: str, past: str, end: str | None) -> None:
+    if past == "yesterday":
+        today = rows(engine, "select (clock_timestamp() at time zone 'UTC')::date as today")[0]["today"]
+        past, end = str(today - timedelta(days=1)), f"{today}T00:00:00+00:00"
     document = top_up(engine, expiry_date_utc=past)
-    at = datetime.fromisoformat(past)
-    details = {"field": "expiry_date_utc", "input": (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()}
     message = "expiry_date_utc must be in the future"
-    refused(document, "expiry_not_in_future", 400, body(message, "expiry_not_in_future", **details))
+    answer = body(message, "expiry_not_in_future", field="expiry_date_utc", input=end)
+    refused(document, "expiry_not_in_future", 400, answer)
     assert balance(engine, wallet) == 0
 
 
@@ -231,7 +270,13 @@ def test_wallets_numbers_amount_by_rate_rounds_half_even_at_the_scale(engine: En
 def test_wallets_numbers_too_large_for_an_account_are_refused(engine: Engine, wallet: str) -> None:
     document = top_up(engine, credits_to_add="1e30")
     assert (document["code"], document["error"]["status"]) == ("balance_overflow", 400)
-    done(engine, "wallets.top_up", wallet_id="w", credits_to_add="9223372036.854775807", transaction_reason=REASONS[0])
+    done(
+        engine,
+        "wallets.top_up",
+        wallet_id="w",
+        credits_to_add="9223372036.854775807",
+        transaction_reason=CREDIT_REASONS[0],
+    )
     document = top_up(engine, credits_to_add="0.000000001")
     message = "The balance would be larger than an account can hold"
     refused(document, "balance_overflow", 400, body(message, "balance_overflow"))

@@ -50,10 +50,25 @@ def test_takes_a_set_back_and_shows_the_app(engine: Engine) -> None:
 
 def test_once_also_within_one_batch(engine: Engine, user: str) -> None:
     first, second = settle(engine, job("entries.reverse", job_id=user), job("entries.reverse", job_id=user))
-    assert first["status"] == "applied"
-    answer = body("The entry has already been reversed", "already_reversed", entry=f"{first['entry']['id'][:-1]}1")
-    refused(second, "already_reversed", 409, answer)
-    refused(reverse(engine, user), "already_reversed", 409, answer)
+    assert (first["code"], second["code"], second["entry"]) == ("applied", "unchanged", None)
+    assert reverse(engine, user)["code"] == "unchanged"
+    assert balance(engine, "user:1") == 0
+
+
+def test_in_parts_until_nothing_is_left(engine: Engine, user: str) -> None:
+    parts = [job("entries.reverse", job_id=user, amount=part) for part in (30, 30)]
+    assert [document["entry"]["amount"] for document in settle(engine, *parts)] == [-30, -30]
+    document = reverse(engine, user, amount=41)
+    message = "More is asked back than has not been reversed yet"
+    entry = f"{entries(engine, 'user:1')[0]['account_id']}-1"
+    refused(
+        document,
+        "reversal_exceeds_entry",
+        409,
+        body(message, "reversal_exceeds_entry", entry=entry, requested=41, left=40),
+    )
+    assert reverse(engine, user)["entry"]["amount"] == -40
+    assert reverse(engine, user, amount=1)["code"] == "unchanged"
 
 
 def test_a_reversal_is_final(engine: Engine, user: str) -> None:

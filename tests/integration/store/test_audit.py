@@ -36,6 +36,7 @@ def ledger(engine: Engine) -> Engine:
     done(engine, "wallets.debit", wallet_id="w", credits=3)
     let_expire(engine, over["job_id"])
     settle(engine, expire_job(WALLET, over["job_id"]))
+    done(engine, "wallets.hold", wallet_id="w", credits=4)
     ask(engine, "wallets.debit", wallet_id="none", credits=3)
     assert_ledger_is_coherent(engine)
     return engine
@@ -47,7 +48,7 @@ def findings(engine: Engine) -> list[tuple[str, int | None]]:
 
 def test_counts_what_it_read_and_finds_nothing_in_a_good_ledger(ledger: Engine) -> None:
     report = audit(ledger)
-    assert (report.accounts, report.entries, report.grants, report.coherent) == (2, 13, 2, True)
+    assert (report.accounts, report.entries, report.grants, report.coherent) == (2, 14, 2, True)
 
 
 TAMPERED = {
@@ -89,7 +90,17 @@ TAMPERED = {
     "what is left of a grant": (f"update grants set remaining = remaining - 1 where remaining > 0 and {OF_WALLET}",
                                 ("wallet:w", None)),
     "what was granted": (f"update grants set amount = amount + 1 where {OF_WALLET}", ("wallet:w", None)),
-    "a grant removed": (f"delete from grants where {OF_WALLET}", ("grants", None)),
+    "a grant's end put off": (f"update grants set expires_at = '2999-01-01' where expired > 0 and {OF_WALLET}",
+                              ("wallet:w", 7)),
+    "units reversed made up": (f"update grants set reversed = 1 where expired = 0 and {OF_WALLET}",
+                               ("wallet:w", None)),
+    "the sum of grants": ("update accounts set granted = granted + 1 where ref = 'w'", ("wallet:w", None)),
+    "what a hold reserves": ("update holds set remaining = remaining - 1", ("wallet:w", None)),
+    "a hold removed": ("delete from holds", ("wallet:w", None)),
+    "what an entry says of a hold": (f"update entries set holds = null where kind = 'hold' and {OF_WALLET}",
+                                     ("wallet:w", 8)),
+    "which of a job's entries it is": (f"update entries set part = 1 where seq = 1 and {OF_WALLET}", ("wallet:w", 1)),
+    "a grant removed": (f"delete from grants where {OF_WALLET}", ("wallet:w", None)),
     "an answer": (
         "update jobs set outcome = jsonb_set(outcome::jsonb, '{entry,amount}', '1')::json"
         f" where id = (select job_id from entries where seq = 2 and {OF_USER})",
@@ -114,7 +125,7 @@ def test_names_the_account_and_the_entry(ledger: Engine, what: str) -> None:
     statement, named = TAMPERED[what]
     assert execute(ledger, statement) > 0
     assert named in findings(ledger)
-    others = {"user:1": "wallet:w", "wallet:w": "user:1", "grants": "user:1"}
+    others = {"user:1": "wallet:w", "wallet:w": "user:1"}
     assert others[named[0]] not in {account for account, _ in findings(ledger)}, "the other account is well"
 
 
@@ -181,8 +192,9 @@ def test_progress_is_told_every_ten_thousand_entries(engine: Engine, monkeypatch
     )
     execute(
         engine,
-        "insert into entries select a.id, j.idempotency_key::int, 1, 1, 'deposit', null, null, j.id, null, null, null,"
-        " null, true, case j.idempotency_key when '1' then '' else sha256('x') end, sha256('x'), now()"
+        "insert into entries (account_id, seq, amount, balance_after, kind, job_id, listed, part, prev_hash, hash,"
+        " created_at) select a.id, j.idempotency_key::int, 1, 1, 'deposit', j.id, true, 0,"
+        " case j.idempotency_key when '1' then '' else sha256('x') end, sha256('x'), now()"
         " from jobs j, accounts a where j.producer = 'p'",
     )
     told: list[int] = []

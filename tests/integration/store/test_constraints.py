@@ -17,13 +17,15 @@ def engine(emptied: Engine) -> Engine:
 
 @pytest.fixture
 def ledger(engine: Engine) -> None:
-    """A user with two entries, a wallet with a grant, an app; and a job that was refused."""
+    """A user with two entries, a wallet with a grant and a hold, an app; and a job that was refused."""
     done(engine, "users.upsert", user_id=1, telegram_id=77)
     done(engine, "users.upsert", user_id=2)
     done(engine, "users.update_balance", user_id=1, amount_kopeks=100)
     done(engine, "users.update_balance", user_id=1, amount_kopeks=-30)
     done(engine, "wallets.create", wallet_id="w")
     done(engine, "wallets.top_up", wallet_id="w", credits_to_add=5, priority=1, transaction_reason="INVOICE_REFUND")
+    done(engine, "wallets.top_up", wallet_id="w", credits_to_add=5, transaction_reason="INVOICE_REFUND")
+    done(engine, "wallets.hold", wallet_id="w", credits=7)
     done(engine, "apps.upsert", app_id="a", store_id=1)
     ask(engine, "users.update_balance", user_id=404, amount_kopeks=1, idempotency_key="refused")
 
@@ -49,7 +51,8 @@ CASES: dict[str, tuple[str, str]] = {
         "uq_jobs_producer_idempotency_key",
         copy("jobs", "idempotency_key = 'refused'", id="gen_random_uuid()"),
     ),
-    "a second entry of one job": ("uq_entries_job_id", entry(job_id="t.job_id")),
+    "a second entry of one job": ("uq_entries_job_id_part", entry(job_id="t.job_id")),
+    "a third entry of one job": ("ck_entries_part", entry(job_id="t.job_id", part="2")),
     "an entry number twice": ("pk_entries", entry(seq="2")),
     "entry number zero": ("ck_entries_seq_from_one", entry(seq="0")),
     "an entry of nothing": ("ck_entries_amount_moves", entry(amount="0")),
@@ -64,7 +67,27 @@ CASES: dict[str, tuple[str, str]] = {
     "less than nothing left of a grant": ("ck_grants_remaining_of_amount", "update grants set remaining = -1"),
     "more left than was granted": ("ck_grants_remaining_of_amount", "update grants set remaining = amount + 1"),
     "a grant of nothing": ("ck_grants_remaining_of_amount", "update grants set amount = 0, remaining = 0"),
-    "a grant without terms": ("ck_grants_expires_or_has_priority", "update grants set priority = null"),
+    "more left and held than was granted": (
+        "ck_grants_remaining_of_amount",
+        "update grants set remaining = 1, held = amount",
+    ),
+    "less than nothing held of a grant": ("ck_grants_remaining_of_amount", "update grants set held = -1"),
+    "a grant taken twice": ("ck_grants_taken_once", "update grants set remaining = 0, reversed = amount, expired = 1"),
+    "a reversed grant revived": (
+        "ck_grants_taken_once",
+        "update grants set remaining = 1, held = 0, reversed = amount",
+    ),
+    "less than nothing voided": ("ck_grants_taken_once", "update grants set voided = -1"),
+    "a grant without terms": ("ck_grants_has_terms_of_its_own", "update grants set priority = null"),
+    "a grant that waits for nothing": ("ck_grants_pending_until_it_begins", "update grants set pending = true"),
+    "a hold of nothing": ("ck_holds_parts", "update holds set amount = 0, remaining = 0, ended = 'released'"),
+    "more captured than held": ("ck_holds_parts", "update holds set captured = 1"),
+    "an empty hold that goes on": ("ck_holds_ended_when_empty", "update holds set remaining = 0"),
+    "a hold that ended with something left": ("ck_holds_ended_when_empty", "update holds set ended = 'released'"),
+    "a hold that ended in no known way": ("ck_holds_ended", "update holds set remaining = 0, ended = 'lost'"),
+    "a hold of no account": ("fk_holds_account_id_accounts", "update holds set account_id = -1"),
+    "credits of a user": ("ck_accounts_credits", "update accounts set held = 1 where kind = 'user'"),
+    "less than nothing granted": ("ck_accounts_credits", "update accounts set granted = -1 where ref = 'w'"),
     "a priority below zero": ("ck_grants_priority", "update grants set priority = -1"),
     "a grant of no account": ("fk_grants_account_id_accounts", "update grants set account_id = -1"),
     "an account twice": ("uq_accounts_kind_ref", copy("accounts", "ref = '2'", id="-1")),
@@ -137,22 +160,6 @@ def test_the_samples_themselves_can_be_written(engine: Engine) -> None:
     assert execute(engine, entry()) == 1
     changed = copy("jobs", "idempotency_key = 'refused'", id="gen_random_uuid()", idempotency_key="'other'")
     assert execute(engine, changed) == 1
-
-
-@pytest.mark.usefixtures("ledger")
-def test_an_entry_is_taken_back_once(engine: Engine) -> None:
-    [original] = rows(engine, "select job_id from entries where seq = 2")
-    done(engine, "entries.reverse", job_id=str(original["job_id"]))
-    [row] = rows(engine, "select account_id from entries where reverses = 2")
-    again = copy(
-        "entries",
-        f"reverses = 2 and account_id = {row['account_id']}",
-        seq="4",
-        job_id="(select id from jobs where idempotency_key = 'refused')",
-    )
-    with pytest.raises(IntegrityError) as caught:
-        execute(engine, again)
-    assert constraint_of(caught.value) == "uq_entries_reverses"
 
 
 @pytest.mark.usefixtures("ledger")

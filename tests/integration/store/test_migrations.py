@@ -32,6 +32,7 @@ TABLES = {
         dead_letters.DeadLetter,
         ledger.Entry,
         ledger.Grant,
+        ledger.Hold,
         outbox.OutboxEvent,
     )
 }
@@ -52,6 +53,7 @@ def fill(engine: Engine) -> None:
     done(engine, "users.update_balance", user_id=1, amount_kopeks=100)
     done(engine, "wallets.create", wallet_id="w")
     done(engine, "wallets.top_up", wallet_id="w", credits_to_add=5, priority=1, transaction_reason="INVOICE_REFUND")
+    done(engine, "wallets.hold", wallet_id="w", credits=2)
     done(engine, "apps.upsert", app_id="a", store_id=1)
     execute(
         engine,

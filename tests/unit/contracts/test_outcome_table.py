@@ -7,7 +7,7 @@ from pathlib import Path
 from models.contracts.apps import app_body, app_error
 from models.contracts.outcome import OutcomeDocument
 from models.contracts.users import user_error
-from models.contracts.wallets import wallet_error
+from models.contracts.wallet_contract import wallet_error
 from models.domain.decision import Facts
 from models.domain.outcome import HTTP_STATUS, Code, Refusal
 from tests.builders import NOW, user_account

@@ -1,86 +1,115 @@
-"""Crossing the minimum: when a wallet is armed for a top-up, disarmed, and what is told."""
+"""The level below which a wallet is due: when the scan has to look, and what is told."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from models.domain import autotopup
-from models.domain.accounts import TopUpTrigger, Wallet, WalletStatus
+from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
+from models.domain.decision import Facts
 from models.domain.events import EventType
-from tests.builders import NOW, wallet_account
+from tests.builders import NOW, grant, wallet_account
 
 DROPPED, RECOVERED = (EventType.WALLET_BALANCE_DROPPED,), (EventType.WALLET_BALANCE_RECOVERED,)
 ON: dict[str, Any] = {"trigger": TopUpTrigger.BALANCE_BELOW_THRESHOLD, "min_balance": 10, "top_up_amount": 50}
 OFF = {**ON, "trigger": TopUpTrigger.DISABLED}
 FROZEN = {**ON, "status": WalletStatus.FROZEN}
 CLOSED = {**ON, "status": WalletStatus.CLOSED}
-ARMED, UNARMED = True, False
+SUSPENDED = {**ON, "suspended": autotopup.REFUNDED}
+DUE, NOT_DUE = True, False
+FACTS = Facts(NOW)
+COOLDOWN = FACTS.limits.top_up_cooldown
 
-# name, (balance, terms) before, armed before, (balance, terms) after, armed after, number of crossings, events
+# name, (balance, terms) before, due before, (balance, terms) after, due after, number of new looks, events
 Side = tuple[int, dict[str, Any]]
 CASES: list[tuple[str, Side, bool, Side, bool, int, tuple[EventType, ...]]] = [
-    ("falls below", (10, ON), UNARMED, (9, ON), ARMED, 1, DROPPED),
-    ("falls to the minimum", (11, ON), UNARMED, (10, ON), UNARMED, 0, ()),
-    ("falls further, armed", (9, ON), ARMED, (8, ON), ARMED, 0, ()),
-    ("falls further, topped up too little before", (9, ON), UNARMED, (8, ON), ARMED, 1, ()),
-    ("stays below", (9, ON), ARMED, (9, ON), ARMED, 0, ()),
-    ("rises, still below", (5, ON), ARMED, (9, ON), ARMED, 0, ()),
-    ("rises, still below, never armed", (0, ON), UNARMED, (9, ON), UNARMED, 0, ()),
-    ("rises to the minimum", (9, ON), ARMED, (10, ON), UNARMED, 0, RECOVERED),
-    ("rises above, never armed", (0, ON), UNARMED, (50, ON), UNARMED, 0, RECOVERED),
-    ("moves above", (50, ON), UNARMED, (40, ON), UNARMED, 0, ()),
-    ("falls with the trigger off", (10, OFF), UNARMED, (5, OFF), UNARMED, 0, ()),
-    ("switched on below", (5, OFF), UNARMED, (5, ON), ARMED, 1, DROPPED),
-    ("switched on above", (50, OFF), UNARMED, (50, ON), UNARMED, 0, ()),
-    ("switched off below", (5, ON), ARMED, (5, OFF), UNARMED, 0, ()),
-    ("minimum raised above the balance", (15, ON), UNARMED, (15, {**ON, "min_balance": 20}), ARMED, 1, DROPPED),
-    ("minimum lowered under the balance", (5, ON), ARMED, (5, {**ON, "min_balance": 5}), UNARMED, 0, RECOVERED),
-    ("frozen below", (5, ON), ARMED, (5, FROZEN), UNARMED, 0, ()),
-    ("thawed below", (5, FROZEN), UNARMED, (5, ON), ARMED, 1, DROPPED),
-    ("closed below", (5, ON), ARMED, (0, CLOSED), UNARMED, 0, ()),
-    ("expires below while frozen", (10, FROZEN), UNARMED, (5, FROZEN), UNARMED, 0, ()),
+    ("falls below", (10, ON), NOT_DUE, (9, ON), DUE, 1, DROPPED),
+    ("falls to the minimum", (11, ON), NOT_DUE, (10, ON), NOT_DUE, 0, ()),
+    ("falls further", (9, ON), DUE, (8, ON), DUE, 0, ()),
+    ("rises, still below", (5, ON), DUE, (9, ON), DUE, 0, ()),
+    ("rises, still below, never noted", (0, ON), NOT_DUE, (9, ON), DUE, 1, ()),
+    ("rises to the minimum", (9, ON), DUE, (10, ON), NOT_DUE, 0, RECOVERED),
+    ("moves above", (50, ON), NOT_DUE, (40, ON), NOT_DUE, 0, ()),
+    ("falls with the trigger off", (10, OFF), NOT_DUE, (5, OFF), NOT_DUE, 0, ()),
+    ("switched on below", (5, OFF), NOT_DUE, (5, ON), DUE, 1, DROPPED),
+    ("switched on above", (50, OFF), NOT_DUE, (50, ON), NOT_DUE, 0, ()),
+    ("switched off below", (5, ON), DUE, (5, OFF), NOT_DUE, 0, ()),
+    ("minimum raised above the balance", (15, ON), NOT_DUE, (15, {**ON, "min_balance": 20}), DUE, 1, DROPPED),
+    ("minimum lowered under the balance", (5, ON), DUE, (5, {**ON, "min_balance": 5}), NOT_DUE, 0, RECOVERED),
+    ("frozen below", (5, ON), DUE, (5, FROZEN), NOT_DUE, 0, ()),
+    ("thawed below", (5, FROZEN), NOT_DUE, (5, ON), DUE, 1, DROPPED),
+    ("closed below", (5, ON), DUE, (0, CLOSED), NOT_DUE, 0, ()),
+    ("suspended", (5, ON), DUE, (5, SUSPENDED), NOT_DUE, 0, ()),
+    ("switched on again", (5, SUSPENDED), NOT_DUE, (5, ON), DUE, 1, DROPPED),
+    ("in debt within its floor", (10, ON), NOT_DUE, (-900, ON), DUE, 1, DROPPED),
 ]
+
+
+def wallet_of(account: Account) -> Wallet:
+    assert isinstance(account.face, Wallet)
+    return account.face
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
 def test_follow(case: tuple[str, Side, bool, Side, bool, int, tuple[EventType, ...]]) -> None:
-    _, (old, old_terms), was_armed, (new, new_terms), is_armed, crossings, events = case
-    armed_at = NOW if was_armed else None
-    before = wallet_account(balance=old, **old_terms, due_at=armed_at, crossing=3)
-    later = NOW.replace(year=2031)
-    after = replace(wallet_account(balance=new, **new_terms, due_at=armed_at, crossing=3), updated_at=later)
-    followed, told = autotopup.follow(before, after)
-    wallet = followed.face
-    assert isinstance(wallet, Wallet)
-    assert (wallet.due_at is not None, wallet.crossing - 3, told) == (is_armed, crossings, events)
-    if is_armed:
-        assert wallet.due_at == (NOW if was_armed else later), "since when it is due"
+    _, (old, old_terms), was_due, (new, new_terms), is_due, looks, events = case
+    earlier = NOW - timedelta(days=1)
+    since = earlier if was_due else None
+    before = replace(wallet_account(balance=old, **old_terms, due_at=since, crossing=3), updated_at=earlier)
+    after = wallet_account(balance=new, **new_terms, due_at=since, crossing=3)
+    followed, told = autotopup.follow(before, after, FACTS)
+    wallet = wallet_of(followed)
+    assert (wallet.due_at is not None, wallet.crossing - 3, told) == (is_due, looks, events)
+    if is_due:
+        assert wallet.due_at == (earlier if was_due else NOW), "since when it is due"
     assert replace(followed, face=after.face) == after, "nothing else changes"
 
 
 def test_follow_leaves_an_account_alone_that_has_nothing_to_follow() -> None:
     account = wallet_account(balance=50, **ON)
-    assert autotopup.follow(account, account)[0] is account
+    assert autotopup.follow(account, account, FACTS)[0] is account
 
 
-def test_one_crossing_at_a_time() -> None:
-    account = wallet_account(balance=10, **ON)
-    for balance in (9, 8, 7):
-        account, _ = autotopup.follow(account, replace(account, balance=balance))
-    assert isinstance(account.face, Wallet)
-    assert account.face.crossing == 1
+@pytest.mark.parametrize(
+    ("topped_up_at", "due_at"),
+    [(None, NOW), (NOW - COOLDOWN, NOW), (NOW - COOLDOWN / 2, NOW + COOLDOWN / 2), (NOW, NOW + COOLDOWN)],
+    ids=["never topped up", "cooled down", "cooling", "just topped up"],
+)
+def test_after_a_top_up_the_next_look_waits_for_the_cooldown(topped_up_at: datetime | None, due_at: datetime) -> None:
+    account = wallet_account(balance=5, **ON, topped_up_at=topped_up_at)
+    assert wallet_of(autotopup.noted(account, FACTS)).due_at == due_at
+
+
+def test_what_will_expire_is_looked_at_then() -> None:
+    account = wallet_account(balance=30, grants=(grant(1, 10, days=2), grant(2, 10, days=1), grant(3, 0, days=0)), **ON)
+    assert wallet_of(autotopup.noted(account, FACTS)).due_at == NOW + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("balance", "level", "noted"),
+    [(14, 15, True), (14, 64, True), (14, 65, False), (14, 10**9, False), (9, 15, False)],
+    ids=["a little more", "just reached", "out of reach", "a mistaken debit", "due anyway"],
+)
+def test_a_refused_debit_makes_it_due_when_one_top_up_would_do(balance: int, level: int, noted: bool) -> None:
+    after = autotopup.wants(wallet_account(balance=balance, **ON), level, FACTS)
+    assert (after is not None) is noted
+    if after is not None:
+        assert (wallet_of(after).due_at, wallet_of(after).wanted) == (NOW, level)
+        richer = replace(after, balance=level)
+        assert wallet_of(autotopup.noted(richer, FACTS)).wanted is None, "what came from elsewhere will do"
 
 
 @pytest.mark.parametrize(
     ("balance", "terms", "expected"),
-    [(9, ON, True), (10, ON, False), (9, OFF, False), (9, FROZEN, False), (9, CLOSED, False)],
+    [(9, ON, True), (10, ON, False), (9, OFF, False), (9, FROZEN, False), (9, CLOSED, False), (9, SUSPENDED, False)],
 )
 def test_below(balance: int, terms: dict[str, Any], expected: bool) -> None:
-    assert autotopup.below(wallet_account(balance=balance, **terms)) is expected
+    assert autotopup.below(wallet_account(balance=balance, **terms), NOW) is expected
 
 
-def test_fulfil_answers_the_crossing_and_keeps_its_number() -> None:
-    fulfilled = autotopup.fulfil(wallet_account(balance=5, **ON, due_at=NOW, crossing=3)).face
-    assert isinstance(fulfilled, Wallet)
-    assert (fulfilled.due_at, fulfilled.crossing) == (None, 3)
+def test_a_look_uses_its_number_up() -> None:
+    assert wallet_of(autotopup.looked(wallet_account(balance=5, **ON, due_at=NOW, crossing=3), FACTS)).crossing == 4
+    recovered = wallet_of(autotopup.looked(wallet_account(balance=50, **ON, due_at=NOW, crossing=3), FACTS))
+    assert (recovered.due_at, recovered.crossing) == (None, 3)

@@ -107,16 +107,14 @@ def test_fits(balance: int, amount: int, expected: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("balance", "floor", "amount", "locked", "expected"),
+    ("balance", "floor", "amount", "expected"),
     [
-        (10, 0, -10, 0, False),
-        (10, 0, -11, 0, True),
-        (10, -5, -15, 0, False),
-        (10, -5, -16, 0, True),
-        (10, 0, -7, 3, False),
-        (10, 0, -8, 3, True),
-        (10, None, -(10**18), 0, False),
+        (10, 0, -10, False),
+        (10, 0, -11, True),
+        (10, -5, -15, False),
+        (10, -5, -16, True),
+        (10, None, -(10**18), False),
     ],
 )
-def test_passes_floor(balance: int, floor: int | None, amount: int, locked: int, expected: bool) -> None:
-    assert passes_floor(replace(user_account(balance=balance), floor=floor), amount, locked) is expected
+def test_passes_floor(balance: int, floor: int | None, amount: int, expected: bool) -> None:
+    assert passes_floor(replace(user_account(balance=balance), floor=floor), amount) is expected

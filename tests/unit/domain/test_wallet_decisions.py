@@ -14,7 +14,7 @@ from models.domain.decision import Decision, Facts
 from models.domain.events import EventType
 from models.domain.outcome import Code, Refusal
 from tasks.sweep import system_job
-from tests.builders import NOW, expire_job, grant, job, remaining, wallet_account
+from tests.builders import LIMITS, NOW, expire_job, grant, job, remaining, wallet_account
 
 WALLET = AccountKey(Kind.WALLET, "w")
 JOB_ID = UUID(int=99)
@@ -28,7 +28,7 @@ DUE: dict[str, Any] = {
 
 
 def decided(asked: Job, account: Account, now: datetime = NOW) -> Decision:
-    decision = decide(replace(asked, id=JOB_ID), account, Facts(now))
+    decision = decide(replace(asked, id=JOB_ID), account, Facts(now, LIMITS))
     assert isinstance(decision, Decision), decision
     return decision
 
@@ -100,12 +100,19 @@ def test_only_credits_with_terms_become_a_grant_named_by_their_job(fields: dict[
 
 
 def test_expiry_takes_what_is_left_and_the_floor_is_no_obstacle() -> None:
-    # 3 of plain credits are owed: the grant covered them, and takes its cover away.
+    # 3 plain credits are owed by a debit that the floor allowed after the grant had expired.
     account = wallet_account(balance=7, grants=(grant(1, 10, days=-1),))
     decision = decided(expire_job(WALLET, str(UUID(int=1))), account)
     assert (decision.account.balance, remaining(decision.account.grants)) == (-3, {1: 0})
     assert decision.entry is not None
     assert (decision.entry.amount, decision.entry.note.draws) == (-10, ((UUID(int=1), 10),))
+
+
+def test_expiry_waits_for_the_grace() -> None:
+    account = wallet_account(balance=10, grants=(grant(1, 10, days=-1),))
+    patient = replace(LIMITS, expiry_grace=timedelta(days=1, microseconds=1))
+    decision = decide(expire_job(WALLET, str(UUID(int=1))), account, Facts(NOW, patient))
+    assert decision == Decision(account, Code.UNCHANGED)
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -115,8 +122,9 @@ def test_expiry_of_what_is_used_up_or_unknown_is_unchanged(number: int) -> None:
     assert (decision.code, decision.entry, decision.account) == (Code.UNCHANGED, None, account)
 
 
-def test_expiry_below_the_minimum_arms_the_wallet() -> None:
-    account = wallet_account(balance=15, grants=(grant(1, 10, days=-1),), **{**DUE, "due_at": None})
+def test_what_expired_is_told_by_the_sweep_and_noted() -> None:
+    expired = wallet_account(balance=15, grants=(grant(1, 10, days=-1),), **{**DUE, "due_at": None})
+    account = replace(expired, updated_at=NOW - timedelta(days=2))
     decision = decided(expire_job(WALLET, str(UUID(int=1))), account)
     assert isinstance(decision.account.face, Wallet)
     assert (decision.account.face.due_at, decision.account.face.crossing) == (NOW, 4)
@@ -130,14 +138,23 @@ def test_auto_top_up_answers_its_crossing_once() -> None:
     assert code(auto_top_up(3), decision.account) is Code.TOP_UP_NOT_DUE
 
 
-def test_auto_top_up_that_does_not_reach_the_minimum_waits_for_the_next_debit() -> None:
+def test_auto_top_up_that_does_not_reach_the_minimum_is_followed_by_another() -> None:
     decision = decided(auto_top_up(3), wallet_account(balance=5, **{**DUE, "top_up_amount": 1}))
     after = decision.account.face
     assert isinstance(after, Wallet)
-    assert (after.due_at, after.crossing, decision.account.balance) == (None, 3, 6)
-    again = decided(debit(1), decision.account).account.face
-    assert isinstance(again, Wallet)
-    assert (again.due_at, again.crossing) == (NOW, 4)
+    assert (after.due_at, after.crossing, decision.account.balance) == (NOW + LIMITS.top_up_cooldown, 4, 6)
+    early = decided(auto_top_up(4), decision.account)
+    assert (early.code, early.entry) == (Code.UNCHANGED, None)
+    assert isinstance(early.account.face, Wallet)
+    assert (early.account.face.due_at, early.account.face.crossing) == (NOW + LIMITS.top_up_cooldown, 5)
+    assert decided(auto_top_up(5), early.account, NOW + LIMITS.top_up_cooldown).account.balance == 7
+
+
+def test_a_look_at_a_wallet_that_has_recovered_changes_nothing_and_is_used_up() -> None:
+    decision = decided(auto_top_up(3), wallet_account(balance=50, **DUE))
+    assert (decision.code, decision.entry) == (Code.UNCHANGED, None)
+    assert isinstance(decision.account.face, Wallet)
+    assert decision.account.face.due_at is None
 
 
 @pytest.mark.parametrize(
@@ -146,11 +163,12 @@ def test_auto_top_up_that_does_not_reach_the_minimum_waits_for_the_next_debit() 
         (2, {}),
         (4, {}),
         (3, {"due_at": None}),
-        (3, {"trigger": TopUpTrigger.DISABLED}),
-        (3, {"status": WalletStatus.FROZEN}),
-        (3, {"status": WalletStatus.CLOSED}),
+        (3, {"due_at": None, "trigger": TopUpTrigger.DISABLED}),
+        (3, {"due_at": None, "status": WalletStatus.FROZEN}),
+        (3, {"due_at": None, "status": WalletStatus.CLOSED}),
+        (3, {"due_at": None, "suspended": "refunded"}),
     ],
-    ids=["an older crossing", "one to come", "recovered", "switched off", "frozen", "closed"],
+    ids=["an older look", "one to come", "recovered", "switched off", "frozen", "closed", "suspended"],
 )
 def test_auto_top_up_that_comes_too_late_is_refused(crossing: int, terms: dict[str, Any]) -> None:
     assert code(auto_top_up(crossing), wallet_account(balance=5, **{**DUE, **terms})) is Code.TOP_UP_NOT_DUE
