@@ -32,7 +32,7 @@ _POLICY: Final = {
 }
 _FACES: Final[dict[Kind, tuple[type[Base], dict[str, str]]]] = {
     "user": (User, {"user_id": "n"}),
-    "wallet": (Wallet, {}),
+    "wallet": (Wallet, {"due_at": "null"}),
     "app": (App, {"store_id": "cast(n as text)"}),
 }
 _REFS: Final[dict[Kind, str]] = {"user": "cast(n as text)", "wallet": "'w' || n", "app": f"'{APP_ID}/' || n"}
@@ -66,6 +66,7 @@ def add_accounts(engine: Engine, kind: Kind, count: int, *, policy: bool = False
         _copy(connection, Account, f"id = {first}", named, range(2, count + 1))
         shown = {"account_id": f"{first} + n - 1", **changes}
         _copy(connection, face, f"account_id = {first}", shown, range(2, count + 1))
+        connection.execute(text("update wallets set due_at = null"))  # whoever has nothing is due
         connection.execute(text("select setval('accounts_id_seq', (select max(id) from accounts))"))
 
 

@@ -47,6 +47,7 @@ class Move:
         self.draws: list[Draw] = []
         self.paid: list[Draw] = []
         self.changes: list[HoldChange] = []
+        self._new: UUID | None = None  # the grant that this job makes
         self._since = since
         self._grace = grace
         if account.grants or account.holds:
@@ -86,6 +87,7 @@ class Move:
     # --- what changes
 
     def add(self, grant: Grant) -> None:
+        self._new = grant.id
         self.grants[grant.id] = grant
         self.balance += grant.amount
 
@@ -150,12 +152,12 @@ class Move:
                 self.pay_debt(self.now)
 
     def pay_debt(self, at: datetime) -> None:
-        """While plain credits are negative, the grants that are open at this time pay."""
+        """While plain credits are negative, the grants that are open at this time pay; the one that this job makes does
+        when it was open as the job happened."""
         debt = -self.plain
         if debt > 0:
-            late = at == self.now
-            usable = (g for g in self.grants.values() if g.open(at) or (late and self._usable(g)))
-            for grant_id, part in _parts(usable, debt):
+            payers = (g for g in self.grants.values() if g.open(at) or (g.id == self._new and self._usable(g)))
+            for grant_id, part in _parts(payers, debt):
                 self.grants[grant_id] = self.grants[grant_id].less(part)
                 self.paid.append((grant_id, part))
 

@@ -26,8 +26,9 @@ from models.store.session import snapshot
 _ACCOUNTS: Final = text("""
     select a.id, a.kind, a.ref, a.balance, a.seq, a.head, a.granted, a.held, a.floor,
            (select coalesce(sum(g.remaining), 0) from grants g where g.account_id = a.id and g.remaining > 0) as grants,
-           (select coalesce(sum(h.remaining), 0) from holds h where h.account_id = a.id and h.remaining > 0) as holds
-    from accounts a order by a.id
+           (select coalesce(sum(h.remaining), 0) from holds h where h.account_id = a.id and h.remaining > 0) as holds,
+           coalesce(w.overdraft_allowed, false) as overdraft_allowed, clock_timestamp() as now
+    from accounts a left join wallets w on w.account_id = a.id order by a.id
 """)
 _REVERSED: Final = text("""
     select a.kind, a.ref, back.reverses, sum(abs(back.amount)) as units, abs(made.amount) as amount
@@ -106,7 +107,7 @@ def audit(engine: Engine, progress: Callable[[int], None] | None = None) -> Repo
                 wallets[entry.account_id] = Credits(str(entry.account), {}, {})  # whose rows are gone
             if (credits := wallets.get(entry.account_id)) is not None:
                 credits.apply(entry)
-        report.findings += _accounts(connection, chains, report)
+        report.findings += _accounts(connection, chains, wallets, report)
         for credits in wallets.values():
             report.grants += len(credits.grants)
             report.findings += [Finding(*found) for found in credits.findings()]
@@ -137,7 +138,9 @@ def _wrong(entry: Entry, chain: _Chain) -> str | None:
     return None
 
 
-def _accounts(connection: Connection, chains: Mapping[int, _Chain], report: Report) -> Iterator[Finding]:
+def _accounts(
+    connection: Connection, chains: Mapping[int, _Chain], wallets: Mapping[int, Credits], report: Report
+) -> Iterator[Finding]:
     for row in connection.execute(_ACCOUNTS):
         report.accounts += 1
         chain, name = chains.get(row.id, _Chain()), f"{row.kind}:{row.ref}"
@@ -148,6 +151,12 @@ def _accounts(connection: Connection, chains: Mapping[int, _Chain], report: Repo
         if (row.granted, row.held) != (row.grants, row.holds):
             told = f"{row.granted} left in grants and {row.held} in holds, they have {row.grants} and {row.holds}"
             yield Finding(name, None, f"shows {told}")
+        elif row.held and not row.overdraft_allowed and (floor := row.floor) is not None:
+            # What is reserved must be there when it is captured.
+            if (spendable := wallets[row.id].spendable(row.balance, row.now)) < floor:
+                yield Finding(
+                    name, None, f"has holds of {row.held} that leave {spendable}, less than its floor {floor}"
+                )
 
 
 def _reversed(connection: Connection) -> Iterator[Finding]:

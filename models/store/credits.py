@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -49,6 +50,11 @@ class Credits:
 
     def _take(self, grant_id: UUID, units: int) -> None:
         self._left[grant_id] = self._left.get(grant_id, 0) - units
+
+    def spendable(self, balance: int, at: datetime) -> int:
+        """What can be spent of this balance at this time, in units, less the floor."""
+        gone = sum(grant.remaining for grant in self.grants.values() if not grant.open(at))
+        return balance - gone - sum(hold.remaining for hold in self.holds.values() if not hold.lapsed(at))
 
     def findings(self) -> Iterator[Problem]:
         """What is wrong: the first rule that an entry broke, and rows that are not what the entries make of them."""

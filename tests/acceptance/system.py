@@ -69,6 +69,7 @@ class System:
             "BALANCE_IO_QUEUE": f"{queue}.io",
             "BALANCE_TOPUP_SCAN_EVERY_S": "0.5",
             "BALANCE_EXPIRE_EVERY_S": "0.5",
+            "BALANCE_EXPIRY_GRACE_S": "0",
             "BALANCE_RETRY_CAP_S": "0.5",
             "BALANCE_CONNECT_TIMEOUT_S": "2",
         }

@@ -126,7 +126,7 @@ def _settle(site: Site, known: Known, schedule: Schedule) -> list[str]:
 def _due(site: Site) -> int:
     """What the beats have still to see to."""
     found = site.rows_if_up(
-        "select (select count(*) from wallets where due_at is not null)"
+        "select (select count(*) from wallets where due_at <= clock_timestamp() + interval '2 seconds')"
         " + (select count(*) from grants where remaining > 0 and expires_at < clock_timestamp())"
     )
     return int(found[0][0]) if found else 1

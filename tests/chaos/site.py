@@ -41,6 +41,8 @@ SETTINGS: Final = {
     "BALANCE_VISIBILITY_TIMEOUT_S": "10",
     "BALANCE_TOPUP_SCAN_EVERY_S": "1",
     "BALANCE_EXPIRE_EVERY_S": "1",
+    "BALANCE_EXPIRY_GRACE_S": "0",
+    "BALANCE_TOPUP_COOLDOWN_S": "1",
     "BALANCE_LOG_LEVEL": "warning",
 }
 _DOORS: Final = "balance"

@@ -96,6 +96,7 @@ TAMPERED = {
                                ("wallet:w", None)),
     "the sum of grants": ("update accounts set granted = granted + 1 where ref = 'w'", ("wallet:w", None)),
     "what a hold reserves": ("update holds set remaining = remaining - 1", ("wallet:w", None)),
+    "a floor under which holds are": ("update accounts set floor = 1000 where ref = 'w'", ("wallet:w", None)),
     "a hold removed": ("delete from holds", ("wallet:w", None)),
     "what an entry says of a hold": (f"update entries set holds = null where kind = 'hold' and {OF_WALLET}",
                                      ("wallet:w", 8)),

@@ -12,7 +12,7 @@ from models.contracts import fields
 
 NUMBER: TypeAdapter[Decimal] = TypeAdapter(fields.Number)
 TIME: TypeAdapter[datetime] = TypeAdapter(fields.Time)
-TIME_OR_DATE: TypeAdapter[datetime] = TypeAdapter(fields.TimeOrDate)
+TIME_OR_DATE: TypeAdapter[datetime | date] = TypeAdapter(fields.TimeOrDate)
 
 
 def refusal(adapter: TypeAdapter[Any], value: object) -> str:
