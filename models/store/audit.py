@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Row, text
 
 from models.domain.ledger import Entry, entry_hash
 from models.store import entries
@@ -151,12 +151,16 @@ def _accounts(
         if (row.granted, row.held) != (row.grants, row.holds):
             told = f"{row.granted} left in grants and {row.held} in holds, they have {row.grants} and {row.holds}"
             yield Finding(name, None, f"shows {told}")
-        elif row.held and not row.overdraft_allowed and (floor := row.floor) is not None:
-            # What is reserved must be there when it is captured.
-            if (spendable := wallets[row.id].spendable(row.balance, row.now)) < floor:
-                yield Finding(
-                    name, None, f"has holds of {row.held} that leave {spendable}, less than its floor {floor}"
-                )
+        elif row.id in wallets and (problem := _uncovered(row, wallets[row.id])):
+            yield Finding(name, None, problem)
+
+
+def _uncovered(row: Row[Any], credits: Credits) -> str | None:
+    """What holds have reserved must be there when it is captured."""
+    if not row.held or row.overdraft_allowed or row.floor is None:
+        return None
+    spendable = credits.spendable(row.balance, row.now)
+    return None if spendable >= row.floor else f"has {row.held} held, which leaves {spendable}: less than its floor"
 
 
 def _reversed(connection: Connection) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from models.store.audit import assert_ledger_is_coherent, audit
 from models.tables import accounts, dead_letters, jobs, ledger, outbox
 from models.tables.base import Base
 from tests import servers
-from tests.builders import balance, done, execute, rows
+from tests.builders import balance, done, execute, let_expire, rows, sweep
 from worker.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[3]
@@ -75,6 +75,36 @@ def test_up_down_and_up_again_with_data(empty_database_url: str) -> None:
             assert rows(engine, "select sequencename from pg_sequences where schemaname = 'public'") == []
         schema.upgrade(empty_database_url)
         assert audit(engine).accounts == 0
+
+
+def test_what_credits_mean_is_made_from_the_ledger_that_is_there(empty_database_url: str) -> None:
+    kept = "select id, remaining, held, reversed, expired, voided, pending from grants order by id"
+    schema.upgrade(empty_database_url)
+    with connected(empty_database_url) as engine:
+        policy = {"auto_topup_min_balance": 10, "auto_topup_amount": 5}
+        done(engine, "wallets.create", wallet_id="w", scale=0, auto_topup_trigger="balance_below_threshold", **policy)
+        common = {"wallet_id": "w", "credits_to_add": 5, "transaction_reason": "INVOICE_REFUND"}
+        done(engine, "wallets.top_up", **common)
+        taken_back, over, _ = (
+            str(done(engine, "wallets.top_up", expiry_date_utc="2999-01-01", **common)["job_id"]) for _ in range(3)
+        )
+        done(engine, "wallets.debit", wallet_id="w", credits=1)
+        done(engine, "entries.reverse", job_id=taken_back, force=True)
+        let_expire(engine, over)
+        sweep(engine)
+        done(engine, "apps.upsert", app_id="a", store_id=1)
+        done(engine, "apps.update_balance", app_id="a", store_id=1, balance=5, occurred_at="2020-01-01T00:00:00Z")
+        before = rows(engine, kept), rows(engine, "select ref, granted from accounts order by id")
+        assert before[0] != []
+        schema.downgrade(empty_database_url, "0001")
+        execute(engine, "update accounts set set_at = '9999-12-31' where kind = 'app'")
+        execute(engine, "update wallets set due_at = null")
+        schema.upgrade(empty_database_url)
+        assert (rows(engine, kept), rows(engine, "select ref, granted from accounts order by id")) == before
+        assert_ledger_is_coherent(engine)
+        assert rows(engine, "select due_at is not null as due from wallets") == [{"due": True}], "it is below"
+        freed = done(engine, "apps.update_balance", app_id="a", store_id=1, balance=6)
+        assert freed["code"] == "applied", "a set from the far future supersedes nothing any more"
 
 
 def test_up_again_changes_nothing(empty_database_url: str) -> None:
