@@ -57,7 +57,10 @@ def wallet_body(account: Account, facts: Facts) -> dict[str, Any]:
     def in_credits(units: int | None) -> int | Decimal | None:
         return None if units is None else money.number(money.from_units(units, account.scale))
 
-    balance = money.from_units(credits.credit(account, facts.now), account.scale)
+    balance, held = (
+        money.from_units(credits.credit(account, facts.now), account.scale),
+        credits.held(account, facts.now),
+    )
     return {
         "auto_topup_amount": in_credits(wallet.top_up_amount),
         "auto_topup_min_balance": in_credits(wallet.min_balance),
@@ -70,7 +73,7 @@ def wallet_body(account: Account, facts: Facts) -> dict[str, Any]:
         "currency": wallet.currency,
         "customer_id": wallet.customer_id,
         "description": wallet.description,
-        "held": in_credits(credits.held(account, facts.now)),
+        "held": in_credits(held) if held else 0,
         "id": account.key.ref,
         "metadata": wallet.metadata,
         "name": wallet.name,
