@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from models.domain.commands import Job
+from models.domain.idempotency import noted
 from models.domain.outcome import Code, Status
 from models.domain.value import value
 from models.store import rows
@@ -56,7 +57,7 @@ class StoredJob:
     fingerprint: bytes
     status: Status
     code: Code
-    body: str | None  # canonical JSON; None once pruned
+    body: str | None  # canonical JSON of what was asked, and the publisher's note; None once pruned
     outcome: str  # the document, JSON
 
 
@@ -106,7 +107,7 @@ def insert(connection: Connection, settled: Sequence[SettledJob]) -> None:
                 "account_id": item.account_id,
                 "status": item.status.value,
                 "code": item.code.value,
-                "body": rows.raw(item.job.meaning),
+                "body": rows.raw(noted(item.job.meaning, item.job.metadata)),
                 "outcome": rows.raw(item.outcome),
                 "settled_at": item.settled_at,
             }
