@@ -31,15 +31,10 @@ _FIND: Final = text("""
     ) as found on true
 """)
 # Rows are locked in the order of the index that finds them, a bounded number at a time; a second beat takes the others.
-# An event is put together from the answer: it goes with it.
+# The answer stays as it was given. Events that old go with the body.
 _PRUNE: Final = text("""
     with pruned as (
-    update jobs set body = null,
-        outcome = json_build_object(
-            'job_id', outcome->'job_id', 'producer', outcome->'producer',
-            'idempotency_key', outcome->'idempotency_key', 'status', outcome->'status',
-            'replayed', outcome->'replayed', 'code', outcome->'code', 'entry', outcome->'entry',
-            'response', null, 'error', null)
+    update jobs set body = null
     where id in (
         select id from jobs
         where body is not null and settled_at < clock_timestamp() - make_interval(days => :days)
@@ -117,6 +112,6 @@ def insert(connection: Connection, settled: Sequence[SettledJob]) -> None:
 
 
 def prune(connection: Connection, older_than_days: int, limit: int) -> int:
-    """Drops bodies, responses and events of up to `limit` old jobs; key, fingerprint and the answer in short stay."""
+    """Drops bodies and events of up to `limit` old jobs; keys, fingerprints and answers stay for ever."""
     pruned: int = connection.execute(_PRUNE, {"days": older_than_days, "limit": limit}).scalar_one()
     return pruned
