@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
-from uuid import UUID
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from models.contracts.apps import app_body
 from models.contracts.envelope import Contract
-from models.contracts.fields import OptionalDescription
+from models.contracts.fields import JobId, OptionalDescription
 from models.contracts.users import user_body
 from models.contracts.wallets import wallet_body, wallet_error
 from models.domain import commands
 from models.domain.accounts import Account, Kind
 from models.domain.decision import Facts
 from models.domain.outcome import Refusal
-
-
-def _uuid(value: Any) -> UUID:
-    if isinstance(value, UUID):
-        return value
-    try:
-        return UUID(value)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise PydanticCustomError("uuid_parsing", "Input should be the job_id of an outcome") from error
-
-
-JobId = Annotated[UUID, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
 
 
 class EntriesReverse(Contract):

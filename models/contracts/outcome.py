@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from models.contracts.fields import Time
+from models.contracts.fields import Id64, Int64, Time
+from models.domain import money
 from models.domain.commands import Job
 from models.domain.ledger import Entry
 from models.domain.outcome import Code, Status
@@ -70,11 +71,11 @@ class EntryDocument(BaseModel):
 
     id: str
     account: str
-    seq: int
-    amount: int
-    balance_before: int
-    balance_after: int
-    scale: int
+    seq: Id64
+    amount: Int64
+    balance_before: Int64
+    balance_after: Int64
+    scale: Annotated[Int64, Field(ge=0, le=money.SCALE_MAX)]
     created_at: Time | datetime
 
 

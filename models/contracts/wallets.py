@@ -8,7 +8,16 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from models.contracts.envelope import Contract
-from models.contracts.fields import Description, Identifier, Metadata, Name, Number, OptionalDescription, TimeOrDate
+from models.contracts.fields import (
+    Description,
+    Identifier,
+    Int64,
+    Metadata,
+    Name,
+    Number,
+    OptionalDescription,
+    TimeOrDate,
+)
 from models.domain import accounts, commands, money
 from models.domain.accounts import Account, AccountKey, Kind
 from models.domain.decision import Facts
@@ -35,7 +44,7 @@ Reason = Literal[
     "WALLET_TERMINATION",
 ]
 Trigger = Literal["disabled", "balance_below_threshold"]
-Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$"), AfterValidator(str.upper)]
+Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$", max_length=3), AfterValidator(str.upper)]
 
 
 class WalletConfig(BaseModel):
@@ -70,7 +79,7 @@ class WalletsCreate(_WalletContract):
     currency: Currency = "USD"
     wallet_type: Literal["PROMOTIONAL", "PRE_PAID"] = "PRE_PAID"
     conversion_rate: Annotated[Number, Field(gt=0)] = money.ONE
-    scale: Annotated[int, Field(ge=0, le=money.SCALE_MAX, description="Decimals of a credit")] = accounts.WALLET_SCALE
+    scale: Annotated[Int64, Field(ge=0, le=money.SCALE_MAX, description="Decimals of a credit")] = accounts.WALLET_SCALE
     floor: Annotated[Number, Field(le=0, description="Credits; the lowest balance a job may leave")] = money.ZERO
     config: WalletConfig = WalletConfig()
     auto_topup_trigger: Trigger = "disabled"
@@ -132,7 +141,7 @@ class WalletsTopUp(_WalletContract):
     amount: Annotated[Number | None, Field(description="In the wallet's currency; credits = amount ÷ rate")] = None
     transaction_reason: Reason
     expiry_date_utc: TimeOrDate | None = None
-    priority: Annotated[int, Field(ge=0, lt=2**31, description="Lower is used first; absent: last")] | None = None
+    priority: Annotated[Int64, Field(ge=0, lt=2**31, description="Lower is used first; absent: last")] | None = None
     description: OptionalDescription = None
 
     def to_command(self) -> commands.WalletTopUp | Refusal:

@@ -167,7 +167,7 @@ def test_key_and_producer_may_stand_in_the_json(on_redis: Cli) -> None:
         (["wallets.terminate", "--json-args", "{"], "this is not JSON"),
         (["wallets.terminate", "--json-args", "[1]"], "write a JSON object"),
         (["wallets.terminate", "--arg", "wallet_id=a", "--producer", "balance-worker"], "--producer"),
-        (["users.update_balance", "--arg", "amount_kopeks=1.5", "--key", "k"], "amount_kopeks = '1.5'"),
+        (["users.update_balance", "--arg", "amount_kopeks=1.5", "--key", "k"], "amount_kopeks = 1.5 (Decimal)"),
         (["wallets.terminate", "--arg", "wallet_id=a", "--wait", "-1"], "--wait"),
     ],
 )
