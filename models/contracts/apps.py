@@ -120,12 +120,12 @@ def _field_message(field: str, item: dict[str, Any]) -> str:
 
 class AppDone(BaseModel):
     message: str
-    code: int
+    code: Int64
 
 
 class AppBody(BaseModel):
     """What apps.* jobs are answered with."""
 
-    status: int
+    status: Int64
     success: bool
     data: AppDone

@@ -84,7 +84,7 @@ class ErrorDocument(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    status: int
+    status: Int64
     body: dict[str, Any]
 
 

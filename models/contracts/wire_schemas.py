@@ -23,6 +23,9 @@ UNSAID: Final[Mapping[str, str]] = {
     "calendar": "a time or a date is one that exists, in UTC between the years 1 and 9999",
     "digits": "a number has at most 30 digits that count, and its last one is at most the 30th decimal",
     "size": "a number that is written as a string is as large as one that is written as a number may be",
+    "marked": (
+        'what kombu marks when Python sends it, `{"__type__": "decimal", "__value__": "12.5"}`, is what it stands for'
+    ),
 }
 """What no schema says, by a short name; the document says it in these words."""
 
