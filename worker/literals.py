@@ -11,13 +11,13 @@ from typing import Any, Final
 _INTEGER_DIGITS_MAX: Final = 4_300  # Python makes an integer of no longer text, and a long one takes it long
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Unreckonable:
     """A number that no Decimal can hold, as it was written: 1e9999999999999999999. No field takes it."""
 
     literal: str
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.literal
 
 

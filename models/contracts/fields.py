@@ -67,7 +67,7 @@ def _too_many_digits() -> PydanticCustomError:
 
 def _measure(value: Any) -> Decimal:
     """As a number, and also a float as it is shown: it is no money, and sources keep it as a float."""
-    return _number(Decimal(repr(value)) if isinstance(value, float) else value, _FLOAT_DECIMALS_MAX)
+    return _number(Decimal(float.__repr__(value)) if isinstance(value, float) else value, _FLOAT_DECIMALS_MAX)
 
 
 def _as_number(value: Decimal) -> int | str:

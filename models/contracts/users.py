@@ -51,10 +51,10 @@ class Subscription(_Part):
     id: Id64
     status: SubscriptionStatus
     is_trial: bool = False
-    start_date: StartDate = None
+    start_date: Annotated[StartDate, Field(description="Left out: not told, and answered as null")] = None
     end_date: Annotated[Time | None, Field(description="Null: it has none, and counts as expired")] = None
     traffic_limit_gb: Count = 0
-    traffic_used_gb: Measure = money.ZERO
+    traffic_used_gb: Annotated[Measure, Field(description="Any fraction; answered with all its digits")] = money.ZERO
     device_limit: Count = 0
     autopay_enabled: bool = False
     autopay_days_before: Count | None = 0
