@@ -21,7 +21,7 @@ UNSAID: Final[Mapping[str, str]] = {
     ),
     "surrogates": "no text holds a lone surrogate (`\\ud800` without its other half)",
     "calendar": "a time or a date is one that exists, in UTC between the years 1 and 9999",
-    "digits": "a number has at most 30 digits that count, and its last one is at most the 30th decimal",
+    "digits": "a number has at most 30 digits that count; of credits and money none is past the 30th decimal",
     "size": "a number that is written as a string is as large as one that is written as a number may be",
     "marked": (
         'what kombu marks when Python sends it, `{"__type__": "decimal", "__value__": "12.5"}`, is what it stands for'
@@ -61,8 +61,6 @@ JOB_ID: Final[Schema] = {
     "pattern": f"^[0-9a-fA-F]{{8}}(-?[0-9a-fA-F]{{4}}){{3}}-?[0-9a-fA-F]{{12}}{_END}",
     "description": "A UUID",
 }
-
-
 STORABLE: Final = r"^[^\u0000]*$"
 
 

@@ -164,7 +164,7 @@ def drawn(draw: st.DrawFn) -> tuple[Place, str]:
     return place, draw(st.one_of(*near, plain).map(json.dumps) | numbers.map(str))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(drawn())
 def test_schema_and_worker_accept_the_same_of_whatever_is_drawn(case: tuple[Place, str]) -> None:
     place, literal = case
