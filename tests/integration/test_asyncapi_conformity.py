@@ -52,6 +52,10 @@ JOBS: list[tuple[str, dict[str, Any]]] = [
             "subscription": {"id": 2, "status": "trial", "end_date": "2020-01-01T00:00:00Z", "connected_squads": ["x"]},
         },
     ),
+    (
+        "users.upsert",
+        {**USER, "subscription": {"id": 2, "status": "active", "traffic_used_gb": 0.5, "autopay_days_before": None}},
+    ),
     ("users.upsert", {"user_id": 2, "telegram_id": 7}),
     ("users.update_balance", {"telegram_id": 7, "amount_kopeks": 1234}),
     ("users.update_balance", {**USER, "amount_kopeks": -100_000}),

@@ -119,6 +119,22 @@ def test_every_schema_is_a_json_schema() -> None:
             assert not (isinstance(node, dict) and {"$defs", "prefixItems", "unevaluatedProperties"} & set(node)), path
 
 
+def test_every_integer_of_ours_is_bounded_by_what_a_database_can_hold() -> None:
+    foreign = ("Celery", "AppError", "Violation")  # Celery's own, and what is said in words alone
+    for name, schema in SCHEMAS.items():
+        for path, node in nodes(schema, name):
+            if isinstance(node, dict) and node.get("type") == "integer" and not name.startswith(foreign):
+                assert node.get("minimum", -(2**64)) > -(2**63), path
+                assert min(node.get("maximum", 2**64), node.get("exclusiveMaximum", 2**64)) < 2**63, path
+
+
+def test_an_answer_lacks_nothing_and_defaults_to_nothing() -> None:
+    for name, schema in SCHEMAS.items():
+        if name.endswith(("Body", "Document")):
+            assert set(schema["required"]) == set(schema["properties"]), name
+            assert not [path for path, node in nodes(schema) if path.endswith("/default")], name
+
+
 # --- complete -------------------------------------------------------------------------------------------------------
 
 
