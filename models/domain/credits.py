@@ -162,10 +162,9 @@ class Move:
     def _catch_up(self) -> None:
         """What time has brought since the last move, in its order: holds that ran out, grants that began to a debt."""
         over = [(hold.expires_at, hold.id) for hold in self.holds.values() if hold.remaining and hold.lapsed(self.now)]
-        begun = []
-        if over or self.plain < 0:
-            begun = [grant.effective_at for grant in self.grants.values() if grant.effective_at and grant.remaining]
-        times = sorted({at for at, _ in over} | {at for at in begun if at <= self.now})
+        # A grant is pending until a move has found it begun: what it did not pay then it does not pay after its end.
+        begun = [grant.effective_at for grant in self.grants.values() if grant.pending and grant.begun(self.now)]
+        times = sorted({at for at, _ in over} | {at for at in begun if at is not None})
         for time in times:
             for at, hold_id in over:
                 if at == time:
@@ -176,7 +175,11 @@ class Move:
 
     def result(self) -> Account:
         """The account with its grants and holds as they are now, and no entry."""
-        grants = tuple(self.grants.values())
+        grants = tuple(
+            # Nothing is left to wait for: it has begun, or was taken before.
+            replace(grant, pending=False) if grant.pending and (grant.begun(self.now) or not grant.remaining) else grant
+            for grant in self.grants.values()
+        )
         return replace(
             self.account,
             grants=grants,

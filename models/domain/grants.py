@@ -32,7 +32,7 @@ class Grant:
     expires_at: datetime | None
     created_at: datetime
     effective_at: datetime | None = None  # from when it counts; None: from the beginning
-    pending: bool = False  # the sweep has not seen that it counts
+    pending: bool = False  # it has not begun, or no move has found yet that it has
     held: int = 0  # units reserved by open holds
     reversed: int = 0  # units taken back by reversals of its top-up, wherever they were found
     expired: int = 0  # units that the sweep took
