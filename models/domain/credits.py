@@ -15,7 +15,7 @@ what these words count, so no end depends on when a sweep runs: a move first doe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -127,9 +127,9 @@ class Move:
         parts = tuple(HoldPart(grant_id, -part, 0) for grant_id, part in taken)
         self.changes.append(HoldChange(hold_id, HoldVerb.CAPTURE, units, parts))
 
-    def release(self, hold_id: UUID, units: int, ended: HoldEnd) -> None:
+    def release(self, hold_id: UUID, units: int, ended: HoldEnd, spared: Collection[UUID] = ()) -> None:
         """Gives units of a hold back to where they came from. What comes back to a grant that is over is over too."""
-        self.holds[hold_id], taken = self.holds[hold_id].less(units, captured=False, ended=ended)
+        self.holds[hold_id], taken = self.holds[hold_id].less(units, captured=False, ended=ended, spared=spared)
         parts = []
         for grant_id, part in taken:
             grant = self.grants[grant_id]
@@ -140,13 +140,13 @@ class Move:
         self.changes.append(HoldChange(hold_id, HoldVerb.RELEASE, units, tuple(parts)))
 
     def cut_holds(self, floor: int | None) -> None:
-        """Gives up what holds have reserved and is not there any more, the newest hold first."""
+        """Gives up what holds have reserved and is not there any more, the newest hold first. What came from a grant
+        that is over stays with its hold: it would be nobody's, and cover nothing."""
         for hold in sorted(self.holds.values(), key=lambda hold: (hold.created_at, hold.id), reverse=True):
+            over = {grant_id: part for grant_id, part in hold.backing if self.grants[grant_id].lapsed(self.now)}
             missing = (floor or 0) - self.spendable
-            if missing <= 0:
-                return
-            if hold.remaining:
-                self.release(hold.id, min(missing, hold.remaining), HoldEnd.REVERSED)
+            if (units := min(missing, hold.remaining - sum(over.values()))) > 0:
+                self.release(hold.id, units, HoldEnd.REVERSED, spared=over)
                 self.pay_debt(self.now)
 
     def pay_debt(self, at: datetime) -> None:
