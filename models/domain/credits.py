@@ -139,10 +139,25 @@ class Move:
             parts.append(HoldPart(grant_id, -part, back))
         self.changes.append(HoldChange(hold_id, HoldVerb.RELEASE, units, tuple(parts)))
 
+    def unback(self, grant_id: UUID, units: int) -> None:
+        """Takes so many units of a grant from the holds that have them, the newest first. They keep plain ones."""
+        for hold in self._newest_holds():
+            backing = dict(hold.backing)
+            if part := min(units, backing.get(grant_id, 0)):
+                backing[grant_id] -= part
+                self.holds[hold.id] = replace(hold, backing=tuple(draw for draw in backing.items() if draw[1]))
+                grant = self.grants[grant_id]
+                self.grants[grant_id] = replace(grant, held=grant.held - part)
+                self.changes.append(HoldChange(hold.id, HoldVerb.UNBACK, 0, (HoldPart(grant_id, -part, 0),)))
+                units -= part
+
+    def _newest_holds(self) -> list[Hold]:
+        return sorted(self.holds.values(), key=lambda hold: (hold.created_at, hold.id), reverse=True)
+
     def cut_holds(self, floor: int | None) -> None:
         """Gives up what holds have reserved and is not there any more, the newest hold first. What came from a grant
         that is over stays with its hold: it would be nobody's, and cover nothing."""
-        for hold in sorted(self.holds.values(), key=lambda hold: (hold.created_at, hold.id), reverse=True):
+        for hold in self._newest_holds():
             over = {grant_id: part for grant_id, part in hold.backing if self.grants[grant_id].lapsed(self.now)}
             missing = (floor or 0) - self.spendable
             if (units := min(missing, hold.remaining - sum(over.values()))) > 0:

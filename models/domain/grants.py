@@ -22,7 +22,7 @@ _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 class Grant:
     """Every unit granted is left, held, or gone: spent, expired, voided or reversed. What was spent may come back.
 
-    remaining + reversed + expired + voided <= amount: nothing is taken twice, and nothing comes back beyond it.
+    remaining + held + reversed + expired + voided <= amount: nothing is taken twice, and nothing comes back beyond it.
     """
 
     id: UUID
@@ -50,10 +50,14 @@ class Grant:
         """Whether it can be spent at this time."""
         return self.begun(at) and not self.lapsed(at)
 
+    @property
+    def spent(self) -> int:
+        """Units spent; below zero, so many of its units that holds have were taken from it (Move.unback)."""
+        return self.amount - self.remaining - self.held - self.reversed - self.expired - self.voided
+
     def returned(self, units: int) -> int:
         """How many of `units` that were spent from it fit back in; none is revived that a reversal or void took."""
-        taken = self.reversed + self.expired + self.voided
-        return max(0, min(units, self.amount - taken - self.remaining - self.held))
+        return max(0, min(units, self.spent))
 
     def less(self, units: int) -> Grant:
         """The grant with so many units fewer left; negative: put back."""

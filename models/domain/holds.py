@@ -67,6 +67,7 @@ class HoldVerb(StrEnum):
     HOLD = "hold"
     CAPTURE = "capture"
     RELEASE = "release"
+    UNBACK = "unback"  # the hold keeps its units; a grant's are plain from now on
 
 
 @value(frozen=True, slots=True)
@@ -84,5 +85,5 @@ class HoldChange:
 
     hold_id: UUID
     verb: HoldVerb
-    units: int  # above zero
+    units: int  # of the hold; 0: it keeps them all
     parts: tuple[HoldPart, ...] = ()
