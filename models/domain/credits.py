@@ -15,7 +15,7 @@ what these words count, so no end depends on when a sweep runs: a move first doe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -129,9 +129,9 @@ class Move:
         parts = tuple(HoldPart(grant_id, -part, 0) for grant_id, part in taken)
         self.changes.append(HoldChange(hold_id, HoldVerb.CAPTURE, units, parts))
 
-    def release(self, hold_id: UUID, units: int, ended: HoldEnd) -> None:
+    def release(self, hold_id: UUID, units: int, ended: HoldEnd, spared: Collection[UUID] = ()) -> None:
         """Gives units of a hold back to where they came from. What comes back to a grant that is over is over too."""
-        self.holds[hold_id], taken = self.holds[hold_id].less(units, captured=False, ended=ended)
+        self.holds[hold_id], taken = self.holds[hold_id].less(units, captured=False, ended=ended, spared=spared)
         parts = []
         for grant_id, part in taken:
             grant = self.grants[grant_id]
@@ -141,14 +141,29 @@ class Move:
             parts.append(HoldPart(grant_id, -part, back))
         self.changes.append(HoldChange(hold_id, HoldVerb.RELEASE, units, tuple(parts)))
 
+    def unback(self, grant_id: UUID, units: int) -> None:
+        """Takes so many units of a grant from the holds that have them, the newest first. They keep plain ones."""
+        for hold in self._newest_holds():
+            backing = dict(hold.backing)
+            if part := min(units, backing.get(grant_id, 0)):
+                backing[grant_id] -= part
+                self.holds[hold.id] = replace(hold, backing=tuple(draw for draw in backing.items() if draw[1]))
+                grant = self.grants[grant_id]
+                self.grants[grant_id] = replace(grant, held=grant.held - part)
+                self.changes.append(HoldChange(hold.id, HoldVerb.UNBACK, 0, (HoldPart(grant_id, -part, 0),)))
+                units -= part
+
+    def _newest_holds(self) -> list[Hold]:
+        return sorted(self.holds.values(), key=lambda hold: (hold.created_at, hold.id), reverse=True)
+
     def cut_holds(self, floor: int | None) -> None:
-        """Gives up what holds have reserved and is not there any more, the newest hold first."""
-        for hold in sorted(self.holds.values(), key=lambda hold: (hold.created_at, hold.id), reverse=True):
+        """Gives up what holds have reserved and is not there any more, the newest hold first. What came from a grant
+        that is over stays with its hold: it would be nobody's, and cover nothing."""
+        for hold in self._newest_holds():
+            over = {grant_id: part for grant_id, part in hold.backing if self.grants[grant_id].lapsed(self.now)}
             missing = (floor or 0) - self.spendable
-            if missing <= 0:
-                return
-            if hold.remaining:
-                self.release(hold.id, min(missing, hold.remaining), HoldEnd.REVERSED)
+            if (units := min(missing, hold.remaining - sum(over.values()))) > 0:
+                self.release(hold.id, units, HoldEnd.REVERSED, spared=over)
                 self.pay_debt(self.now)
 
     def pay_debt(self, at: datetime) -> None:
@@ -164,10 +179,9 @@ class Move:
     def _catch_up(self) -> None:
         """What time has brought since the last move, in its order: holds that ran out, grants that began to a debt."""
         over = [(hold.expires_at, hold.id) for hold in self.holds.values() if hold.remaining and hold.lapsed(self.now)]
-        begun = []
-        if over or self.plain < 0:
-            begun = [grant.effective_at for grant in self.grants.values() if grant.effective_at and grant.remaining]
-        times = sorted({at for at, _ in over} | {at for at in begun if at <= self.now})
+        # A grant is pending until a move has found it begun: what it did not pay then it does not pay after its end.
+        begun = [grant.effective_at for grant in self.grants.values() if grant.pending and grant.begun(self.now)]
+        times = sorted({at for at, _ in over} | {at for at in begun if at is not None})
         for time in times:
             for at, hold_id in over:
                 if at == time:
@@ -178,7 +192,11 @@ class Move:
 
     def result(self) -> Account:
         """The account with its grants and holds as they are now, and no entry."""
-        grants = tuple(self.grants.values())
+        grants = tuple(
+            # Nothing is left to wait for: it has begun, or was taken before.
+            replace(grant, pending=False) if grant.pending and (grant.begun(self.now) or not grant.remaining) else grant
+            for grant in self.grants.values()
+        )
         return replace(
             self.account,
             grants=grants,

@@ -64,8 +64,6 @@ def begin(command: GrantOpen, account: Account | None, job: Job, facts: Facts) -
     grant = move.grants.get(command.grant_id)
     if grant is None or not grant.pending or not grant.begun(facts.now):
         return Decision(account, Code.UNCHANGED)
-    move.grants[grant.id] = replace(grant, pending=False)
-    move.pay_debt(facts.now)
     if move.paid or move.changes:
         text = note(job, facts, ledger.EntryKind.OPENING, None, "Credits begin")
         return posted(move, replace(text, grant_id=grant.id), facts)
