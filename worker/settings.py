@@ -152,8 +152,8 @@ class Settings(BaseSettings):
     producers: ProducersText | None = Field(
         None,
         json_schema_extra=types.PRODUCERS,
-        description="Who may publish which jobs, with the secrets that sign them (docs/security.md). Unset: whoever "
-        "reaches the broker may publish all jobs, under any name.",
+        description="Who may publish which jobs and reverse whose, with the secrets that sign them (docs/security.md). "
+        "Unset: whoever reaches the broker may publish all jobs, under any name.",
     )
     signature_max_age_s: float = Field(
         0,

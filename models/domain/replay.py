@@ -18,6 +18,7 @@ from models.domain.holds import HoldVerb
 from models.domain.ledger import Entry, EntryKind
 
 _TAKES_A_GRANT: Final = {EntryKind.EXPIRY, EntryKind.VOID}
+_DRAWS_ARE_KNOWN: Final = {*_TAKES_A_GRANT, EntryKind.CORRECTION}
 
 
 @dataclass(slots=True)
@@ -39,30 +40,30 @@ class Replay:
 
     def apply(self, entry: Entry) -> None:
         """The next entry of the wallet, in their order."""
-        note = entry.note
+        note, amount = entry.note, entry.amount
         if note.kind is EntryKind.CORRECTION:
-            self._corrected(entry)
-            return
-        amount = entry.amount
+            self.problems.clear()  # an operator set right what was found so far
         self._hold_changes(entry)
         # What was paid before the end of a grant was paid before this entry did anything else.
-        earlier = [grant_id for grant_id, _ in note.paid if self._lapsed(grant_id, entry.note.at)]
-        for grant_id, units in note.paid:
-            if grant_id in earlier:
-                self._drawn(entry, grant_id, units)
+        earlier = [] if self.problems else [paid for paid in note.paid if self._lapsed(paid[0], note.at)]
+        later = [paid for paid in note.paid if paid not in earlier]
+        for paid in earlier:
+            self._drawn(entry, *paid)
         if note.kind is EntryKind.REVERSAL and note.reverses in self._made:
             amount = self._reversal(entry, self._made[note.reverses])
         elif note.kind in _TAKES_A_GRANT and note.grant_id is not None:
             amount = self._taken(entry, note.grant_id)
         elif note.kind is EntryKind.CREDIT and note.grant_id is not None:
             self._granted(entry, note.grant_id)
-        if note.kind not in _TAKES_A_GRANT:
+        elif note.kind is EntryKind.CORRECTION:
+            amount = self._corrected(entry)
+        if note.kind not in _DRAWS_ARE_KNOWN:
             for grant_id, units in note.draws:
                 self._drawn(entry, grant_id, units)
-        for grant_id, units in note.paid:
-            if grant_id not in earlier:
-                self._drawn(entry, grant_id, units)
         self.balance += amount
+        for grant_id, units in later:
+            # A debt that by the rules had been paid before is not paid once more.
+            self._drawn(entry, grant_id, min(units, max(0, -self.plain)) if self.problems else units)
         if self.grants:
             self._pay_debt(entry)
 
@@ -116,7 +117,9 @@ class Replay:
         """Returns the amount that is right."""
         grant, units = self.grants[grant_id], -entry.amount
         gone = grant.reversed + grant.expired + grant.voided
-        gone += grant.remaining if grant.lapsed(entry.note.at) else 0
+        if grant.lapsed(entry.note.at):
+            # Once it was taken before the sweep came: then it is reversed, and does not expire as well.
+            gone += max(0, grant.remaining - dict(entry.note.draws).get(grant_id, 0))
         allowed = max(0, min(units, grant.amount - gone))
         if allowed < units:
             self._wrong(entry, f"takes {units} back of grant {grant_id}, of which {allowed} can be")
@@ -157,12 +160,12 @@ class Replay:
             self.grants[grant.id] = grant.less(part)
             debt -= part
 
-    def _corrected(self, entry: Entry) -> None:
-        """An operator set right what was found so far."""
-        self.problems.clear()
-        if entry.balance_after != self.balance:
+    def _corrected(self, entry: Entry) -> int:
+        """The difference to what is right. That is what the rules have come to here; its draws lead the rows there."""
+        amount = entry.balance_after - self.balance
+        if amount:
             self._wrong(entry, f"corrects the balance to {entry.balance_after}; its entries make {self.balance} right")
-            self.balance = entry.balance_after
+        return amount
 
 
 def _open(grant: Grant, at: datetime) -> bool:
