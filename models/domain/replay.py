@@ -77,7 +77,9 @@ class Replay:
         if terms is None:
             return  # the audit says so
         fresh = replace(terms, amount=entry.amount, remaining=entry.amount, held=0, reversed=0, expired=0, voided=0)
-        self.grants[grant_id] = replace(fresh, voided_at=None)
+        if terms.voided_at is not None:  # what ended it comes as an entry of its own; before that it had not expired
+            fresh = replace(fresh, voided_at=None, expires_at=None)
+        self.grants[grant_id] = fresh
         self._made[entry.seq] = grant_id
 
     def _drawn(self, entry: Entry, grant_id: UUID, units: int) -> None:
