@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from models.domain.grants import Grant, consumption_order
+from models.domain.grants import Draw, Grant, consumption_order
 from models.domain.holds import HoldVerb
 from models.domain.ledger import Entry, EntryKind
 
@@ -45,11 +45,8 @@ class Replay:
             return
         amount = entry.amount
         self._hold_changes(entry)
-        # What was paid before the end of a grant was paid before this entry did anything else.
-        earlier = [grant_id for grant_id, _ in note.paid if self._lapsed(grant_id, entry.note.at)]
-        for grant_id, units in note.paid:
-            if grant_id in earlier:
-                self._drawn(entry, grant_id, units)
+        # Debts are paid before this entry's own move, with what time has brought, and after it, with what came of it.
+        unpaid = [self._paid(grant_id, units) for grant_id, units in note.paid]
         if note.kind is EntryKind.REVERSAL and note.reverses in self._made:
             amount = self._reversal(entry, self._made[note.reverses])
         elif note.kind in _TAKES_A_GRANT and note.grant_id is not None:
@@ -59,15 +56,19 @@ class Replay:
         if note.kind not in _TAKES_A_GRANT:
             for grant_id, units in note.draws:
                 self._drawn(entry, grant_id, units)
-        for grant_id, units in note.paid:
-            if grant_id not in earlier:
-                self._drawn(entry, grant_id, units)
+        for grant_id, units in unpaid:
+            self._drawn(entry, grant_id, units)
         self.balance += amount
         if self.grants:
             self._pay_debt(entry)
 
-    def _lapsed(self, grant_id: UUID, at: datetime) -> bool:
-        return grant_id in self.grants and self.grants[grant_id].lapsed(at)
+    def _paid(self, grant_id: UUID, units: int) -> Draw:
+        """Takes what is there, and returns what is not yet."""
+        grant = self.grants.get(grant_id)
+        part = 0 if grant is None else min(units, grant.remaining)
+        if grant is not None:
+            self.grants[grant_id] = grant.less(part)
+        return grant_id, units - part
 
     def _wrong(self, entry: Entry, problem: str) -> None:
         self.problems.append((entry.seq, problem))
