@@ -162,14 +162,15 @@ class Move:
             missing = (floor or 0) - self.spendable
             if (units := min(missing, hold.remaining - sum(over.values()))) > 0:
                 self.release(hold.id, units, HoldEnd.REVERSED, spared=over)
-                self.pay_debt(self.now)
+                self.pay_debt()
 
-    def pay_debt(self, at: datetime) -> None:
-        """While plain credits are negative, the grants that are open at this time pay."""
+    def pay_debt(self, at: datetime | None = None) -> None:
+        """While plain credits are negative, the grants that are open at this time pay. None: those that this job may
+        use."""
         debt = -self.plain
         if debt > 0:
-            late = at == self.now
-            usable = (g for g in self.grants.values() if g.open(at) or (late and self._usable(g)))
+            grants = self.grants.values()
+            usable = filter(self._usable, grants) if at is None else (grant for grant in grants if grant.open(at))
             for grant_id, part in _parts(usable, debt):
                 self.grants[grant_id] = self.grants[grant_id].less(part)
                 self.paid.append((grant_id, part))
@@ -205,7 +206,7 @@ class Move:
 
     def post(self, note: Note) -> tuple[Account, Entry]:
         """The account after the move, and its entry. Debts are paid by now, or by this."""
-        self.pay_debt(self.now)
+        self.pay_debt()
         if self.draws or self.paid or self.changes:
             note = replace(note, draws=tuple(self.draws), paid=tuple(self.paid), holds=tuple(self.changes))
         account = self.result() if self.grants or self.holds else self.account
