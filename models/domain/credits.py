@@ -164,14 +164,18 @@ class Move:
             missing = (floor or 0) - self.spendable
             if (units := min(missing, hold.remaining - sum(over.values()))) > 0:
                 self.release(hold.id, units, HoldEnd.REVERSED, spared=over)
-                self.pay_debt(self.now)
+                self.pay_debt()
 
-    def pay_debt(self, at: datetime) -> None:
-        """While plain credits are negative, the grants that are open at this time pay; the one that this job makes does
-        when it was open as the job happened."""
+    def pay_debt(self, at: datetime | None = None) -> None:
+        """While plain credits are negative, the grants that are open at this time pay. None: those that are open now,
+        and the one that this job makes, when it was open as the job happened."""
         debt = -self.plain
         if debt > 0:
-            payers = (g for g in self.grants.values() if g.open(at) or (g.id == self._new and self._usable(g)))
+            grants = self.grants.values()
+            if at is None:
+                payers = [g for g in grants if g.open(self.now) or (g.id == self._new and self._usable(g))]
+            else:
+                payers = [g for g in grants if g.open(at)]
             for grant_id, part in _parts(payers, debt):
                 self.grants[grant_id] = self.grants[grant_id].less(part)
                 self.paid.append((grant_id, part))
@@ -207,7 +211,7 @@ class Move:
 
     def post(self, note: Note) -> tuple[Account, Entry]:
         """The account after the move, and its entry. Debts are paid by now, or by this."""
-        self.pay_debt(self.now)
+        self.pay_debt()
         if self.draws or self.paid or self.changes:
             note = replace(note, draws=tuple(self.draws), paid=tuple(self.paid), holds=tuple(self.changes))
         account = self.result() if self.grants or self.holds else self.account

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from models.domain.grants import Grant, consumption_order
+from models.domain.grants import Draw, Grant, consumption_order
 from models.domain.holds import HoldVerb
 from models.domain.ledger import Entry, EntryKind
 
@@ -44,11 +44,8 @@ class Replay:
         if note.kind is EntryKind.CORRECTION:
             self.problems.clear()  # an operator set right what was found so far
         self._hold_changes(entry)
-        # What was paid before the end of a grant was paid before this entry did anything else.
-        earlier = [] if self.problems else [paid for paid in note.paid if self._lapsed(paid[0], note.at)]
-        later = [paid for paid in note.paid if paid not in earlier]
-        for paid in earlier:
-            self._drawn(entry, *paid)
+        # Debts are paid before this entry's own move, with what time has brought, and after it, with what came of it.
+        later = [*note.paid] if self.problems else [self._paid(grant_id, units) for grant_id, units in note.paid]
         if note.kind is EntryKind.REVERSAL and note.reverses in self._made:
             amount = self._reversal(entry, self._made[note.reverses])
         elif note.kind in _TAKES_A_GRANT and note.grant_id is not None:
@@ -67,8 +64,13 @@ class Replay:
         if self.grants:
             self._pay_debt(entry)
 
-    def _lapsed(self, grant_id: UUID, at: datetime) -> bool:
-        return grant_id in self.grants and self.grants[grant_id].lapsed(at)
+    def _paid(self, grant_id: UUID, units: int) -> Draw:
+        """Takes what is there, and returns what is not yet."""
+        grant = self.grants.get(grant_id)
+        part = 0 if grant is None else min(units, grant.remaining)
+        if grant is not None:
+            self.grants[grant_id] = grant.less(part)
+        return grant_id, units - part
 
     def _wrong(self, entry: Entry, problem: str) -> None:
         self.problems.append((entry.seq, problem))
@@ -78,7 +80,9 @@ class Replay:
         if terms is None:
             return  # the audit says so
         fresh = replace(terms, amount=entry.amount, remaining=entry.amount, held=0, reversed=0, expired=0, voided=0)
-        self.grants[grant_id] = replace(fresh, voided_at=None)
+        if terms.voided_at is not None:  # what ended it comes as an entry of its own; before that it had not expired
+            fresh = replace(fresh, voided_at=None, expires_at=None)
+        self.grants[grant_id] = fresh
         self._made[entry.seq] = grant_id
 
     def _drawn(self, entry: Entry, grant_id: UUID, units: int) -> None:

@@ -124,7 +124,7 @@ def _undo(command: EntryReverse, entry: Entry, move: Move, units: int, facts: Fa
         move.grants[grant.id] = after
         move.unback(grant.id, max(0, -after.spent))
     move.balance += amount
-    move.pay_debt(facts.now)
+    move.pay_debt()
     move.cut_holds(account.floor)
     return None
 
