@@ -32,6 +32,10 @@ _FACE_OF: Final = {
 }
 
 
+NOT_ALWAYS: Final = {"EntryDocument": "origin", "OutcomeDocument": "bonus_entry", "WalletBody": "held"}
+"""What there is not in every answer: it says nothing there, or the answer was given before there was such a field."""
+
+
 class _Generator(GenerateJsonSchema):
     """What may be left out by who asks is never left out of an answer."""
 
@@ -63,6 +67,8 @@ def schemas() -> dict[str, Schema]:
     named: dict[str, Schema] = {_plain_name(name): _tidy(schema) for name, schema in made["$defs"].items()}
     for contract in CATALOGUE.values():
         named[contract.__name__]["description"] = contract.SUMMARY
+    for name, field in NOT_ALWAYS.items():
+        named[name]["required"].remove(field)
     named["Code"]["description"] = "\n".join(f"* `{code.value}` — {MEANINGS[code]}" for code in Code)
     return {**named, **_celery(), **_errors(), **_outcomes(), **_events()}
 

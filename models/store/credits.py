@@ -69,6 +69,12 @@ class Credits:
         gone = sum(grant.remaining for grant in self.grants.values() if not grant.open(at))
         return balance - gone - sum(hold.remaining for hold in self.holds.values() if not hold.lapsed(at))
 
+    def cuttable(self, at: datetime) -> int:
+        """What holds would have to give up for a debt: all but units of grants that are over, which stay with them."""
+        over = {grant_id for grant_id, grant in self.grants.items() if grant.lapsed(at)}
+        open_ = [hold for hold in self.holds.values() if not hold.lapsed(at)]
+        return sum(hold.remaining - sum(part for grant, part in hold.backing if grant in over) for hold in open_)
+
     def findings(self) -> Iterator[Problem]:
         """What is wrong: the first rule that an entry broke, and rows that are not what the entries make of them."""
         for seq, problem in self.replay.problems[:1]:

@@ -236,6 +236,16 @@ def test_outcome_is_typed() -> None:
     assert outcome.raw["code"] == "applied"
 
 
+def test_a_second_entry_of_the_job_is_typed_too() -> None:
+    written = document()["entry"]
+    outcome = outcome_of(document(bonus_entry={**written, "id": "1-2", "seq": 2, "origin": "free"}))
+    assert outcome.bonus_entry is not None
+    assert (outcome.bonus_entry.seq, outcome.bonus_entry.origin) == (2, "free")
+    assert outcome.entry is not None
+    assert outcome.entry.origin is None, "as old answers have it"
+    assert outcome_of(document()).bonus_entry is None
+
+
 def test_outcome_of_a_newer_worker_is_understood() -> None:
     newer = document(code="a_new_code", status="rejected", entry=None, error={"status": 409, "body": {}}, more=1)
     outcome = outcome_of(newer)

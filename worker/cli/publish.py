@@ -191,6 +191,8 @@ def _tell(name: str, outcome: Outcome) -> None:
             "amount": signed(entry.amount, entry.scale),
             "balance": f"{before} -> {after}",
         }
+    if (bonus := outcome.bonus_entry) is not None:
+        told["second entry"] = f"number {bonus.seq}, {signed(bonus.amount, bonus.scale)}"
     facts(told)
     if outcome.error is not None:
         from models.contracts.outcome import encode

@@ -36,7 +36,11 @@ class Found:
 
     account: Account
     credits: Credits
-    job: Job | None
+    job: Job | None  # None: there is nothing that an entry could set right
+
+    @property
+    def right(self) -> bool:
+        return self.job is None and not any(self.credits.findings())
 
 
 def repair(
@@ -52,7 +56,8 @@ def repair(
 
     `verify` names such wallets: what expired or was reversed was taken twice, say, or a debt stands beside open
     credits. What is right follows from the wallet's entries alone, by the rules of today. The difference is posted as
-    one entry of kind correction, as every job is; no entry is changed. Ends with 0 when nothing is to be repaired.
+    one entry of kind correction, as every job is; no entry is changed. Ends with 0 when the wallet is right, or was
+    set right.
     """
     from worker.database import engine_for
     from worker.settings import load_settings
@@ -75,6 +80,8 @@ def repair(
         write_json(_document(found, outcome))
     else:
         _tell(found, outcome)
+    if found.job is None and not found.right:
+        raise typer.Exit(NO)
 
 
 def _look(engine: Engine, key: AccountKey, reason: str, operator: str) -> Found:
@@ -113,7 +120,7 @@ def _document(found: Found, outcome: Outcome | None) -> dict[str, Any]:
     account, credits = found.account, found.credits
     return {
         "account": str(account.key),
-        "right": found.job is None,
+        "right": found.right,
         "findings": [{"seq": seq, "problem": problem} for _, seq, problem in credits.findings()],
         "scale": account.scale,
         "ledger_balance": account.balance,
@@ -132,7 +139,8 @@ def _tell(found: Found, outcome: Outcome | None) -> None:
     if found.job is None:
         for finding in findings:
             line(shown(finding))
-        line(f"{account.key}: " + ("no entry can repair this" if findings else "nothing to repair"))
+        hopeless = "a row was changed by hand, or storage failed; no entry can set that right"
+        line(f"{account.key}: {'nothing to repair' if found.right else hopeless}")
         return
     balance, right = account.balance, credits.replay.balance
     facts(

@@ -182,6 +182,28 @@ def test_a_row_that_was_changed_by_hand_is_not_for_an_entry_to_repair(cli: Cli, 
     assert "is not what its last entry left" in told(cli(*REPAIR))
 
 
+@pytest.mark.tampered_ledger
+def test_a_hold_that_was_changed_by_hand_is_not_for_an_entry_to_repair(cli: Cli, engine: Engine) -> None:
+    done(engine, "wallets.create", wallet_id="w", floor=-5)
+    done(engine, "wallets.hold", wallet_id="w", credits=2)
+    execute(engine, "update holds set remaining = 1")
+    finished = cli(*REPAIR)
+    assert finished.returncode == 1
+    assert "no entry can set that right" in finished.stdout
+    assert cli.json(*REPAIR, code=1)["right"] is False
+
+
+@pytest.mark.tampered_ledger
+def test_the_row_of_a_grant_that_was_changed_by_hand_is_set_right(cli: Cli, engine: Engine) -> None:
+    """What an entry says of grants is what their rows have to say: it is posted, with nothing to move."""
+    done(engine, "wallets.create", wallet_id="w", scale=0)
+    done(engine, "wallets.top_up", wallet_id="w", credits_to_add=9, priority=1, transaction_reason="INVOICE_REFUND")
+    execute(engine, "update grants set remaining = 5")
+    assert cli.json(*REPAIR)["outcome"]["entry"]["amount"] == 0
+    assert rows(engine, "select remaining from grants") == [{"remaining": 9}]
+    assert audit(engine).findings == []
+
+
 def test_entries_written_meanwhile_make_it_be_looked_at_again(cli: Cli, engine: Engine) -> None:
     wallet = OldWallet(engine, floor=-100)
     expired_after_paying_a_debt(wallet)
