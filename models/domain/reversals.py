@@ -125,7 +125,8 @@ def _undo(command: EntryReverse, entry: Entry, move: Move, units: int, facts: Fa
         move.unback(grant.id, max(0, -after.spent))
     move.balance += amount
     move.pay_debt()
-    move.cut_holds(account.floor)
+    if command.force:
+        move.cut_holds(account.floor)
     return None
 
 
