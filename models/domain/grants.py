@@ -44,7 +44,12 @@ class Grant:
 
     def lapsed(self, at: datetime) -> bool:
         """Whether its time is over. What is left then is nobody's, also before the sweep has taken it."""
-        return self.voided_at is not None or (self.expires_at is not None and self.expires_at <= at)
+        return self.ends is not None and self.ends <= at
+
+    @property
+    def ends(self) -> datetime | None:
+        """When its time is over: when it was voided, or else when it expires."""
+        return self.voided_at or self.expires_at
 
     def open(self, at: datetime) -> bool:
         """Whether it can be spent at this time."""

@@ -80,9 +80,7 @@ class Replay:
         if terms is None:
             return  # the audit says so
         fresh = replace(terms, amount=entry.amount, remaining=entry.amount, held=0, reversed=0, expired=0, voided=0)
-        if terms.voided_at is not None:  # what ended it comes as an entry of its own; before that it had not expired
-            fresh = replace(fresh, voided_at=None, expires_at=None)
-        self.grants[grant_id] = fresh
+        self.grants[grant_id] = replace(fresh, voided_at=None)  # what ended it comes as an entry of its own
         self._made[entry.seq] = grant_id
 
     def _drawn(self, entry: Entry, grant_id: UUID, units: int) -> None:
@@ -106,9 +104,7 @@ class Replay:
             return entry.amount
         left = grant.remaining
         if entry.note.kind is EntryKind.VOID:
-            self.grants[grant_id] = replace(
-                grant, remaining=0, voided=grant.voided + left, voided_at=entry.note.at, expires_at=entry.note.at
-            )
+            self.grants[grant_id] = replace(grant, remaining=0, voided=grant.voided + left, voided_at=entry.note.at)
         else:
             if not grant.lapsed(entry.note.at):
                 self._wrong(entry, f"expires grant {grant_id} before its time")
