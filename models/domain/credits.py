@@ -158,13 +158,17 @@ class Move:
 
     def cut_holds(self, floor: int | None) -> None:
         """Gives up what holds have reserved and is not there any more, the newest hold first. What came from a grant
-        that is over stays with its hold: it would be nobody's, and cover nothing."""
+        that is over covers nothing when it comes back: it goes only when all the rest was not enough."""
         for hold in self._newest_holds():
             over = {grant_id: part for grant_id, part in hold.backing if self.grants[grant_id].lapsed(self.now)}
             missing = (floor or 0) - self.spendable
             if (units := min(missing, hold.remaining - sum(over.values()))) > 0:
                 self.release(hold.id, units, HoldEnd.REVERSED, spared=over)
                 self.pay_debt()
+        if self.spendable < (floor or 0):
+            for hold in self._newest_holds():
+                if hold.remaining:
+                    self.release(hold.id, hold.remaining, HoldEnd.REVERSED)
 
     def pay_debt(self, at: datetime | None = None) -> None:
         """While plain credits are negative, the grants that are open at this time pay. None: those that are open now,
