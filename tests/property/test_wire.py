@@ -16,7 +16,6 @@ from sqlalchemy import Engine, text
 
 from tests.builders import reset
 from tests.emptied import emptied, shared_engine
-from tests.literals import HOSTILE
 from tests.property.wire import message_of, messages
 from worker.app import app
 from worker.lane import Lane
@@ -86,21 +85,6 @@ def new_lane(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     for name in ("settler", "settings", "intake"):
         vars(RUNTIME).pop(name, None)
     use_transport("stock")  # the app's configuration chose another for this process
-
-
-def test_a_hostile_number_is_answered_and_no_dead_letter(new_lane: Callable[[], Lane], engine: Engine) -> None:
-    lane, broker = new_lane(), _Broker()
-    for key, literal in enumerate(HOSTILE):
-        body = f'[[], {{"idempotency_key": "{key}", "user_id": 1, "amount_kopeks": {literal}}}, {{}}]'
-        headers = {"lang": "py", "task": "users.update_balance", "id": str(key)}
-        parts = {"content_type": "application/json", "content_encoding": "utf-8", "properties": {}, "delivery_info": {}}
-        lane.on_message(message_of({**parts, "body": body.encode(), "headers": headers}, broker))
-    lane.flush()
-    with engine.connect() as connection:
-        codes = connection.execute(text("select code from jobs")).scalars().all()
-        assert connection.execute(text("select count(*) from dead_letters")).scalar_one() == 0
-    assert codes == ["invalid_request"] * len(HOSTILE)
-    assert broker.acknowledged == len(HOSTILE)
 
 
 def test_every_message_is_answered_or_parked_and_acknowledged(new_lane: Callable[[], Lane], engine: Engine) -> None:

@@ -13,7 +13,6 @@ from kombu.message import Message
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.examples import EXAMPLES
-from tests.literals import HOSTILE
 
 _TEXTS = st.text(max_size=20) | st.sampled_from(["", "\x00", "\udc80", "😀", "a\nb", "9" * 5000, "wallets.top_up"])
 _SCALARS: st.SearchStrategy[Any] = (
@@ -34,8 +33,7 @@ _HEADERS: Final = (
 )  # fmt: skip
 _TYPES = st.sampled_from(["application/json", "application/x-python-serialize", "text/plain", "", None, "a/\x00"])
 _MUTATIONS: Final = (
-    "headers", "headers", "arguments", "arguments", "number", "envelope", "embed", "bytes", "properties", "type",
-    "none",
+    "headers", "headers", "arguments", "arguments", "envelope", "embed", "bytes", "properties", "type", "none",
 )  # fmt: skip
 
 
@@ -53,7 +51,6 @@ def messages(draw: st.DrawFn) -> dict[str, Any]:
     }
     content: Any = [[], kwargs, dict(_EMBED)]
     body: Any = None
-    number = "0"
     for mutation in draw(st.lists(st.sampled_from(_MUTATIONS), min_size=1, max_size=3)):
         match mutation:
             case "headers":
@@ -61,9 +58,6 @@ def messages(draw: st.DrawFn) -> dict[str, Any]:
             case "arguments":
                 field = draw(st.sampled_from([*kwargs, "metadata", "occurred_at", "producer"]) | _TEXTS)
                 kwargs[field] = draw(JSON_VALUES)
-            case "number":
-                field = draw(st.sampled_from([*kwargs, "metadata", "occurred_at"]))
-                kwargs[field], number = "@@", draw(st.sampled_from(HOSTILE))
             case "embed":
                 link = st.fixed_dictionaries(
                     {}, optional=dict.fromkeys(("task", "args", "kwargs", "options"), JSON_VALUES)
@@ -82,7 +76,7 @@ def messages(draw: st.DrawFn) -> dict[str, Any]:
             case "type":
                 parts["content_type"] = draw(_TYPES)
     if body is None:
-        body = json.dumps(content).replace('"@@"', number).encode()
+        body = json.dumps(content).encode()
         if draw(st.integers(0, 9)) == 0:
             body, headers["compression"] = zlib.compress(body), "gzip"
     return {**parts, "body": body, "headers": headers if draw(st.integers(0, 30)) else draw(_HEADER_VALUES)}
