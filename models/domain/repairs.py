@@ -25,13 +25,17 @@ def repair(command: AccountRepair, account: Account | None, job: Job, facts: Fac
         return Refusal(Code.SUPERSEDED, "Entries were written since; look again", {"seq": account.seq})
     if abs(command.balance) > money.UNITS_MAX:
         return Refusal(Code.BALANCE_OVERFLOW, "The balance would be larger than an account can hold")
-    move = Move(account, facts.now)
-    for grant_id, right in command.grants.items():
-        grant = move.grants[grant_id]
-        move.take(grant_id, grant.remaining - right.remaining)
-        move.grants[grant_id] = replace(
-            move.grants[grant_id], reversed=right.reversed, expired=right.expired, voided=right.voided
-        )
-    move.balance = command.balance
+    right = [
+        replace(grant, remaining=told.remaining, reversed=told.reversed, expired=told.expired, voided=told.voided)
+        if (told := command.grants.get(grant.id)) is not None
+        else grant
+        for grant in account.grants
+    ]
+    # What time has brought since the last entry comes on top of what is right, not of what was wrong.
+    move = Move(replace(account, grants=tuple(right), balance=command.balance), facts.now)
+    move.account = account
+    for grant, corrected in zip(account.grants, right, strict=True):
+        if taken := grant.remaining - corrected.remaining:
+            move.draws.append((grant.id, taken))
     text = note(job, facts, EntryKind.CORRECTION, CORRECTED_REASON, command.reason)
     return posted(move, replace(text, metadata={"operator": command.operator}), facts)

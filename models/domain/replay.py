@@ -40,10 +40,10 @@ class Replay:
     def apply(self, entry: Entry) -> None:
         """The next entry of the wallet, in their order."""
         note = entry.note
+        amount, draws = entry.amount, note.draws
         if note.kind is EntryKind.CORRECTION:
             self._corrected(entry)
-            return
-        amount = entry.amount
+            amount, draws = 0, ()  # what they set right is right here
         self._hold_changes(entry)
         # Debts are paid before this entry's own move, with what time has brought, and after it, with what came of it.
         unpaid = [self._paid(grant_id, units) for grant_id, units in note.paid]
@@ -54,7 +54,7 @@ class Replay:
         elif note.kind is EntryKind.CREDIT and note.grant_id is not None:
             self._granted(entry, note.grant_id)
         if note.kind not in _TAKES_A_GRANT:
-            for grant_id, units in note.draws:
+            for grant_id, units in draws:
                 self._drawn(entry, grant_id, units)
         for grant_id, units in unpaid:
             self._drawn(entry, grant_id, units)
