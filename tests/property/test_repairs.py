@@ -1,0 +1,48 @@
+"""What breaks a rule is found by the audit and set right by one entry, and the wallet lives on like any other.
+
+For the first half of its life no debt is paid by its grants: a ledger from before that was a rule.
+"""
+
+import pytest
+
+from models.domain import credits
+from models.domain.commands import AccountRepair
+from models.domain.outcome import Code
+from tasks.sweep import system_job
+from tests.property.conftest import examples
+from tests.property.lives import Life
+from tests.property.memory import WALLET, Rows, at
+from tests.property.shrinking import holds_for
+from tests.property.steps import History
+
+
+def test_what_broke_a_rule_is_set_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    repaired = 0
+
+    def holds(history: History) -> None:
+        nonlocal repaired
+        life, half = Life(history.floor, modelled=False), len(history.steps) // 2
+        with monkeypatch.context() as patch:
+            patch.setattr(credits.Move, "pay_debt", lambda _move, _at=None: None)
+            for _ in life.through(History(history.floor, history.steps[:half])):
+                pass
+        if not life.rows.findings():
+            return
+        repair(life.rows)
+        repaired += 1
+        for _ in life.through(History(history.floor, history.steps[half:])):
+            move = credits.Move(life.rows.loaded(), at(life.rows.now))
+            assert move.plain >= 0 or not any(grant.remaining for grant in move.grants.values() if grant.open(move.now))
+        life.rows.assert_entries_explain_everything()
+
+    holds_for(examples(300), holds)
+    assert repaired > 10, "there was hardly anything to set right"
+
+
+def repair(rows: Rows) -> None:
+    """As `balance-worker accounts repair` does it: by what the entries make right."""
+    right = rows.explained().replay
+    wrong = {of: grant for of, grant in right.grants.items() if grant != rows.grants[of]}
+    asked = AccountRepair(WALLET, rows.account.seq, right.balance, wrong, "asked", "me")
+    assert rows.do(system_job("accounts.repair", "", {}, asked), 10**7).code is Code.APPLIED
+    assert rows.findings() == []
