@@ -135,7 +135,7 @@ class Rows:
                         yield hold_job(WALLET, hold.id), hold.id
             case "expired":
                 for grant in [*self.grants.values()]:
-                    ends = grant.expires_at
+                    ends = grant.ends
                     if self.grants[grant.id].remaining and ends is not None and ends <= now - LIMITS.expiry_grace:
                         yield expire_job(WALLET, grant.id, seq), grant.id
 
@@ -170,19 +170,26 @@ class Rows:
         for entry in written:
             assert entry.amount or entry.note.kind in MOVES_NOTHING
 
+    def explained(self) -> Credits:
+        """What the audit makes of the entries, and finds wrong."""
+        explained = Credits("w", self.grants, self.holds)
+        for entry in self.entries:
+            explained.apply(entry)
+        return explained
+
+    def findings(self) -> list[str]:
+        return [problem for _, _, problem in self.explained().findings()]
+
     def assert_entries_explain_everything(self) -> None:
         """The chain holds, and from the entries alone the audit comes to the same balance, grants and holds."""
         previous, balance = b"", 0
-        told = Credits("w", self.grants, self.holds)
         for seq, entry in enumerate(self.entries, start=1):
             balance += entry.amount
             assert (entry.seq, entry.balance_after, entry.prev_hash) == (seq, balance, previous)
             assert entry.hash == entry_hash(previous, WALLET, seq, entry.amount, balance, entry.note)
             previous = entry.hash
-            told.apply(entry)
         assert (self.account.seq, self.account.head, self.account.balance) == (len(self.entries), previous, balance)
-        findings = [*told.findings()]
-        assert findings == [], findings
-        assert told.replay.balance == balance
+        assert self.findings() == []
+        assert self.explained().replay.balance == balance
         for (_, seq), units in self.reversed.items():
             assert units <= abs(self.entries[seq - 1].amount)
