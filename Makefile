@@ -34,7 +34,7 @@ format: $(READY)  ## let ruff rewrite what it can
 unit: $(READY)  ## tests with no server, milliseconds each
 	@$(PYTEST) tests/unit
 
-property: $(READY)  ## invariants under generated jobs
+property: $(READY)  ## invariants under generated jobs (EXAMPLES=20000: a long run)
 	@$(PYTEST) -n 2 tests/property
 
 integration: $(READY)  ## the path, the store and the brokers on real servers

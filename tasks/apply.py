@@ -33,7 +33,7 @@ from models.domain.commands import Job
 from models.domain.decide import decide
 from models.domain.decision import Decision, Facts, Limits
 from models.domain.events import EventType
-from models.domain.idempotency import differences
+from models.domain.idempotency import differences, former_fingerprints
 from models.domain.ids import uuid7
 from models.domain.ledger import Entry
 from models.domain.outcome import Code, Refusal, Status
@@ -111,7 +111,7 @@ class Page:
     def answer(self, job: Job) -> Outcome:
         known = self.answered.get((job.producer, job.key))
         if known is not None:
-            return _replay(known) if known.fingerprint == job.fingerprint else _conflict(job, known)
+            return _replay(known) if _means_the_same(job, known) else _conflict(job, known)
         number = len(self.settled)
         job = job.numbered(uuid7(self.facts.now, number, self.random + number))
         account = None if isinstance(job.command, Refusal) else self.book.find(job.command.target)
@@ -174,6 +174,12 @@ class Page:
         outbox.insert(connection, self.events)
 
 
+def _means_the_same(job: Job, known: store.StoredJob) -> bool:
+    if known.fingerprint == job.fingerprint:
+        return True
+    return known.fingerprint in former_fingerprints(job.name, job.meaning, job.metadata)
+
+
 def _replay(known: store.StoredJob) -> Outcome:
     return Outcome(known.id, known.status, known.code, known.outcome, replayed=True)
 
@@ -186,7 +192,7 @@ def _conflict(job: Job, known: store.StoredJob) -> Outcome:
     elif known.body is None:
         details["fields"] = "the first body is no longer kept"
     else:
-        details["fields"] = differences(json.loads(known.body), json.loads(job.meaning))
+        details["fields"] = differences(contract_of(job.name).asked(json.loads(known.body)), json.loads(job.meaning))
     refusal = Refusal(Code.IDEMPOTENCY_CONFLICT, "The idempotency key was used for a job with another meaning", details)
     error = contract_of(job.name).error(refusal)
     document = outcome_document(

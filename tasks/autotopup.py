@@ -11,9 +11,9 @@ from tasks.sweep import sweep, system_job
 
 def scan(settler: Settler, batch: int) -> int:
     """Takes every look that is to be taken, `batch` wallets a transaction. Returns how many it took."""
-    return sweep(settler, lambda connection: [_job(*wallet) for wallet in topups.due(connection, batch)])
+    return sweep(settler, lambda connection: [look_job(*wallet) for wallet in topups.due(connection, batch)])
 
 
-def _job(account: AccountKey, crossing: int) -> Job:
+def look_job(account: AccountKey, crossing: int) -> Job:
     body = {"account": str(account), "crossing": crossing}
     return system_job(AUTO_TOP_UP, f"{crossing}:{account}", body, WalletAutoTopUp(account, crossing))

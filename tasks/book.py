@@ -131,7 +131,7 @@ def open_book(connection: Connection, jobs: Sequence[Job], locked: Sequence[acco
             [original.entries[0].account_id for original in originals.values()],
         )
     there = {AccountKey(Kind(row.kind), row.ref) for row in locked}
-    read = accounts.read(connection, locked, _grants_of(wanted, originals), _holds_of(originals))
+    read = accounts.read(connection, locked, grants_named(wanted, originals), holds_named(originals))
     missing = sorted({c.target for c in wanted if isinstance(c, commands.CREATES) and c.target not in there}, key=str)
     written = [entry for original in originals.values() for entry in original.entries]
     return Book(
@@ -143,7 +143,7 @@ def open_book(connection: Connection, jobs: Sequence[Job], locked: Sequence[acco
     )
 
 
-def _grants_of(wanted: Sequence[Any], originals: Mapping[UUID, Original]) -> set[UUID]:
+def grants_named(wanted: Sequence[Any], originals: Mapping[UUID, Original]) -> set[UUID]:
     """Ids of the grants that these commands need to know of, even if nothing is left of them."""
     named = {command.grant_id for command in wanted if isinstance(command, commands.GrantVoid)}
     for command in wanted:
@@ -158,7 +158,7 @@ def _grants_of(wanted: Sequence[Any], originals: Mapping[UUID, Original]) -> set
     return named
 
 
-def _holds_of(originals: Mapping[UUID, Original]) -> set[UUID]:
+def holds_named(originals: Mapping[UUID, Original]) -> set[UUID]:
     """Ids of the holds that these jobs made or changed."""
     written = (entry for original in originals.values() for entry in original.entries)
     return {change.hold_id for entry in written for change in entry.note.holds}

@@ -47,6 +47,7 @@ class Entry:
     balance_after: int
     scale: int
     created_at: datetime
+    origin: str | None = None  # of credits that were added: purchased or free
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Outcome:
     response: Mapping[str, Any] | None
     error: Error | None
     raw: Mapping[str, Any]
+    bonus_entry: Entry | None = None  # a second entry of the same job: the bonus of a top-up, or its reversal
 
     @property
     def applied(self) -> bool:
@@ -132,7 +134,7 @@ class JobHandle:
 
 def outcome_of(document: Mapping[str, Any]) -> Outcome:
     """The outcome that a document describes; fields it does not know stay in `raw`."""
-    entry, error = document["entry"], document["error"]
+    entry, bonus, error = document["entry"], document.get("bonus_entry"), document["error"]
     return Outcome(
         job_id=UUID(str(document["job_id"])),
         producer=document["producer"],
@@ -144,11 +146,12 @@ def outcome_of(document: Mapping[str, Any]) -> Outcome:
         response=document["response"],
         error=None if error is None else Error(error["status"], error["body"]),
         raw=document,
+        bonus_entry=None if bonus is None else _entry(bonus),
     )
 
 
 def _entry(document: Mapping[str, Any]) -> Entry:
-    known = {name: document[name] for name in Entry.__dataclass_fields__ if name != "created_at"}
+    known = {name: document[name] for name in Entry.__dataclass_fields__ if name in document and name != "created_at"}
     at = document["created_at"]
     return Entry(created_at=at if isinstance(at, datetime) else datetime.fromisoformat(at), **known)
 

@@ -1,4 +1,4 @@
-"""jobs.prune: drops the bodies and responses of old jobs. Keys and short answers stay, so no key is applied twice."""
+"""jobs.prune: drops the bodies of old jobs. Keys and answers stay: no key is applied twice, or answered otherwise."""
 
 from __future__ import annotations
 

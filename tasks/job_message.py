@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import Enum
 from time import time
 from typing import Any, Final
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.envelope import Contract, violations
+from models.contracts.storable import storable
 from models.domain.accounts import AccountKey
 from models.domain.outcome import Refusal
 from models.domain.signature import SIGNATURE, SIGNED_AT, sign
@@ -155,11 +157,9 @@ def _parsed(name: str, kwargs: Mapping[str, Any]) -> Contract:
     try:
         return contract.model_validate(kwargs)
     except ValidationError as error:
-        sentences = [
-            _sentence(".".join(map(str, item["loc"])), item["type"], item["input"], item["msg"])
-            for item in error.errors(include_url=False, include_context=False)
-        ]
-        raise InvalidJob(name, violations(error), sentences) from error
+        errors = violations(error)
+        given = [item["input"] for item in error.errors(include_url=False, include_context=False)]
+        raise InvalidJob(name, errors, [*map(_sentence, errors, given)]) from error
 
 
 def _refused(name: str, body: Contract, refusal: Refusal) -> InvalidJob:
@@ -174,16 +174,20 @@ def _refused(name: str, body: Contract, refusal: Refusal) -> InvalidJob:
     return InvalidJob(name, errors, [f"{shown}: {refusal.message}" if shown else refusal.message])
 
 
-def _sentence(field: str, kind: str, value: Any, rule: str) -> str:
+def _sentence(error: Mapping[str, Any], value: Any) -> str:
+    field, rule = ".".join(map(str, error["loc"][1:])), error["msg"]
     if not field:
-        return rule  # about the body as a whole
-    if kind == "missing":
+        return str(rule)  # about the body as a whole
+    if error["type"] == "missing":
         return f"{field} is missing"
     return f"{field} = {_shown(value)}: {rule}"
 
 
 def _shown(value: Any) -> str:
-    text = str(value) if type(value).__name__ == "Decimal" else repr(value)
+    try:
+        text = str(storable(value)) if isinstance(value, (int, Decimal)) else repr(value)
+    except ValueError:  # it holds an integer that is too long to be written
+        text = str(storable(value))
     if len(text) > _VALUE_LENGTH_MAX:
         text = f"{text[:_VALUE_LENGTH_MAX]}…"
     return text if value is None else f"{text} ({type(value).__name__})"

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from models.contracts.users import PromoGroup, Subscription
-from models.contracts.wallets import Reason, Trigger, WalletConfig
+from models.contracts.wallet_contract import PriceType, Trigger, WalletConfig
+from models.contracts.wallet_credits import CreditReason, DebitReason
 from tasks.handles import JobHandle
 from tasks.job_message import ABSENT, Absent, JobSpec
 
@@ -45,6 +46,8 @@ class JobMethods(ABC):
         conversion_rate: Number | Absent = ABSENT,
         scale: int | Absent = ABSENT,
         floor: Number | Absent = ABSENT,
+        overdraft_allowed: bool | Absent = ABSENT,
+        timezone: str | Absent | None = ABSENT,
         config: WalletConfig | Json | Absent = ABSENT,
         auto_topup_trigger: Trigger | Absent = ABSENT,
         auto_topup_min_balance: Number | Absent | None = ABSENT,
@@ -63,6 +66,9 @@ class JobMethods(ABC):
         wallet_id: str,
         name: str | Absent | None = ABSENT,
         description: str | Absent | None = ABSENT,
+        floor: Number | Absent | None = ABSENT,
+        overdraft_allowed: bool | Absent | None = ABSENT,
+        timezone: str | Absent | None = ABSENT,
         config: WalletConfig | Json | Absent | None = ABSENT,
         wallet_status: Literal["active", "frozen"] | Absent | None = ABSENT,
         auto_topup_trigger: Trigger | Absent | None = ABSENT,
@@ -80,17 +86,24 @@ class JobMethods(ABC):
         *,
         idempotency_key: str,
         wallet_id: str,
-        transaction_reason: Reason,
+        transaction_reason: CreditReason,
         credits_to_add: Number | Absent | None = ABSENT,
         amount: Number | Absent | None = ABSENT,
         expiry_date_utc: Time | date | Absent | None = ABSENT,
         priority: int | Absent | None = ABSENT,
+        effective_at: Time | Absent | None = ABSENT,
+        bonus_credits_to_add: Number | Absent | None = ABSENT,
+        bonus_expiry_date_utc: Time | date | Absent | None = ABSENT,
         description: str | Absent | None = ABSENT,
         occurred_at: Time | Absent | None = ABSENT,
         metadata: dict[str, str] | Absent | None = ABSENT,
         want_result: bool = True,
     ) -> JobHandle:
-        """Add credits to a wallet: `credits_to_add`, or `amount` in the wallet's currency."""
+        """Add credits to a wallet: `credits_to_add`, or `amount` in the wallet's currency. A debt is paid first.
+
+        A date without a time is the end of that day, in UTC or in the wallet's time zone. `bonus_credits_to_add` are
+        free credits beside them, with an expiry of their own.
+        """
         return self._call("wallets.top_up", locals())
 
     def wallets_debit(
@@ -100,14 +113,84 @@ class JobMethods(ABC):
         wallet_id: str,
         credits: Number | Absent | None = ABSENT,
         amount: Number | Absent | None = ABSENT,
-        transaction_reason: Reason | Absent = ABSENT,
+        transaction_reason: DebitReason | Absent = ABSENT,
+        price_type: PriceType | Absent | None = ABSENT,
+        overdraft: Number | Absent | None = ABSENT,
         description: str | Absent | None = ABSENT,
         occurred_at: Time | Absent | None = ABSENT,
         metadata: dict[str, str] | Absent | None = ABSENT,
         want_result: bool = True,
     ) -> JobHandle:
-        """Spend credits of a wallet: `credits`, or `amount` in the wallet's currency."""
+        """Spend credits of a wallet: `credits`, or `amount` in the wallet's currency.
+
+        `overdraft`: credits below the floor that this debit may use, where the wallet allows it. With `occurred_at`
+        it may use credits that expired after that, for as long as the workers' grace lasts.
+        """
         return self._call("wallets.debit", locals())
+
+    def wallets_hold(
+        self,
+        *,
+        idempotency_key: str,
+        wallet_id: str,
+        credits: Number | Absent | None = ABSENT,
+        amount: Number | Absent | None = ABSENT,
+        expires_in_s: int | Absent | None = ABSENT,
+        expires_at: Time | Absent | None = ABSENT,
+        price_type: PriceType | Absent | None = ABSENT,
+        description: str | Absent | None = ABSENT,
+        occurred_at: Time | Absent | None = ABSENT,
+        metadata: dict[str, str] | Absent | None = ABSENT,
+        want_result: bool = True,
+    ) -> JobHandle:
+        """Reserve credits for an hour, or for as long as is said. `job_id` of the outcome names the hold."""
+        return self._call("wallets.hold", locals())
+
+    def holds_capture(
+        self,
+        *,
+        idempotency_key: str,
+        job_id: UUID | str,
+        credits: Number | Absent | None = ABSENT,
+        amount: Number | Absent | None = ABSENT,
+        final: bool | Absent = ABSENT,
+        transaction_reason: DebitReason | Absent = ABSENT,
+        description: str | Absent | None = ABSENT,
+        occurred_at: Time | Absent | None = ABSENT,
+        metadata: dict[str, str] | Absent | None = ABSENT,
+        want_result: bool = True,
+    ) -> JobHandle:
+        """Spend what a hold has reserved: all of it, or a part. What is left is released unless `final` is false."""
+        return self._call("holds.capture", locals())
+
+    def holds_release(
+        self,
+        *,
+        idempotency_key: str,
+        job_id: UUID | str,
+        description: str | Absent | None = ABSENT,
+        occurred_at: Time | Absent | None = ABSENT,
+        metadata: dict[str, str] | Absent | None = ABSENT,
+        want_result: bool = True,
+    ) -> JobHandle:
+        """Give back what is left of a hold."""
+        return self._call("holds.release", locals())
+
+    def grants_void(
+        self,
+        *,
+        idempotency_key: str,
+        wallet_id: str,
+        job_id: UUID | str,
+        reason: str,
+        operator: str,
+        bonus: bool | Absent = ABSENT,
+        occurred_at: Time | Absent | None = ABSENT,
+        metadata: dict[str, str] | Absent | None = ABSENT,
+        want_result: bool = True,
+    ) -> JobHandle:
+        """Take what is left of the grant that a top-up made (`bonus`: of its bonus), and end it."""
+        return self._call("grants.void", locals())
 
     def wallets_terminate(
         self,
@@ -198,12 +281,18 @@ class JobMethods(ABC):
         idempotency_key: str,
         job_id: UUID | str,
         force: bool | Absent = ABSENT,
+        credits: Number | Absent | None = ABSENT,
+        amount: Number | Absent | None = ABSENT,
         description: str | Absent | None = ABSENT,
         occurred_at: Time | Absent | None = ABSENT,
         metadata: dict[str, str] | Absent | None = ABSENT,
         want_result: bool = True,
     ) -> JobHandle:
-        """Take the entry of a job back, once. `force`: even when the funds are gone."""
+        """Take the entry of a job back: what is left of it, or a part, until nothing is.
+
+        A part is `credits` of a wallet, or `amount` in its currency, in kopeks of a user or in units of an app.
+        `force`: even when the funds are gone.
+        """
         return self._call("entries.reverse", locals())
 
 

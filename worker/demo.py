@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from threading import Event as Flag
 from time import monotonic
 from typing import Any, Final
@@ -16,15 +15,14 @@ from celery import Celery
 from celery.states import READY_STATES
 from sqlalchemy import Engine
 
-from models.domain.accounts import Account, AccountKey, Kind
+from models.domain.accounts import Account, AccountKey
 from models.domain.ledger import Entry
 from models.store import history
 from models.store.audit import Report, audit
 from models.store.session import snapshot
-from worker.clock import now
+from worker.demo_script import PARKED, Script, Step
 
 _TIMEOUT_S: Final = 20
-PARKED: Final = "parked"
 
 
 class Unexpected(Exception):
@@ -32,21 +30,11 @@ class Unexpected(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One message and the answer that it must get."""
-
-    says: str
-    job: str
-    arguments: Mapping[str, Any]
-    code: str
-    replayed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     step: Step
     code: str
     replayed: bool
+    job_id: str | None
     entry: Mapping[str, Any] | None
     message: str
 
@@ -62,107 +50,22 @@ class Counts:
 
 @dataclass(slots=True)
 class Tour:
-    """Plays steps against a running system. `run` keeps its accounts and keys apart from those of earlier runs."""
+    """Plays the script against a running system."""
 
     broker_url: str
     queue: str
     engine: Engine
-    run: str
+    script: Script
     counts: Counts = field(default_factory=Counts)
-
-    @property
-    def wallet(self) -> AccountKey:
-        return AccountKey(Kind.WALLET, f"wallet-{self.run}")
-
-    @property
-    def user(self) -> AccountKey:
-        return AccountKey(Kind.USER, str(int(self.run, 16)))
-
-    @property
-    def app(self) -> AccountKey:
-        return AccountKey(Kind.APP, f"{self.run}/store-1")
-
-    def chapters(self) -> list[tuple[str, list[Step]]]:
-        """The steps, by what they show."""
-        wallet, user = {"wallet_id": self.wallet.ref}, {"user_id": int(self.user.ref)}
-        app = {"app_id": self.run, "store_id": "store-1"}
-        credit = wallet | self._key("top-up") | {"credits_to_add": "25.5", "transaction_reason": "INVOICE_PAYMENT"}
-        correct = user | self._key("correct") | {"amount_kopeks": 50_000}
-        balance = app | self._key("set") | {"balance": 2399}
-        terms = {"auto_topup_trigger": "balance_below_threshold", "auto_topup_min_balance": 10, "auto_topup_amount": 40}
-        top_up, update_user, update_app = "wallets.top_up", "users.update_balance", "apps.update_balance"
-        return [
-            (
-                "Accounts are opened",
-                [
-                    Step("a wallet, topped up below 10", "wallets.create", wallet | self._key("w") | terms, "applied"),
-                    Step("a user", "users.upsert", user | self._key("u") | {"username": "demo"}, "applied"),
-                    Step("an app in a store", "apps.upsert", app | self._key("a"), "applied"),
-                ],
-            ),
-            (
-                "The three contracts",
-                [
-                    Step("25.5 credits for a wallet", top_up, credit, "applied"),
-                    Step("500.00 rubles for a user", update_user, correct, "applied"),
-                    Step("2399 as an app's balance", update_app, balance, "applied"),
-                ],
-            ),
-            (
-                "The same messages again: the first answer, nothing applied twice",
-                [
-                    Step("the top-up", top_up, credit, "applied", replayed=True),
-                    Step("the correction", update_user, correct, "applied", replayed=True),
-                    Step("the app's balance", update_app, balance, "applied", replayed=True),
-                ],
-            ),
-            (
-                "What must not happen is answered with a reason",
-                [
-                    Step("a key with another amount", top_up, credit | {"credits_to_add": 26}, "idempotency_conflict"),
-                    Step(
-                        "more than the user has",
-                        update_user,
-                        user | self._key("overdraft") | {"amount_kopeks": -50_001},
-                        "insufficient_funds",
-                    ),
-                    Step(
-                        "a wallet that is not there",
-                        top_up,
-                        credit | self._key("nowhere") | {"wallet_id": "nowhere"},
-                        "wallet_not_found",
-                    ),
-                    Step(
-                        "a malformed body",
-                        update_user,
-                        user | self._key("malformed") | {"amount_kopeks": "a lot"},
-                        "invalid_request",
-                    ),
-                    Step("a message without a key", update_user, user | {"amount_kopeks": 1}, PARKED),
-                ],
-            ),
-        ]
-
-    def spend(self) -> Step:
-        """A debit that takes the wallet below its minimum."""
-        arguments = {"wallet_id": self.wallet.ref, "credits": 20, **self._key("debit")}
-        return Step("a debit of 20 leaves less than 10", "wallets.debit", arguments, "applied")
-
-    def grant(self) -> Step:
-        """Credits that expire in a moment."""
-        arguments = {
-            "wallet_id": self.wallet.ref,
-            "credits_to_add": "3.25",
-            "transaction_reason": "FREE_CREDIT_GRANT",
-            "expiry_date_utc": (now() + timedelta(seconds=2)).isoformat(),
-            **self._key("grant"),
-        }
-        return Step("3.25 credits that expire in 2 seconds", "wallets.top_up", arguments, "applied")
+    _jobs: dict[str, str] = field(default_factory=dict)  # job ids, by the keys of their steps
 
     def play(self, step: Step) -> Answer:
         """Publishes the message as any Celery client would and checks the answer. Raises Unexpected."""
+        arguments = dict(step.arguments)
+        if step.about is not None:
+            arguments["job_id"] = self._jobs[step.about]
         with Celery(broker=self.broker_url, set_as_current=False) as client:
-            task_id = client.send_task(step.job, kwargs=dict(step.arguments), queue=self.queue).id
+            task_id = client.send_task(step.job, kwargs=arguments, queue=self.queue).id
         answer = _answer(step, self._result(step, task_id))
         if (answer.code, answer.replayed) != (step.code, step.replayed):
             raise Unexpected(
@@ -170,11 +73,13 @@ class Tour:
                 f"{' (replayed)' if step.replayed else ''}: {answer.message}"
             )
         self._count(answer)
+        if answer.job_id is not None:
+            self._jobs[arguments["idempotency_key"]] = answer.job_id
         return answer
 
     def wait_for_entry(self, what: str, wanted: Callable[[Entry], bool]) -> None:
         """Returns once the wallet has such an entry. Raises Unexpected when it does not come in time."""
-        wait_for(what, lambda: any(wanted(entry) for entry in self.entries(self.wallet)[1]))
+        wait_for(what, lambda: any(wanted(entry) for entry in self.entries(self.script.wallet)[1]))
 
     def entries(self, key: AccountKey) -> tuple[Account, list[Entry]]:
         """The account and its ledger, oldest first."""
@@ -195,9 +100,6 @@ class Tour:
         with Celery(backend=self.broker_url, set_as_current=False) as client:
             met = wait_for(f"{step.says}: an answer", lambda: _ready(client.backend.get_task_meta(task_id)))
         return met["result"]
-
-    def _key(self, name: str) -> dict[str, Any]:
-        return {"idempotency_key": f"demo-{self.run}-{name}"}
 
     def _count(self, answer: Answer) -> None:
         self.counts.jobs += 1
@@ -223,7 +125,7 @@ def _ready(meta: dict[str, Any]) -> dict[str, Any] | None:
 
 def _answer(step: Step, document: Any) -> Answer:
     if isinstance(document, Exception):
-        return Answer(step, PARKED, replayed=False, entry=None, message=str(document))
+        return Answer(step, PARKED, replayed=False, job_id=None, entry=None, message=str(document))
     error = document["error"]
     message = "" if error is None else f"HTTP {error['status']}"
-    return Answer(step, document["code"], document["replayed"], document["entry"], message)
+    return Answer(step, document["code"], document["replayed"], document["job_id"], document["entry"], message)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
 from kombu.serialization import register
 from kombu.utils import json as kombu_json
+
+from worker.literals import exact
 
 EXACT_JSON: Final = "exact-json"
 """The name of the result serializer; on the wire it is application/json, for clients in any language."""
@@ -20,7 +21,8 @@ _TYPE_MARK: Final = b'"__type__"'  # how kombu's own JSON marks a value that JSO
 
 
 def loads(body: bytes | str) -> Any:
-    """A message body. Fractions and exponents are decimals; NaN and Infinity too, so that validation can refuse them.
+    """A message body. Fractions and exponents are decimals; so are NaN, Infinity and integers of thousands of digits:
+    it is JSON, and validation says what is wrong with it.
 
     Values that kombu's own JSON marks with a type (a decimal or a time that Python sent) are understood as well.
     Raises ValueError when it is not JSON.
@@ -29,9 +31,17 @@ def loads(body: bytes | str) -> Any:
     if _TYPE_MARK not in raw:
         try:
             return _DECODER.decode(raw)
-        except msgspec.DecodeError:
-            pass  # NaN, a lone surrogate, UTF-16: json reads more than JSON, and validation says what is wrong with it
-    return json.loads(body, parse_float=Decimal, parse_constant=Decimal, object_hook=kombu_json.object_hook)
+        except (msgspec.DecodeError, InvalidOperation):
+            pass  # a number without measure, NaN, a lone surrogate, UTF-16: json reads all of them
+    return exact(body, _understood)
+
+
+def _understood(value: dict[str, Any]) -> Any:
+    """What the mark stands for, or the marked value as it is when it stands for nothing."""
+    try:
+        return kombu_json.object_hook(value)
+    except (ValueError, TypeError, AttributeError, ArithmeticError):
+        return value
 
 
 def loads_envelope(raw: bytes) -> Any:

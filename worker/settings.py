@@ -152,8 +152,8 @@ class Settings(BaseSettings):
     producers: ProducersText | None = Field(
         None,
         json_schema_extra=types.PRODUCERS,
-        description="Who may publish which jobs, with the secrets that sign them (docs/security.md). Unset: whoever "
-        "reaches the broker may publish all jobs, under any name.",
+        description="Who may publish which jobs and reverse whose, with the secrets that sign them (docs/security.md). "
+        "Unset: whoever reaches the broker may publish all jobs, under any name.",
     )
     signature_max_age_s: float = Field(
         0,
@@ -190,8 +190,8 @@ class Settings(BaseSettings):
         90,
         ge=1,
         le=36_500,
-        description="The age at which the bodies and responses of settled jobs are dropped. Keys, fingerprints and "
-        "short answers stay for ever, and so does the ledger.",
+        description="The age at which the bodies of settled jobs are dropped. Keys, fingerprints and answers stay for "
+        "ever, and so does the ledger.",
     )
     sweep_limit: int = Field(
         500, ge=1, le=10_000, json_schema_extra=_unit("rows"), description="How many rows a sweep takes at a time."

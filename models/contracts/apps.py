@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, TypeAdapter, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from models.contracts.envelope import Contract
-from models.contracts.fields import Identifier
+from models.contracts.fields import Count, Identifier, Int64, whole
+from models.contracts.wire_schemas import printable_but
 from models.domain import commands, money
 from models.domain.accounts import Account, AccountKey, Kind
 from models.domain.decision import Facts
@@ -16,19 +18,43 @@ from models.domain.outcome import HTTP_STATUS, Code, Refusal
 UPDATED: Final = "تم تحديث رصيد المتجر بنجاح"
 BALANCE_REQUIRED: Final = "حقل الرصيد مطلوب."
 BALANCE_NOT_INTEGER: Final = "يجب أن يكون حقل الرصيد عددًا صحيحًا"
+BALANCE_TOO_SMALL: Final = "يجب أن تكون قيمة حقل الرصيد مساوية أو أكبر من 0."
+BALANCE_TOO_LARGE: Final = f"يجب أن تكون قيمة حقل الرصيد مساوية أو أصغر من {money.UNITS_MAX}."
+_OF_BALANCE: Final = {
+    "missing": BALANCE_REQUIRED,
+    "greater_than_equal": BALANCE_TOO_SMALL,
+    "less_than_equal": BALANCE_TOO_LARGE,
+}
+"""What is said of a wrong balance, by the type of the violation; everything else is no integer."""
 DECREASE_ONLY: Final = "الرصيد المتبقى يجب ان يكون اقل من رصيد المتجر"
 
 
 def _as_text(value: Any) -> Any:
     # Their ids are numbers in some places and strings in others: the same app either way.
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    number = whole(value)
+    return str(_INT64.validate_python(number)) if isinstance(number, int) and not isinstance(number, bool) else value
+
+
+def _no_slash(value: str) -> str:
+    if "/" in value:  # it separates the two in the account's name
+        raise PydanticCustomError("string_pattern_mismatch", "Input should have no slash")
+    return value
+
+
+_INT64: Final = TypeAdapter(Int64)
+_TEXT: Final = TypeAdapter(Identifier).json_schema()
+
+
+def _theirs(pattern: str) -> Any:
+    return WithJsonSchema({"anyOf": [{**_TEXT, "pattern": pattern}, _INT64.json_schema()]}, mode="validation")
+
+
+_Id = Annotated[Identifier, BeforeValidator(_as_text)]
 
 
 class _AppContract(Contract):
-    app_id: Annotated[Identifier, Field(pattern="^[^/]+$")]  # the slash separates the two in the account's name
-    store_id: Identifier
-
-    _ids_as_text = field_validator("app_id", "store_id", mode="before")(_as_text)
+    app_id: Annotated[_Id, AfterValidator(_no_slash), _theirs(printable_but("/"))]
+    store_id: Annotated[_Id, _theirs(printable_but())]
 
     @property
     def account(self) -> AccountKey:
@@ -57,7 +83,7 @@ class AppsUpdateBalance(_AppContract):
     NAME: ClassVar[str] = "apps.update_balance"
     SUMMARY: ClassVar[str] = "Set an app's balance to an absolute value"
 
-    balance: Annotated[int, Field(ge=0, le=money.UNITS_MAX)]
+    balance: Count
 
     def to_command(self) -> commands.AppSet:
         return commands.AppSet(self.account, self.balance)
@@ -87,21 +113,19 @@ def app_error(refusal: Refusal) -> dict[str, Any]:
 
 
 def _field_message(field: str, item: dict[str, Any]) -> str:
-    if field == "balance" and (item["type"] == "missing" or item["input"] is None):
-        return BALANCE_REQUIRED
-    if field == "balance" and item["type"].startswith("int_"):
-        return BALANCE_NOT_INTEGER
-    return str(item["msg"])
+    if field != "balance":
+        return str(item["msg"])
+    return BALANCE_REQUIRED if item["input"] is None else _OF_BALANCE.get(item["type"], BALANCE_NOT_INTEGER)
 
 
 class AppDone(BaseModel):
     message: str
-    code: int
+    code: Int64
 
 
 class AppBody(BaseModel):
     """What apps.* jobs are answered with."""
 
-    status: int
+    status: Int64
     success: bool
     data: AppDone

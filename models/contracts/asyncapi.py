@@ -10,6 +10,7 @@ from models.contracts.asyncapi_schemas import FACES, Schema, event_schema, face_
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.envelope import Contract
 from models.contracts.examples import EXAMPLES
+from models.contracts.wire_schemas import UNSAID
 from models.domain.events import EventType
 
 COMMAND: Final = "balance-worker asyncapi > asyncapi.yaml"
@@ -28,6 +29,10 @@ and from other languages, with a complete message for either broker: docs/publis
 about them: docs/outcomes.md.
 
 Delivery is at least once in both directions; the effect on the balance is exactly once.
+"""
+_UNSAID_TEXT: Final = """
+What the schemas of the jobs accept the workers accept, and the other way round, but for what no schema can say:
+
 """
 _QUEUE_TEXT: Final = """\
 The queue of money jobs; its name is a setting of the worker (BALANCE_QUEUE).
@@ -57,7 +62,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "balance-worker",
             "version": VERSION,
-            "description": _ABOUT,
+            "description": _ABOUT + _UNSAID_TEXT + "".join(f"* {rule}.\n" for rule in UNSAID.values()),
             "license": {"name": "MIT"},
         },
         "defaultContentType": "application/json",

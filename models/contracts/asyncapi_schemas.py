@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
 from models.contracts.apps import AppBody
 from models.contracts.catalogue import CATALOGUE, SYSTEM_JOBS
@@ -32,6 +32,20 @@ _FACE_OF: Final = {
 }
 
 
+NOT_ALWAYS: Final = {"EntryDocument": "origin", "OutcomeDocument": "bonus_entry", "WalletBody": "held"}
+"""What there is not in every answer: it says nothing there, or the answer was given before there was such a field."""
+
+
+class _Generator(GenerateJsonSchema):
+    """What may be left out by who asks is never left out of an answer."""
+
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        return self.mode == "serialization" or super().field_is_required(field, total)
+
+    def default_schema(self, schema: Any) -> Schema:
+        return self.generate_inner(schema["schema"]) if self.mode == "serialization" else super().default_schema(schema)
+
+
 def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
@@ -43,17 +57,25 @@ def face_of(job: str) -> str:
 
 def schemas() -> dict[str, Schema]:
     """Every schema by its name, in JSON Schema draft 7 as AsyncAPI 3.0 takes it."""
-    models = [*CATALOGUE.values(), *_BODIES, *_DOCUMENTS]
+    asked: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in CATALOGUE.values()]
+    answered: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (model, "serialization") for model in (*_BODIES, *_DOCUMENTS)
+    ]
     _, made = models_json_schema(
-        [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
+        [*asked, *answered], ref_template="#/components/schemas/{model}", schema_generator=_Generator
     )
-    named: dict[str, Schema] = {name: _tidy(schema) for name, schema in made["$defs"].items()}
+    named: dict[str, Schema] = {_plain_name(name): _tidy(schema) for name, schema in made["$defs"].items()}
     for contract in CATALOGUE.values():
         named[contract.__name__]["description"] = contract.SUMMARY
-    for body in _BODIES:
-        named[body.__name__] = _as_answered(named[body.__name__])
+    for name, field in NOT_ALWAYS.items():
+        named[name]["required"].remove(field)
     named["Code"]["description"] = "\n".join(f"* `{code.value}` — {MEANINGS[code]}" for code in Code)
     return {**named, **_celery(), **_errors(), **_outcomes(), **_events()}
+
+
+def _plain_name(name: str) -> str:
+    """Of a part that is asked for in one way and answered in another, which pydantic tells apart by an ending."""
+    return name.removesuffix("-Input").replace("-Output", "Body")
 
 
 def _tidy(node: Any, *, names: bool = False) -> Any:
@@ -65,6 +87,8 @@ def _tidy(node: Any, *, names: bool = False) -> Any:
         return [_tidy(item) for item in node]
     if not isinstance(node, dict):
         return node
+    if isinstance(node.get("$ref"), str):
+        node = {**node, "$ref": _plain_name(node["$ref"])}
     kept = {
         key: _tidy(value, names=key == "properties" and not names)
         for key, value in node.items()
@@ -74,23 +98,6 @@ def _tidy(node: Any, *, names: bool = False) -> Any:
         # Draft 7 ignores what stands beside a $ref.
         return {"allOf": [{"$ref": kept.pop("$ref")}], **kept}
     return kept
-
-
-def _as_answered(node: Any) -> Any:
-    """In answers a decimal is always a JSON number and a time is never only a date: publishers alone may choose."""
-    if isinstance(node, list):
-        return [_as_answered(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    node = {key: _as_answered(value) for key, value in node.items()}
-    choices = node.get("anyOf", ())
-    if any(item.get("type") == "number" for item in choices):
-        choices = [item for item in choices if item.get("type") != "string"]
-    choices = [item for item in choices if item.get("format") != "date"]
-    if len(choices) == 1:
-        del node["anyOf"]
-        return {**node, **choices[0]}
-    return {**node, "anyOf": choices} if choices else node
 
 
 def _object(properties: Schema, required: tuple[str, ...] | None = None, **more: Any) -> Schema:

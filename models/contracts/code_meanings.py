@@ -44,10 +44,10 @@ MEANINGS: Final[Mapping[Code, str]] = {
     Code.TOP_UP_NOT_DUE: "our own auto top-up came after the balance had recovered",
     Code.DECREASE_ONLY: "the app's balance may only go down",
     Code.SUPERSEDED: "a set that was decided later has been applied already",
-    Code.ALREADY_REVERSED: "the entry had been taken back before (answers of versions before 0.2; now `unchanged`)",
+    Code.ALREADY_REVERSED: "the entry had been taken back (answers given before it could be in parts; now `unchanged`)",
     Code.REVERSAL_EXCEEDS_ENTRY: "more is asked back than has not been reversed yet",
     Code.NOT_YOUR_JOB: "`entries.reverse`: the job is another producer's",
-    Code.NOT_REVERSIBLE: "what the system wrote, a reversal and a hold are not reversed",
+    Code.NOT_REVERSIBLE: "what time, an operator or a reversal did is final, and a hold is released",
     Code.IDEMPOTENCY_CONFLICT: (
         "the key stands for another job; the body names what differs, the key keeps its first answer"
     ),

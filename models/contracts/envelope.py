@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import Enum
+from functools import cache
 from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from models.contracts.fields import Identifier, OptionalMetadata, Time
+from models.contracts.storable import shown, storable_text
 from models.domain.accounts import Account
 from models.domain.commands import SYSTEM_PRODUCER, Command
 from models.domain.decision import Facts
@@ -15,7 +19,16 @@ from models.domain.idempotency import canonical
 from models.domain.outcome import Refusal
 
 DEFAULT_PRODUCER: Final = "default"
-_IDENTITY: Final = {"idempotency_key", "producer"}
+
+
+class Apart(Enum):
+    """In a field's annotation: the field is no part of what is asked, and so not of the meaning of a key.
+
+    A contract that declares such a field anew, as something of its own, asks for it.
+    """
+
+    IDENTITY = "whose job it is"
+    NOTE = "what the publisher wants to find again"
 
 
 def _not_ours(value: str) -> str:
@@ -33,11 +46,18 @@ class Identity(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
     idempotency_key: Annotated[
-        Identifier, Field(description="Names the job: the same key and meaning is applied once and answered alike")
+        Identifier,
+        Apart.IDENTITY,
+        Field(description="Names the job: the same key and meaning is applied once and answered alike"),
     ]
-    producer: Annotated[Producer, Field(description="The publishing service; keys are unique for each producer")] = (
-        DEFAULT_PRODUCER
-    )
+    producer: Annotated[
+        Producer,
+        Apart.IDENTITY,
+        Field(
+            description="The publishing service; keys are unique for each producer",
+            json_schema_extra={"not": {"const": SYSTEM_PRODUCER}},
+        ),
+    ] = DEFAULT_PRODUCER
 
 
 class Contract(Identity):
@@ -53,7 +73,23 @@ class Contract(Identity):
     SUMMARY: ClassVar[str]
 
     occurred_at: Annotated[Time | None, Field(description="When the publisher decided; orders absolute sets")] = None
-    metadata: Annotated[OptionalMetadata, Field(description="Notes of the publisher's, kept with the entry")] = None
+    metadata: Annotated[
+        OptionalMetadata,
+        Apart.NOTE,
+        Field(description="Notes of the publisher's, kept with the entry; no part of the meaning of the key"),
+    ] = None
+
+    @classmethod
+    @cache
+    def apart(cls) -> frozenset[str]:
+        """The fields that are no part of what is asked."""
+        marked = cls.model_fields.items()
+        return frozenset(name for name, field in marked if any(isinstance(mark, Apart) for mark in field.metadata))
+
+    @classmethod
+    def asked(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments without those that stand apart, whether or not they keep to the contract."""
+        return {name: value for name, value in arguments.items() if name not in cls.apart()}
 
     def meaning(self) -> str:
         """Canonical JSON of what is asked. Defaults are left out: a new optional field changes no old meaning."""
@@ -61,7 +97,7 @@ class Contract(Identity):
 
     def body(self) -> dict[str, Any]:
         """The fields that say what is asked, as plain JSON values."""
-        return self.model_dump(mode="json", exclude=_IDENTITY, exclude_defaults=True)
+        return self.model_dump(mode="json", exclude=set(self.apart()), exclude_defaults=True)
 
     def to_command(self) -> Command | Refusal:
         """The command, or the refusal for a body that no account could accept."""
@@ -83,24 +119,9 @@ def violations(error: ValidationError) -> list[dict[str, Any]]:
     return [
         {
             "type": item["type"],
-            "loc": ["body", *(_short(part) for part in item["loc"] if isinstance(part, (str, int)))],
+            "loc": ["body", *(shown(part) for part in item["loc"] if isinstance(part, (str, int)))],
             "msg": storable_text(item["msg"]),
-            "input": _short(item["input"]),
+            "input": shown(item["input"]),
         }
         for item in error.errors(include_url=False, include_context=False)
     ]
-
-
-def _short(value: Any) -> Any:
-    """The input, unless it is too large or too strange to be sent back."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int) and abs(value) < 2**63:
-        return value
-    text = storable_text(value if isinstance(value, str) else str(value))
-    return text if len(text) <= 200 else f"{text[:200]}… ({len(text)} characters)"
-
-
-def storable_text(text: str) -> str:
-    """The text with what no database can hold made visible: NUL as \\0, a lone surrogate as a question mark."""
-    return text.encode("utf-8", "replace").decode().replace("\x00", "\\0")

@@ -4,41 +4,86 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from models.contracts.wire_schemas import (
+    DATE,
+    JOB_ID,
+    STORABLE,
+    TEXT_LENGTH_MAX,
+    TIME,
+    Bounded,
+    NamesPatterned,
+    Patterned,
+    integer_schema,
+    number_schema,
+    printable_but,
+)
 from models.domain import money
 
 DIGITS_MAX: Final = 30  # more than any balance has; keeps 1e999999999 from becoming a number
+_LARGEST: Final = 10**DIGITS_MAX
+_EXACT: Final = Context(prec=DIGITS_MAX, traps=[Inexact])
+_FLOAT_DECIMALS_MAX: Final = 340  # those of the smallest float there is, as Python writes it
 T = TypeVar("T")
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_UUID: Final = re.compile("[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
 
-def _decimal(value: Any) -> Decimal:
+def _number(value: Any, decimals_max: int = DIGITS_MAX) -> Decimal:
+    """The number in its one form. It is written out only once its size is known: no hostile one becomes long."""
     if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
         hint = "; a float is not exact, pass it as a string" if type(value) is float else ""
         raise PydanticCustomError("decimal_type", "Input should be a number or a string that holds one" + hint)
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
         raise PydanticCustomError("decimal_parsing", "Input should be a decimal number like 12.5")
-    if isinstance(value, int) and abs(value) >= 10**DIGITS_MAX:
-        raise PydanticCustomError("decimal_max_digits", f"Input should have at most {DIGITS_MAX} digits")
-    try:
-        number = Decimal(value)
-    except InvalidOperation as error:
-        raise PydanticCustomError("decimal_parsing", "Input should be a decimal number like 12.5") from error
-    exponent = number.as_tuple().exponent
-    if not isinstance(exponent, int):
+    if (isinstance(value, str) and len(value) > TEXT_LENGTH_MAX) or (isinstance(value, int) and abs(value) > _LARGEST):
+        raise _too_many_digits()
+    number = Decimal(value)
+    if not number.is_finite():
         raise PydanticCustomError("finite_number", "Input should be a finite number")
-    if len(number.as_tuple().digits) > DIGITS_MAX or not -DIGITS_MAX <= exponent <= DIGITS_MAX:
-        raise PydanticCustomError("decimal_max_digits", f"Input should have at most {DIGITS_MAX} digits")
+    if number and not -decimals_max <= number.adjusted() <= DIGITS_MAX:
+        raise _too_many_digits()
+    try:
+        number = _EXACT.normalize(number) if number else money.ZERO
+    except Inexact as error:
+        raise _too_many_digits() from error
+    exponent = number.as_tuple().exponent
+    if abs(number) > _LARGEST or not isinstance(exponent, int) or exponent < -decimals_max:
+        raise _too_many_digits()
     return money.plain(number)
+
+
+def _too_many_digits() -> PydanticCustomError:
+    return PydanticCustomError("decimal_max_digits", f"Input should have at most {DIGITS_MAX} digits")
+
+
+def _measure(value: Any) -> Decimal:
+    """As a number, and also a float as it is shown: it is no money, and sources keep it as a float."""
+    return _number(Decimal(float.__repr__(value)) if isinstance(value, float) else value, _FLOAT_DECIMALS_MAX)
+
+
+def _as_number(value: Decimal) -> int | str:
+    return int(value) if value == value.to_integral_value() else str(value)
+
+
+def whole(value: Any) -> Any:
+    """An integer as it may be written: 100, 100.0 and 1e2 are one. What is none is left to be refused."""
+    number = Decimal(value) if isinstance(value, float) else value
+    if not isinstance(number, Decimal) or not number.is_finite() or number != number.to_integral_value():
+        return value
+    if not number or number.adjusted() < DIGITS_MAX:
+        return int(number) if number else 0  # 0e999999999999 would be written out before it is nothing
+    word, limit = ("less", money.UNITS_MAX) if number > 0 else ("greater", -money.UNITS_MAX)
+    raise PydanticCustomError(f"{word}_than_equal", f"Input should be {word} than or equal to {limit}")
 
 
 def _time(value: Any) -> datetime:
@@ -72,7 +117,7 @@ def _storable(value: str) -> str:
     return value
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
     if not value.isprintable():
         raise PydanticCustomError("string_not_printable", "Input should consist of printable characters")
     return value
@@ -86,12 +131,11 @@ def _timezone(value: str) -> str:
 
 
 def _uuid(value: Any) -> UUID:
-    if isinstance(value, UUID):
-        return value
-    try:
+    if isinstance(value, str) and _UUID.fullmatch(value):
         return UUID(value)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise PydanticCustomError("uuid_parsing", "Input should be the job_id of an outcome") from error
+    if not isinstance(value, UUID):
+        raise PydanticCustomError("uuid_parsing", "Input should be the job_id of an outcome")
+    return value
 
 
 def _or_none(value: T | None) -> T | None:
@@ -102,25 +146,33 @@ def _sorted(value: dict[str, str]) -> dict[str, str]:
     return dict(sorted(value.items()))
 
 
-_NUMBER_SCHEMA: Final = {
-    "anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?$"}]
-}
-_TIME_SCHEMA: Final = {"type": "string", "format": "date-time"}
-_DATE_SCHEMA: Final = {"anyOf": [_TIME_SCHEMA, {"type": "string", "format": "date"}]}
-
-Number = Annotated[Decimal, BeforeValidator(_decimal), WithJsonSchema(_NUMBER_SCHEMA)]
-Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema(_TIME_SCHEMA)]
-TimeOrDate = Annotated[datetime | date, BeforeValidator(_time_or_date), WithJsonSchema(_DATE_SCHEMA)]
-JobId = Annotated[UUID, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
+Number = Annotated[Decimal, BeforeValidator(_number), Bounded(number_schema(-_LARGEST, _LARGEST))]
+Measure = Annotated[
+    Decimal,
+    Field(ge=0, le=money.UNITS_MAX),
+    BeforeValidator(_measure),
+    PlainSerializer(_as_number, when_used="json"),
+    Bounded(number_schema(0, money.UNITS_MAX)),
+]
+"""How much of something that is no money."""
+Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema(TIME, mode="validation")]
+TimeOrDate = Annotated[
+    datetime | date, BeforeValidator(_time_or_date), WithJsonSchema({"anyOf": [TIME, DATE]}, mode="validation")
+]
 Timezone = Annotated[str, Field(max_length=64), AfterValidator(_timezone)]
-Identifier = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
-Name = Annotated[str, Field(max_length=255), AfterValidator(_storable)]
-Description = Annotated[str, Field(max_length=500), AfterValidator(_storable)]
-Int64 = Annotated[int, Field(ge=-money.UNITS_MAX, le=money.UNITS_MAX)]
-Id64 = Annotated[int, Field(ge=1, le=money.UNITS_MAX)]
+JobId = Annotated[UUID, BeforeValidator(_uuid), WithJsonSchema(JOB_ID, mode="validation")]
+Identifier = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(printable), Patterned(printable_but())]
+Name = Annotated[str, Field(max_length=255), AfterValidator(_storable), Patterned(STORABLE)]
+Description = Annotated[str, Field(max_length=500), AfterValidator(_storable), Patterned(STORABLE)]
+Int64 = Annotated[int, Field(ge=-money.UNITS_MAX, le=money.UNITS_MAX), BeforeValidator(whole), Bounded(integer_schema)]
+"""The type of every integer. A field narrows it: `Annotated[Int64, Field(ge=0, le=100)]`."""
+Id64 = Annotated[Int64, Field(ge=1)]
+Count = Annotated[Int64, Field(ge=0)]
 MetadataKey = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_storable)]
-MetadataValue = Annotated[str, Field(max_length=500), AfterValidator(_storable)]
-Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=50), AfterValidator(_sorted)]
+MetadataValue = Annotated[str, Field(max_length=500), AfterValidator(_storable), Patterned(STORABLE)]
+Metadata = Annotated[
+    dict[MetadataKey, MetadataValue], Field(max_length=50), AfterValidator(_sorted), NamesPatterned(STORABLE)
+]
 # Where empty means the same as absent, it is the same: one meaning, one fingerprint.
 OptionalDescription = Annotated[Description | None, AfterValidator(_or_none)]
 OptionalMetadata = Annotated[Metadata | None, AfterValidator(_or_none)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from models.contracts.fields import JobId, OptionalDescription, Time
+from models.contracts.fields import Int64, JobId, OptionalDescription, Time
 from models.contracts.wallet_contract import PriceType, WalletAnswer, WalletContract
 from models.contracts.wallet_credits import Amount, Credits, DebitReason, amount_refused, reason_refused
+from models.contracts.wire_schemas import given
 from models.domain import commands
 from models.domain.outcome import Refusal
 from models.domain.wallet_holds import LASTS, LASTS_MAX
@@ -20,13 +21,15 @@ HoldId = Annotated[JobId, Field(description="job_id in the outcome of the wallet
 
 
 class WalletsHold(WalletContract):
+    model_config = ConfigDict(json_schema_extra={"not": {"allOf": [given("expires_in_s"), given("expires_at")]}})
+
     NAME: ClassVar[str] = "wallets.hold"
     SUMMARY: ClassVar[str] = "Reserve credits of a wallet, to be captured or released"
 
     credits: Credits = None
     amount: Amount = None
     expires_in_s: Annotated[
-        Annotated[int, Field(ge=1, le=_LASTS_MAX_S)] | None,
+        Annotated[Int64, Field(ge=1, le=_LASTS_MAX_S)] | None,
         Field(description=f"How long it lasts; absent, with no expires_at: {int(LASTS.total_seconds())}"),
     ] = None
     expires_at: Annotated[Time | None, Field(description="Until when it lasts, instead; 30 days at the most")] = None

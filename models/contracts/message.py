@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.envelope import Contract, Identity, storable_text, violations
+from models.contracts.envelope import Contract, Identity, violations
+from models.contracts.storable import storable
 from models.domain.commands import Job
 from models.domain.idempotency import canonical, fingerprint
 from models.domain.outcome import Code, Refusal
@@ -67,7 +68,7 @@ def _refused(contract: type[Contract], kwargs: Mapping[str, Any], error: Validat
         raise Malformed("unusable_key", f"{contract.NAME} cannot be answered: {wrong}") from identity_error
     errors = violations(error)
     first = f"{'.'.join(str(part) for part in errors[0]['loc'][1:]) or 'body'}: {errors[0]['msg']}"
-    meaning = _raw(kwargs)
+    meaning = canonical(storable(contract.asked(kwargs)))
     return Job(
         name=contract.NAME,
         producer=identity.producer,
@@ -75,22 +76,6 @@ def _refused(contract: type[Contract], kwargs: Mapping[str, Any], error: Validat
         meaning=meaning,
         fingerprint=fingerprint(contract.NAME, meaning),
         occurred_at=None,
-        metadata={},
+        metadata=storable(kwargs.get("metadata", {})),
         command=Refusal(Code.INVALID_REQUEST, f"Invalid request: {first}", {"errors": errors}),
     )
-
-
-def _raw(kwargs: Mapping[str, Any]) -> str:
-    body = {key: value for key, value in kwargs.items() if key not in ("idempotency_key", "producer")}
-    return canonical(_storable(body))
-
-
-def _storable(value: Any) -> Any:
-    """The value as a JSON column can hold it."""
-    if isinstance(value, Mapping):
-        return {storable_text(str(key)): _storable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_storable(item) for item in value]
-    if value is None or isinstance(value, (bool, int)):
-        return value
-    return storable_text(value if isinstance(value, str) else str(value))

@@ -9,7 +9,8 @@ from uuid import UUID
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.contracts.fields import Time
+from models.contracts.fields import Id64, Int64, Time
+from models.domain import money
 from models.domain.commands import Job
 from models.domain.ledger import Entry
 from models.domain.outcome import Code, Status
@@ -78,11 +79,11 @@ class EntryDocument(BaseModel):
 
     id: str
     account: str
-    seq: int
-    amount: int
-    balance_before: int
-    balance_after: int
-    scale: int
+    seq: Id64
+    amount: Int64
+    balance_before: Int64
+    balance_after: Int64
+    scale: Annotated[Int64, Field(ge=0, le=money.SCALE_MAX)]
     created_at: Time | datetime
     origin: Annotated[
         Literal["purchased", "free"] | None, Field(description="Of credits that were added: paid for, or given")
@@ -94,7 +95,7 @@ class ErrorDocument(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    status: int
+    status: Int64
     body: dict[str, Any]
 
 

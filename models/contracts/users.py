@@ -6,11 +6,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.contracts.envelope import Contract
-from models.contracts.fields import Description, Id64, Int64, Name, Time
+from models.contracts.fields import Count, Description, Id64, Int64, Measure, Name, Number, Time
+from models.contracts.wire_schemas import TIME, given
 from models.domain import commands, money
 from models.domain.accounts import Account, AccountKey, Kind, User, UserStatus
 from models.domain.decision import Facts
@@ -24,26 +25,39 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
+Percent = Annotated[Int64, Field(ge=0, le=100)]
+
+
 class PromoGroup(_Part):
     id: Id64
     name: Name
-    server_discount_percent: Annotated[int, Field(ge=0, le=100)] = 0
-    traffic_discount_percent: Annotated[int, Field(ge=0, le=100)] = 0
-    device_discount_percent: Annotated[int, Field(ge=0, le=100)] = 0
+    server_discount_percent: Percent = 0
+    traffic_discount_percent: Percent = 0
+    device_discount_percent: Percent = 0
     apply_discounts_to_addons: bool = True
+
+
+def _never_null(value: Any) -> Any:
+    if value is None:
+        raise PydanticCustomError("datetime_type", "Input should be an RFC 3339 time, or left out")
+    return value
+
+
+# Every subscription of theirs has begun; one that we have not been told about is answered as null.
+StartDate = Annotated[Time | None, BeforeValidator(_never_null), WithJsonSchema(TIME, mode="validation")]
 
 
 class Subscription(_Part):
     id: Id64
     status: SubscriptionStatus
     is_trial: bool = False
-    start_date: Time | None = None
-    end_date: Time | None = None
-    traffic_limit_gb: Annotated[int, Field(ge=0)] = 0
-    traffic_used_gb: Annotated[int, Field(ge=0)] = 0
-    device_limit: Annotated[int, Field(ge=0)] = 0
+    start_date: Annotated[StartDate, Field(description="Left out: not told, and answered as null")] = None
+    end_date: Annotated[Time | None, Field(description="Null: it has none, and counts as expired")] = None
+    traffic_limit_gb: Count = 0
+    traffic_used_gb: Annotated[Measure, Field(description="Any fraction; answered with all its digits")] = money.ZERO
+    device_limit: Count = 0
     autopay_enabled: bool = False
-    autopay_days_before: Annotated[int, Field(ge=0)] = 0
+    autopay_days_before: Count | None = 0
     subscription_url: Description | None = None
     subscription_crypto_link: Description | None = None
     connected_squads: list[Name] = []
@@ -77,7 +91,7 @@ class UsersUpsert(_UserContract):
     last_activity: Time | None = None
     promo_group: PromoGroup | None = None
     subscription: Subscription | None = None
-    floor_kopeks: Annotated[int, Field(ge=-money.UNITS_MAX, le=0)] | None = None
+    floor_kopeks: Annotated[Int64, Field(le=0)] | None = None
 
     def body(self) -> dict[str, Any]:
         # Null clears and absence leaves as it is: two meanings, though null is the default of both.
@@ -100,6 +114,8 @@ class UsersUpsert(_UserContract):
 
 
 class UsersUpdateBalance(_UserContract):
+    model_config = ConfigDict(json_schema_extra={"oneOf": [given("user_id"), given("telegram_id")]})
+
     NAME: ClassVar[str] = "users.update_balance"
     SUMMARY: ClassVar[str] = "Correct a user's balance by a signed amount"
 
@@ -161,6 +177,8 @@ def _subscription(stored: dict[str, Any], facts: Facts) -> dict[str, Any]:
     actual, end = stored["status"], stored["end_date"]
     if actual in ("active", "trial") and (end is None or datetime.fromisoformat(end) <= facts.now):
         actual = "expired"
+    # A fraction is kept as text: in the database's JSON it would become a float.
+    stored["traffic_used_gb"] = money.number(Decimal(stored["traffic_used_gb"]))
     return {"id": stored.pop("id"), "status": stored.pop("status"), "actual_status": actual, **stored}
 
 
@@ -184,21 +202,21 @@ class SubscriptionBody(Subscription):
 class UserBody(_Part):
     """What users.* jobs are answered with."""
 
-    id: int
+    id: Id64
     status: str
     language: str
-    balance_kopeks: int
-    balance_rubles: Decimal
+    balance_kopeks: Int64
+    balance_rubles: Number
     has_had_paid_subscription: bool
     has_made_first_topup: bool
     created_at: Time
     updated_at: Time
-    telegram_id: int | None
+    telegram_id: Id64 | None
     username: str | None
     first_name: str | None
     last_name: str | None
     referral_code: str | None
-    referred_by_id: int | None
+    referred_by_id: Id64 | None
     last_activity: Time | None
     promo_group: PromoGroup | None
     subscription: SubscriptionBody | None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 from pydantic import Field
 
-from models.contracts.fields import Number, OptionalDescription, Time, TimeOrDate
+from models.contracts.fields import Int64, Number, OptionalDescription, Time, TimeOrDate
 from models.contracts.wallet_contract import PriceType, WalletContract
 from models.domain import commands
 from models.domain.outcome import Code, Refusal
@@ -54,7 +54,7 @@ class WalletsTopUp(WalletContract):
     expiry_date_utc: Annotated[
         TimeOrDate | None, Field(description="A date means the whole day, in UTC or in the wallet's timezone")
     ] = None
-    priority: Annotated[int, Field(ge=0, lt=2**31, description="Lower is used first; absent: last")] | None = None
+    priority: Annotated[Int64, Field(ge=0, lt=2**31, description="Lower is used first; absent: last")] | None = None
     effective_at: Annotated[Time | None, Field(description="From when the credits count; absent: at once")] = None
     bonus_credits_to_add: Annotated[
         Annotated[Number, Field(gt=0)] | None, Field(description="Free credits beside them: a second entry")

@@ -6,11 +6,20 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from models.contracts.fields import Description, Identifier, Metadata, Name, Number, OptionalDescription, Timezone
+from models.contracts.fields import (
+    Description,
+    Identifier,
+    Int64,
+    Metadata,
+    Name,
+    Number,
+    OptionalDescription,
+    Timezone,
+)
 from models.contracts.wallet_contract import Trigger, WalletConfig, WalletContract
 from models.domain import accounts, commands, money
 
-Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$"), AfterValidator(str.upper)]
+Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$", max_length=3), AfterValidator(str.upper)]
 
 
 class WalletsCreate(WalletContract):
@@ -23,7 +32,7 @@ class WalletsCreate(WalletContract):
     currency: Currency = "USD"
     wallet_type: Literal["PROMOTIONAL", "PRE_PAID"] = "PRE_PAID"
     conversion_rate: Annotated[Number, Field(gt=0)] = money.ONE
-    scale: Annotated[int, Field(ge=0, le=money.SCALE_MAX, description="Decimals of a credit")] = accounts.WALLET_SCALE
+    scale: Annotated[Int64, Field(ge=0, le=money.SCALE_MAX, description="Decimals of a credit")] = accounts.WALLET_SCALE
     floor: Annotated[Number, Field(le=0, description="Credits; the lowest balance a job may leave")] = money.ZERO
     overdraft_allowed: Annotated[bool, Field(description="Whether a debit may ask to go below the floor")] = False
     timezone: Annotated[Timezone | None, Field(description="Where a day ends for its credits; absent: UTC")] = None

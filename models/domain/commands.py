@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from models.domain.accounts import AccountKey, Json, TopUpTrigger, WalletStatus, WalletType
-from models.domain.grants import Grant
+from models.domain.grants import Draw, Grant
 from models.domain.outcome import Refusal
 from models.domain.value import value
 
@@ -205,7 +205,8 @@ class AccountRepair:
     target: AccountKey
     seq: int  # of the entry after which this was found
     balance: int  # units that are right
-    grants: Mapping[UUID, Grant]  # as they are right, where they differ
+    grants: Mapping[UUID, Grant]  # as they are right, where their rows say something else
+    draws: tuple[Draw, ...]  # what the entries have to take from grants to come to that; negative: put back
     reason: str
     operator: str
 

@@ -15,7 +15,7 @@ what these words count, so no end depends on when a sweep runs: a move first doe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -129,9 +129,9 @@ class Move:
         parts = tuple(HoldPart(grant_id, -part, 0) for grant_id, part in taken)
         self.changes.append(HoldChange(hold_id, HoldVerb.CAPTURE, units, parts))
 
-    def release(self, hold_id: UUID, units: int, ended: HoldEnd) -> None:
+    def release(self, hold_id: UUID, units: int, ended: HoldEnd, spared: Collection[UUID] = ()) -> None:
         """Gives units of a hold back to where they came from. What comes back to a grant that is over is over too."""
-        self.holds[hold_id], taken = self.holds[hold_id].less(units, captured=False, ended=ended)
+        self.holds[hold_id], taken = self.holds[hold_id].less(units, captured=False, ended=ended, spared=spared)
         parts = []
         for grant_id, part in taken:
             grant = self.grants[grant_id]
@@ -141,22 +141,45 @@ class Move:
             parts.append(HoldPart(grant_id, -part, back))
         self.changes.append(HoldChange(hold_id, HoldVerb.RELEASE, units, tuple(parts)))
 
-    def cut_holds(self, floor: int | None) -> None:
-        """Gives up what holds have reserved and is not there any more, the newest hold first."""
-        for hold in sorted(self.holds.values(), key=lambda hold: (hold.created_at, hold.id), reverse=True):
-            missing = (floor or 0) - self.spendable
-            if missing <= 0:
-                return
-            if hold.remaining:
-                self.release(hold.id, min(missing, hold.remaining), HoldEnd.REVERSED)
-                self.pay_debt(self.now)
+    def unback(self, grant_id: UUID, units: int) -> None:
+        """Takes so many units of a grant from the holds that have them, the newest first. They keep plain ones."""
+        for hold in self._newest_holds():
+            backing = dict(hold.backing)
+            if part := min(units, backing.get(grant_id, 0)):
+                backing[grant_id] -= part
+                self.holds[hold.id] = replace(hold, backing=tuple(draw for draw in backing.items() if draw[1]))
+                grant = self.grants[grant_id]
+                self.grants[grant_id] = replace(grant, held=grant.held - part)
+                self.changes.append(HoldChange(hold.id, HoldVerb.UNBACK, 0, (HoldPart(grant_id, -part, 0),)))
+                units -= part
 
-    def pay_debt(self, at: datetime) -> None:
-        """While plain credits are negative, the grants that are open at this time pay; the one that this job makes does
-        when it was open as the job happened."""
+    def _newest_holds(self) -> list[Hold]:
+        return sorted(self.holds.values(), key=lambda hold: (hold.created_at, hold.id), reverse=True)
+
+    def cut_holds(self, floor: int | None) -> None:
+        """Gives up what holds have reserved and is not there any more, the newest hold first. What came from a grant
+        that is over covers nothing when it comes back: it goes only when all the rest was not enough."""
+        for hold in self._newest_holds():
+            over = {grant_id: part for grant_id, part in hold.backing if self.grants[grant_id].lapsed(self.now)}
+            missing = (floor or 0) - self.spendable
+            if (units := min(missing, hold.remaining - sum(over.values()))) > 0:
+                self.release(hold.id, units, HoldEnd.REVERSED, spared=over)
+                self.pay_debt()
+        if self.spendable < (floor or 0):
+            for hold in self._newest_holds():
+                if hold.remaining:
+                    self.release(hold.id, hold.remaining, HoldEnd.REVERSED)
+
+    def pay_debt(self, at: datetime | None = None) -> None:
+        """While plain credits are negative, the grants that are open at this time pay. None: those that are open now,
+        and the one that this job makes, when it was open as the job happened."""
         debt = -self.plain
         if debt > 0:
-            payers = (g for g in self.grants.values() if g.open(at) or (g.id == self._new and self._usable(g)))
+            grants = self.grants.values()
+            if at is None:
+                payers = [g for g in grants if g.open(self.now) or (g.id == self._new and self._usable(g))]
+            else:
+                payers = [g for g in grants if g.open(at)]
             for grant_id, part in _parts(payers, debt):
                 self.grants[grant_id] = self.grants[grant_id].less(part)
                 self.paid.append((grant_id, part))
@@ -164,10 +187,9 @@ class Move:
     def _catch_up(self) -> None:
         """What time has brought since the last move, in its order: holds that ran out, grants that began to a debt."""
         over = [(hold.expires_at, hold.id) for hold in self.holds.values() if hold.remaining and hold.lapsed(self.now)]
-        begun = []
-        if over or self.plain < 0:
-            begun = [grant.effective_at for grant in self.grants.values() if grant.effective_at and grant.remaining]
-        times = sorted({at for at, _ in over} | {at for at in begun if at <= self.now})
+        # A grant is pending until a move has found it begun: what it did not pay then it does not pay after its end.
+        begun = [grant.effective_at for grant in self.grants.values() if grant.pending and grant.begun(self.now)]
+        times = sorted({at for at, _ in over} | {at for at in begun if at is not None})
         for time in times:
             for at, hold_id in over:
                 if at == time:
@@ -178,7 +200,11 @@ class Move:
 
     def result(self) -> Account:
         """The account with its grants and holds as they are now, and no entry."""
-        grants = tuple(self.grants.values())
+        grants = tuple(
+            # Nothing is left to wait for: it has begun, or was taken before.
+            replace(grant, pending=False) if grant.pending and (grant.begun(self.now) or not grant.remaining) else grant
+            for grant in self.grants.values()
+        )
         return replace(
             self.account,
             grants=grants,
@@ -189,7 +215,7 @@ class Move:
 
     def post(self, note: Note) -> tuple[Account, Entry]:
         """The account after the move, and its entry. Debts are paid by now, or by this."""
-        self.pay_debt(self.now)
+        self.pay_debt()
         if self.draws or self.paid or self.changes:
             note = replace(note, draws=tuple(self.draws), paid=tuple(self.paid), holds=tuple(self.changes))
         account = self.result() if self.grants or self.holds else self.account

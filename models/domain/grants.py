@@ -22,7 +22,7 @@ _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 class Grant:
     """Every unit granted is left, held, or gone: spent, expired, voided or reversed. What was spent may come back.
 
-    remaining + reversed + expired + voided <= amount: nothing is taken twice, and nothing comes back beyond it.
+    remaining + held + reversed + expired + voided <= amount: nothing is taken twice, and nothing comes back beyond it.
     """
 
     id: UUID
@@ -32,7 +32,7 @@ class Grant:
     expires_at: datetime | None
     created_at: datetime
     effective_at: datetime | None = None  # from when it counts; None: from the beginning
-    pending: bool = False  # the sweep has not seen that it counts
+    pending: bool = False  # it has not begun, or no move has found yet that it has
     held: int = 0  # units reserved by open holds
     reversed: int = 0  # units taken back by reversals of its top-up, wherever they were found
     expired: int = 0  # units that the sweep took
@@ -44,16 +44,25 @@ class Grant:
 
     def lapsed(self, at: datetime) -> bool:
         """Whether its time is over. What is left then is nobody's, also before the sweep has taken it."""
-        return self.voided_at is not None or (self.expires_at is not None and self.expires_at <= at)
+        return self.ends is not None and self.ends <= at
+
+    @property
+    def ends(self) -> datetime | None:
+        """When its time is over: when it was voided, or else when it expires."""
+        return self.voided_at or self.expires_at
 
     def open(self, at: datetime) -> bool:
         """Whether it can be spent at this time."""
         return self.begun(at) and not self.lapsed(at)
 
+    @property
+    def spent(self) -> int:
+        """Units spent; below zero, so many of its units that holds have were taken from it (Move.unback)."""
+        return self.amount - self.remaining - self.held - self.reversed - self.expired - self.voided
+
     def returned(self, units: int) -> int:
         """How many of `units` that were spent from it fit back in; none is revived that a reversal or void took."""
-        taken = self.reversed + self.expired + self.voided
-        return max(0, min(units, self.amount - taken - self.remaining - self.held))
+        return max(0, min(units, self.spent))
 
     def less(self, units: int) -> Grant:
         """The grant with so many units fewer left; negative: put back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -37,10 +38,12 @@ class Hold:
     def lapsed(self, at: datetime) -> bool:
         return self.expires_at <= at
 
-    def less(self, units: int, *, captured: bool, ended: HoldEnd | None) -> tuple[Hold, tuple[Draw, ...]]:
+    def less(
+        self, units: int, *, captured: bool, ended: HoldEnd | None, spared: Collection[UUID] = ()
+    ) -> tuple[Hold, tuple[Draw, ...]]:
         """The hold with so many units fewer, and which of these came from which grant. A capture uses up grants
-        first, as a debit does; what is given back is given back from the other end."""
-        parts = self.backing if captured else self.backing[::-1]
+        first, as a debit does; what is given back is given back from the other end. `spared`: grants to pass over."""
+        parts = self.backing if captured else [part for part in self.backing[::-1] if part[0] not in spared]
         left = units if captured else max(0, units - (self.remaining - sum(part for _, part in self.backing)))
         taken: list[Draw] = []
         for grant_id, part in parts:
@@ -64,6 +67,7 @@ class HoldVerb(StrEnum):
     HOLD = "hold"
     CAPTURE = "capture"
     RELEASE = "release"
+    UNBACK = "unback"  # the hold keeps its units; a grant's are plain from now on
 
 
 @value(frozen=True, slots=True)
@@ -81,5 +85,5 @@ class HoldChange:
 
     hold_id: UUID
     verb: HoldVerb
-    units: int  # above zero
+    units: int  # of the hold; 0: it keeps them all
     parts: tuple[HoldPart, ...] = ()

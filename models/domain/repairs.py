@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from models.domain import money
+from models.domain import ledger
 from models.domain.accounts import Account, Kind
 from models.domain.commands import AccountRepair, Job
 from models.domain.credits import Move
 from models.domain.decision import Decision, Facts, note
-from models.domain.ledger import EntryKind
+from models.domain.grants import Grant
 from models.domain.outcome import Code, Refusal
-from models.domain.wallets import NOT_FOUND, posted
+from models.domain.wallets import NOT_FOUND, OVERFLOW, posted
 
 CORRECTED_REASON: Final = "LEDGER_CORRECTION"
 
@@ -23,15 +23,23 @@ def repair(command: AccountRepair, account: Account | None, job: Job, facts: Fac
         return NOT_FOUND
     if account.seq != command.seq:
         return Refusal(Code.SUPERSEDED, "Entries were written since; look again", {"seq": account.seq})
-    if abs(command.balance) > money.UNITS_MAX:
-        return Refusal(Code.BALANCE_OVERFLOW, "The balance would be larger than an account can hold")
-    move = Move(account, facts.now)
-    for grant_id, right in command.grants.items():
-        grant = move.grants[grant_id]
-        move.take(grant_id, grant.remaining - right.remaining)
-        move.grants[grant_id] = replace(
-            move.grants[grant_id], reversed=right.reversed, expired=right.expired, voided=right.voided
-        )
-    move.balance = command.balance
-    text = note(job, facts, EntryKind.CORRECTION, CORRECTED_REASON, command.reason)
+    if not ledger.fits(account, command.balance - account.balance):
+        return OVERFLOW
+    # What time has brought, a hold that ran out or a grant that began, it has brought to what is right.
+    right = tuple(_as(grant, command.grants.get(grant.id, grant)) for grant in account.grants)
+    move = Move(replace(account, balance=command.balance, grants=right), facts.now)
+    move.account = account
+    move.draws += command.draws
+    text = note(job, facts, ledger.EntryKind.CORRECTION, CORRECTED_REASON, command.reason)
     return posted(move, replace(text, metadata={"operator": command.operator}), facts)
+
+
+def _as(grant: Grant, right: Grant) -> Grant:
+    return replace(
+        grant,
+        remaining=right.remaining,
+        held=right.held,
+        reversed=right.reversed,
+        expired=right.expired,
+        voided=right.voided,
+    )

@@ -13,11 +13,12 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from models.domain.grants import Grant, consumption_order
+from models.domain.grants import Draw, Grant, consumption_order
 from models.domain.holds import HoldVerb
 from models.domain.ledger import Entry, EntryKind
 
 _TAKES_A_GRANT: Final = {EntryKind.EXPIRY, EntryKind.VOID}
+_DRAWS_ARE_KNOWN: Final = {*_TAKES_A_GRANT, EntryKind.CORRECTION}
 
 
 @dataclass(slots=True)
@@ -39,35 +40,37 @@ class Replay:
 
     def apply(self, entry: Entry) -> None:
         """The next entry of the wallet, in their order."""
-        note = entry.note
+        note, amount = entry.note, entry.amount
         if note.kind is EntryKind.CORRECTION:
-            self._corrected(entry)
-            return
-        amount = entry.amount
+            self.problems.clear()  # an operator set right what was found so far
         self._hold_changes(entry)
-        # What was paid before the end of a grant was paid before this entry did anything else.
-        earlier = [grant_id for grant_id, _ in note.paid if self._lapsed(grant_id, entry.note.at)]
-        for grant_id, units in note.paid:
-            if grant_id in earlier:
-                self._drawn(entry, grant_id, units)
+        # Debts are paid before this entry's own move, with what time has brought, and after it, with what came of it.
+        later = [*note.paid] if self.problems else [self._paid(grant_id, units) for grant_id, units in note.paid]
         if note.kind is EntryKind.REVERSAL and note.reverses in self._made:
             amount = self._reversal(entry, self._made[note.reverses])
         elif note.kind in _TAKES_A_GRANT and note.grant_id is not None:
             amount = self._taken(entry, note.grant_id)
         elif note.kind is EntryKind.CREDIT and note.grant_id is not None:
             self._granted(entry, note.grant_id)
-        if note.kind not in _TAKES_A_GRANT:
+        elif note.kind is EntryKind.CORRECTION:
+            amount = self._corrected(entry)
+        if note.kind not in _DRAWS_ARE_KNOWN:
             for grant_id, units in note.draws:
                 self._drawn(entry, grant_id, units)
-        for grant_id, units in note.paid:
-            if grant_id not in earlier:
-                self._drawn(entry, grant_id, units)
         self.balance += amount
+        for grant_id, units in later:
+            # A debt that by the rules had been paid before is not paid once more.
+            self._drawn(entry, grant_id, min(units, max(0, -self.plain)) if self.problems else units)
         if self.grants:
             self._pay_debt(entry)
 
-    def _lapsed(self, grant_id: UUID, at: datetime) -> bool:
-        return grant_id in self.grants and self.grants[grant_id].lapsed(at)
+    def _paid(self, grant_id: UUID, units: int) -> Draw:
+        """Takes what is there, and returns what is not yet."""
+        grant = self.grants.get(grant_id)
+        part = 0 if grant is None else min(units, grant.remaining)
+        if grant is not None:
+            self.grants[grant_id] = grant.less(part)
+        return grant_id, units - part
 
     def _wrong(self, entry: Entry, problem: str) -> None:
         self.problems.append((entry.seq, problem))
@@ -77,7 +80,7 @@ class Replay:
         if terms is None:
             return  # the audit says so
         fresh = replace(terms, amount=entry.amount, remaining=entry.amount, held=0, reversed=0, expired=0, voided=0)
-        self.grants[grant_id] = replace(fresh, voided_at=None)
+        self.grants[grant_id] = replace(fresh, voided_at=None)  # what ended it comes as an entry of its own
         self._made[entry.seq] = grant_id
 
     def _drawn(self, entry: Entry, grant_id: UUID, units: int) -> None:
@@ -101,9 +104,7 @@ class Replay:
             return entry.amount
         left = grant.remaining
         if entry.note.kind is EntryKind.VOID:
-            self.grants[grant_id] = replace(
-                grant, remaining=0, voided=grant.voided + left, voided_at=entry.note.at, expires_at=entry.note.at
-            )
+            self.grants[grant_id] = replace(grant, remaining=0, voided=grant.voided + left, voided_at=entry.note.at)
         else:
             if not grant.lapsed(entry.note.at):
                 self._wrong(entry, f"expires grant {grant_id} before its time")
@@ -116,7 +117,9 @@ class Replay:
         """Returns the amount that is right."""
         grant, units = self.grants[grant_id], -entry.amount
         gone = grant.reversed + grant.expired + grant.voided
-        gone += grant.remaining if grant.lapsed(entry.note.at) else 0
+        if grant.lapsed(entry.note.at):
+            # Once it was taken before the sweep came: then it is reversed, and does not expire as well.
+            gone += max(0, grant.remaining - dict(entry.note.draws).get(grant_id, 0))
         allowed = max(0, min(units, grant.amount - gone))
         if allowed < units:
             self._wrong(entry, f"takes {units} back of grant {grant_id}, of which {allowed} can be")
@@ -157,12 +160,12 @@ class Replay:
             self.grants[grant.id] = grant.less(part)
             debt -= part
 
-    def _corrected(self, entry: Entry) -> None:
-        """An operator set right what was found so far."""
-        self.problems.clear()
-        if entry.balance_after != self.balance:
+    def _corrected(self, entry: Entry) -> int:
+        """The difference to what is right. That is what the rules have come to here; its draws lead the rows there."""
+        amount = entry.balance_after - self.balance
+        if amount:
             self._wrong(entry, f"corrects the balance to {entry.balance_after}; its entries make {self.balance} right")
-            self.balance = entry.balance_after
+        return amount
 
 
 def _open(grant: Grant, at: datetime) -> bool:

@@ -120,10 +120,13 @@ def _undo(command: EntryReverse, entry: Entry, move: Move, units: int, facts: Fa
     if grant is not None:
         move.take(grant.id, there)
         after = move.grants[grant.id]
-        move.grants[grant.id] = replace(after, reversed=after.reversed + units)
+        after = replace(after, reversed=after.reversed + units)
+        move.grants[grant.id] = after
+        move.unback(grant.id, max(0, -after.spent))
     move.balance += amount
-    move.pay_debt(facts.now)
-    move.cut_holds(account.floor)
+    move.pay_debt()
+    if command.force:
+        move.cut_holds(account.floor)
     return None
 
 

@@ -22,7 +22,7 @@ def expire(command: GrantExpire, account: Account | None, job: Job, facts: Facts
         return NOT_FOUND
     move = Move(account, facts.now)
     grant = move.grants.get(command.grant_id)
-    waits = grant is None or grant.expires_at is None or grant.expires_at + facts.limits.expiry_grace > facts.now
+    waits = grant is None or grant.ends is None or grant.ends + facts.limits.expiry_grace > facts.now
     if grant is None or waits or not grant.remaining:
         return Decision(account, Code.UNCHANGED)
     units = grant.remaining
@@ -48,9 +48,7 @@ def void(command: GrantVoid, account: Account | None, job: Job, facts: Facts) ->
     units = grant.remaining
     move.take(grant.id, units)
     move.balance -= units
-    move.grants[grant.id] = replace(
-        move.grants[grant.id], voided=units, voided_at=facts.now, expires_at=facts.now, pending=False
-    )
+    move.grants[grant.id] = replace(move.grants[grant.id], voided=units, voided_at=facts.now, pending=False)
     text = note(job, facts, ledger.EntryKind.VOID, VOIDED_REASON, command.reason)
     signed = replace(text, grant_id=grant.id, metadata={**job.metadata, "operator": command.operator})
     return posted(move, signed, facts)
@@ -64,8 +62,6 @@ def begin(command: GrantOpen, account: Account | None, job: Job, facts: Facts) -
     grant = move.grants.get(command.grant_id)
     if grant is None or not grant.pending or not grant.begun(facts.now):
         return Decision(account, Code.UNCHANGED)
-    move.grants[grant.id] = replace(grant, pending=False)
-    move.pay_debt(facts.now)
     if move.paid or move.changes:
         text = note(job, facts, ledger.EntryKind.OPENING, None, "Credits begin")
         return posted(move, replace(text, grant_id=grant.id), facts)

@@ -116,7 +116,7 @@ def terminate(command: WalletTerminate, account: Account | None, job: Job, facts
             "Credits of the wallet are held; capture or release them before terminating",
             {"held": money.text(money.from_units(held, account.scale))},
         )
-    move.pay_debt(facts.now)
+    move.pay_debt()
     if move.credit < 0:
         return Refusal(Code.WALLET_IN_DEBT, "The wallet owes credits; settle them before terminating")
     for grant in [*move.grants.values()]:

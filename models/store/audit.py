@@ -160,7 +160,9 @@ def _uncovered(row: Row[Any], credits: Credits) -> str | None:
     if not row.held or row.overdraft_allowed or row.floor is None:
         return None
     spendable = credits.spendable(row.balance, row.now)
-    return None if spendable >= row.floor else f"has {row.held} held, which leaves {spendable}: less than its floor"
+    if spendable >= row.floor or not credits.cuttable(row.now):
+        return None
+    return f"has {row.held} held, which leaves {spendable}: less than its floor"
 
 
 def _reversed(connection: Connection) -> Iterator[Finding]:

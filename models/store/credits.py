@@ -28,8 +28,8 @@ class Credits:
     grants: dict[UUID, Grant]
     holds: dict[UUID, Hold]
     replay: Replay = field(init=False)
-    seq: int = 0
-    _left: dict[UUID, int] = field(default_factory=dict)  # of grants, as the entries say, right or wrong
+    last: Entry | None = None
+    left: dict[UUID, int] = field(default_factory=dict)  # of grants, as the entries say, right or wrong
     _granted: dict[UUID, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -37,7 +37,7 @@ class Credits:
 
     def apply(self, entry: Entry) -> None:
         """The next entry of the wallet."""
-        note, self.seq = entry.note, entry.seq
+        note, self.last = entry.note, entry
         if note.grant_id is not None and note.kind is EntryKind.CREDIT:
             self._granted[note.grant_id] = entry.amount
             self._take(note.grant_id, -entry.amount)
@@ -49,12 +49,31 @@ class Credits:
         self.replay.apply(entry)
 
     def _take(self, grant_id: UUID, units: int) -> None:
-        self._left[grant_id] = self._left.get(grant_id, 0) - units
+        self.left[grant_id] = self.left.get(grant_id, 0) - units
+
+    def wrong_grants(self) -> dict[UUID, Grant]:
+        """Grants as they are right by the rules, where their rows say something else."""
+        return {
+            grant_id: right
+            for grant_id, right in self.replay.grants.items()
+            if grant_id in self.grants and told(self.grants[grant_id]) != told(right)
+        }
+
+    def wrong_holds(self) -> set[UUID]:
+        """Holds whose rows are not what the entries make of them."""
+        made = {hold_id: (left, self.replay.captured.get(hold_id, 0)) for hold_id, left in self.replay.holds.items()}
+        return {hold_id for hold_id, hold in self.holds.items() if made.get(hold_id) != (hold.remaining, hold.captured)}
 
     def spendable(self, balance: int, at: datetime) -> int:
         """What can be spent of this balance at this time, in units, less the floor."""
         gone = sum(grant.remaining for grant in self.grants.values() if not grant.open(at))
         return balance - gone - sum(hold.remaining for hold in self.holds.values() if not hold.lapsed(at))
+
+    def cuttable(self, at: datetime) -> int:
+        """What holds would have to give up for a debt: all but units of grants that are over, which stay with them."""
+        over = {grant_id for grant_id, grant in self.grants.items() if grant.lapsed(at)}
+        open_ = [hold for hold in self.holds.values() if not hold.lapsed(at)]
+        return sum(hold.remaining - sum(part for grant, part in hold.backing if grant in over) for hold in open_)
 
     def findings(self) -> Iterator[Problem]:
         """What is wrong: the first rule that an entry broke, and rows that are not what the entries make of them."""
@@ -65,23 +84,24 @@ class Credits:
 
     def _grants(self) -> Iterator[Problem]:
         for grant_id, grant in self.grants.items():
-            given, left = self._granted.get(grant_id), self._left.get(grant_id, 0)
+            given, left = self._granted.get(grant_id), self.left.get(grant_id, 0)
             if given != grant.amount:
                 yield self.account, None, f"grant {grant_id} holds {grant.amount}, its entry gave {given}"
             if grant.remaining != left:
                 yield self.account, None, f"grant {grant_id} has {grant.remaining} left, its entries leave {left}"
-            right = self.replay.grants.get(grant_id)
-            if right is not None and not self.replay.problems and _told(grant) != _told(right):
-                yield self.account, None, f"grant {grant_id} says {_told(grant)}, its entries make it {_told(right)}"
-        for grant_id in sorted({*self._left, *self._granted} - set(self.grants)):
+        # After a broken rule the rows say what was made of it: that rule is what there is to tell.
+        for grant_id, right in () if self.replay.problems else self.wrong_grants().items():
+            row = told(self.grants[grant_id])
+            yield self.account, None, f"grant {grant_id} says {row}, its entries make it {told(right)}"
+        for grant_id in sorted({*self.left, *self._granted} - set(self.grants)):
             yield self.account, None, f"entries name grant {grant_id}, which does not exist"
 
     def _holds(self) -> Iterator[Problem]:
-        for hold_id, hold in self.holds.items():
+        for hold_id in sorted(self.wrong_holds()):
+            hold = self.holds[hold_id]
             left, captured = self.replay.holds.get(hold_id), self.replay.captured.get(hold_id, 0)
-            if (hold.remaining, hold.captured) != (left, captured):
-                told = f"has {hold.remaining} left and {hold.captured} captured"
-                yield self.account, None, f"hold {hold_id} {told}, its entries make it {left} and {captured}"
+            row = f"has {hold.remaining} left and {hold.captured} captured"
+            yield self.account, None, f"hold {hold_id} {row}, its entries make it {left} and {captured}"
         for hold_id in sorted(set(self.replay.holds) - set(self.holds)):
             yield self.account, None, f"entries name hold {hold_id}, which does not exist"
 
@@ -105,5 +125,6 @@ def credits_of(connection: Connection, account_id: int, key: AccountKey) -> Cred
     return credits
 
 
-def _told(grant: Grant) -> dict[str, int]:
+def told(grant: Grant) -> dict[str, int]:
+    """What a grant's row and its entries both say of it."""
     return {name: getattr(grant, name) for name in ("remaining", "held", "reversed", "expired", "voided")}

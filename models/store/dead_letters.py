@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from models.contracts.envelope import storable_text
+from models.contracts.storable import storable_text
 
 _BYTES_MAX: Final = 4 * 2**20  # of bodies in one statement
 _TEXT_MAX: Final = 255  # characters of what is indexed, or shown in a column

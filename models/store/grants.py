@@ -33,8 +33,8 @@ _EVERY: Final = text(f"""
 """)  # noqa: S608 - as above
 _EXPIRED: Final = text("""
     select g.id, a.kind, a.ref, a.seq from grants g join accounts a on a.id = g.account_id
-    where g.remaining > 0 and g.expires_at <= clock_timestamp() - cast(:grace as interval)
-    order by g.expires_at limit :limit
+    where g.remaining > 0 and coalesce(g.voided_at, g.expires_at) <= clock_timestamp() - cast(:grace as interval)
+    order by coalesce(g.voided_at, g.expires_at) limit :limit
 """)
 _BEGUN: Final = text("""
     select g.id, a.kind, a.ref, a.seq from grants g join accounts a on a.id = g.account_id

@@ -25,6 +25,10 @@ _ENTRIES: Final = text(f"""
     where e.account_id = :account_id and (cast(:before as bigint) is null or e.seq < :before)
     order by e.seq desc limit :limit
 """)  # noqa: S608 - our own column list
+_GRANTS_MADE: Final = text(f"""
+    select {entries.COLUMNS} from entries e join accounts a on a.id = e.account_id
+    where e.account_id = :account_id and e.grant_id is not null and e.kind = 'credit'
+""")  # noqa: S608 - as above
 _REVERSALS: Final = text("""
     select seq, job_id, created_at, amount from entries where account_id = :account_id and reverses = :seq order by seq
 """)
@@ -81,6 +85,12 @@ def entries_of(connection: Connection, account_id: int, limit: int, before: int 
     """Up to `limit` entries of an account, the newest first, from before entry number `before`."""
     parameters = {"account_id": account_id, "limit": limit, "before": before}
     return [entries.from_row(row) for row in fetch(connection, _ENTRIES, parameters)]
+
+
+def grants_made(connection: Connection, account_id: int) -> dict[UUID, Entry]:
+    """The entry that made each grant that there ever was in an account, by the grant."""
+    made = [entries.from_row(row) for row in fetch(connection, _GRANTS_MADE, {"account_id": account_id})]
+    return {entry.note.grant_id: entry for entry in made if entry.note.grant_id is not None}
 
 
 def now(connection: Connection) -> datetime:

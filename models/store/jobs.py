@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from models.domain.commands import Job
+from models.domain.idempotency import noted
 from models.domain.outcome import Code, Status
 from models.domain.value import value
 from models.store import rows
@@ -30,15 +31,10 @@ _FIND: Final = text("""
     ) as found on true
 """)
 # Rows are locked in the order of the index that finds them, a bounded number at a time; a second beat takes the others.
-# An event is put together from the answer: it goes with it.
+# The answer stays as it was given. Events that old go with the body.
 _PRUNE: Final = text("""
     with pruned as (
-    update jobs set body = null,
-        outcome = json_build_object(
-            'job_id', outcome->'job_id', 'producer', outcome->'producer',
-            'idempotency_key', outcome->'idempotency_key', 'status', outcome->'status',
-            'replayed', outcome->'replayed', 'code', outcome->'code', 'entry', outcome->'entry',
-            'response', null, 'error', null)
+    update jobs set body = null
     where id in (
         select id from jobs
         where body is not null and settled_at < clock_timestamp() - make_interval(days => :days)
@@ -56,7 +52,7 @@ class StoredJob:
     fingerprint: bytes
     status: Status
     code: Code
-    body: str | None  # canonical JSON; None once pruned
+    body: str | None  # canonical JSON of what was asked, and the publisher's note; None once pruned
     outcome: str  # the document, JSON
 
 
@@ -106,7 +102,7 @@ def insert(connection: Connection, settled: Sequence[SettledJob]) -> None:
                 "account_id": item.account_id,
                 "status": item.status.value,
                 "code": item.code.value,
-                "body": rows.raw(item.job.meaning),
+                "body": rows.raw(noted(item.job.meaning, item.job.metadata)),
                 "outcome": rows.raw(item.outcome),
                 "settled_at": item.settled_at,
             }
@@ -116,6 +112,6 @@ def insert(connection: Connection, settled: Sequence[SettledJob]) -> None:
 
 
 def prune(connection: Connection, older_than_days: int, limit: int) -> int:
-    """Drops bodies, responses and events of up to `limit` old jobs; key, fingerprint and the answer in short stay."""
+    """Drops bodies and events of up to `limit` old jobs; keys, fingerprints and answers stay for ever."""
     pruned: int = connection.execute(_PRUNE, {"days": older_than_days, "limit": limit}).scalar_one()
     return pruned

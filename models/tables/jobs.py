@@ -35,6 +35,6 @@ class Job(Base):
     account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))  # None as well where an entry says it
     status: Mapped[str]
     code: Mapped[str]
-    body: Mapped[Any | None] = mapped_column(JSON)  # the meaning; dropped by jobs.prune
-    outcome: Mapped[Any] = mapped_column(JSON)  # the document; jobs.prune leaves it without the response
+    body: Mapped[Any | None] = mapped_column(JSON)  # what was asked; dropped by jobs.prune
+    outcome: Mapped[Any] = mapped_column(JSON)  # the document, kept for ever
     settled_at: Mapped[datetime]

@@ -83,7 +83,11 @@ class Grant(Base):
         CheckConstraint("not pending or effective_at is not null", "pending_until_it_begins"),
         Index("ix_grants_open", "account_id", postgresql_where=text("remaining > 0 or held > 0")),
         Index("ix_grants_pending", "effective_at", postgresql_where=text("pending")),
-        Index("ix_grants_expiring", "expires_at", postgresql_where=text("remaining > 0 and expires_at is not null")),
+        Index(
+            "ix_grants_ending",
+            text("coalesce(voided_at, expires_at)"),
+            postgresql_where=text("remaining > 0 and coalesce(voided_at, expires_at) is not null"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

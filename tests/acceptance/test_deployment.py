@@ -112,6 +112,7 @@ def test_these_privileges_are_enough_to_work(
                 expiry_date_utc="2100-01-01T00:00:00Z",
             ),
             client.wallets_debit(idempotency_key="use", wallet_id="w", credits="1"),
+            client.wallets_hold(idempotency_key="hold", wallet_id="w", credits="0.5"),
         ]
         assert [job.get(timeout_s=30).status for job in jobs] == ["applied"] * len(jobs)
         for _ in range(2):  # the second one is counted on the row of the first

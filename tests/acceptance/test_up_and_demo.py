@@ -37,7 +37,7 @@ def test_demo_ends_with_ok_and_counts_and_a_second_run_works(data_dir: Path) -> 
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         last = done.stdout.strip().splitlines()[-1]
-        assert last.startswith("demo: ok (16 messages: 8 applied, 3 replayed, 4 refused, 1 parked; 7 entries")
+        assert last.startswith("demo: ok (22 messages: 12 applied, 3 replayed, 6 refused, 1 parked; 10 entries")
 
 
 def test_up_serves_a_plain_client_restarts_children_and_keeps_its_data(data_dir: Path) -> None:

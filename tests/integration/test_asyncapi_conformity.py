@@ -52,6 +52,10 @@ JOBS: list[tuple[str, dict[str, Any]]] = [
             "subscription": {"id": 2, "status": "trial", "end_date": "2020-01-01T00:00:00Z", "connected_squads": ["x"]},
         },
     ),
+    (
+        "users.upsert",
+        {**USER, "subscription": {"id": 2, "status": "active", "traffic_used_gb": 0.5, "autopay_days_before": None}},
+    ),
     ("users.upsert", {"user_id": 2, "telegram_id": 7}),
     ("users.update_balance", {"telegram_id": 7, "amount_kopeks": 1234}),
     ("users.update_balance", {**USER, "amount_kopeks": -100_000}),
@@ -74,11 +78,45 @@ def exact(text: str) -> Any:
     return json.loads(text, parse_float=Decimal)
 
 
+def credits_in_use(engine: Engine) -> list[tuple[str, dict[str, Any]]]:
+    """A wallet with a bonus, holds and their ends, a void and parts taken back; jobs that name earlier ones."""
+    wallet, done = {"wallet_id": "v"}, list[tuple[str, dict[str, Any]]]()
+
+    def ask(name: str, **fields: Any) -> str:
+        [outcome] = apply(engine, [job(name, **fields)], LIMITS)
+        done.append((name, outcome.document()))
+        return str(outcome.job_id)
+
+    ask("wallets.create", **wallet, floor=-5, overdraft_allowed=True, timezone="Europe/Riga")
+    bought = ask("wallets.top_up", **wallet, **REASON, credits_to_add=50, priority=1, bonus_credits_to_add="2.5")
+    held = ask("wallets.hold", **wallet, credits="12.25", expires_in_s=60)
+    ask("wallets.hold", **wallet, credits=1000)
+    ask("wallets.hold", **wallet, credits=0)
+    ask("holds.capture", job_id=held, credits=10, final=False)
+    ask("holds.capture", job_id=held, credits=10)
+    ask("holds.capture", job_id=held)
+    ask("holds.release", job_id=held)
+    ask("holds.release", job_id=ask("wallets.hold", **wallet, credits=1))
+    ask("holds.release", job_id=bought)
+    ask("wallets.debit", **wallet, credits=45, overdraft=10, price_type="USAGE")
+    ask("entries.reverse", job_id=bought, credits=1, force=True)
+    ask("entries.reverse", job_id=bought, credits=1000)
+    ask("entries.reverse", job_id=bought, force=True)
+    ask("entries.reverse", job_id=bought)
+    given = ask("wallets.top_up", **wallet, **REASON, credits_to_add=80, effective_at="2099-01-01T00:00:00Z")
+    ask("grants.void", **wallet, job_id=given, reason="by mistake", operator="olga")
+    ask("grants.void", **wallet, job_id=given, reason="by mistake", operator="olga")
+    ask("grants.void", **wallet, job_id=held, reason="by mistake", operator="olga")
+    ask("wallets.debit", **wallet, credits=1, occurred_at="2099-01-01T00:00:00Z")
+    return done
+
+
 @pytest.fixture
 def answered(engine: Engine) -> list[tuple[str, dict[str, Any]]]:
     """(job, outcome document) of each of JOBS, of their replays, a conflict, and reversals on every face."""
     made = [job(name, **fields) for name, fields in JOBS]
     outcomes = [(each.name, outcome.document()) for each in made for outcome in apply(engine, [each], LIMITS)]
+    outcomes += credits_in_use(engine)
     credited = {face_of(name): document["job_id"] for name, document in outcomes if document["entry"]}
     more = [job("entries.reverse", job_id=job_id, force=True) for job_id in credited.values()]
     more += [made[1], made[5]]
@@ -101,6 +139,7 @@ def test_the_jobs_show_every_side_of_every_face(answered: list[tuple[str, dict[s
         assert seen == {"applied", "rejected"}, face
     assert {name for name, _ in answered} == set(CATALOGUE)
     assert {"unchanged", "invalid_request", "idempotency_conflict"} <= {document["code"] for _, document in answered}
+    assert any("bonus_entry" in document for _, document in answered)
     assert any(document["replayed"] for _, document in answered)
 
 

@@ -16,7 +16,7 @@ import yaml
 from jsonschema import Draft7Validator
 
 from models.contracts.asyncapi import COMMAND, VERSION, document, to_yaml
-from models.contracts.asyncapi_schemas import event_schema
+from models.contracts.asyncapi_schemas import NOT_ALWAYS, event_schema
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.code_meanings import MEANINGS
 from models.contracts.envelope import Contract
@@ -117,6 +117,22 @@ def test_every_schema_is_a_json_schema() -> None:
         for path, node in nodes(schema, name):
             # Words of newer drafts would be ignored by tools that read draft 7.
             assert not (isinstance(node, dict) and {"$defs", "prefixItems", "unevaluatedProperties"} & set(node)), path
+
+
+def test_every_integer_of_ours_is_bounded_by_what_a_database_can_hold() -> None:
+    foreign = ("Celery", "AppError", "Violation")  # Celery's own, and what is said in words alone
+    for name, schema in SCHEMAS.items():
+        for path, node in nodes(schema, name):
+            if isinstance(node, dict) and node.get("type") == "integer" and not name.startswith(foreign):
+                assert node.get("minimum", -(2**64)) > -(2**63), path
+                assert min(node.get("maximum", 2**64), node.get("exclusiveMaximum", 2**64)) < 2**63, path
+
+
+def test_an_answer_lacks_nothing_that_answers_always_had_and_defaults_to_nothing() -> None:
+    for name, schema in SCHEMAS.items():
+        if name.endswith(("Body", "Document")):
+            assert set(schema["properties"]) - set(schema["required"]) == {NOT_ALWAYS.get(name)} - {None}, name
+            assert not [path for path, node in nodes(schema) if path.endswith("/default")], name
 
 
 # --- complete -------------------------------------------------------------------------------------------------------

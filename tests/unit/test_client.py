@@ -1,9 +1,11 @@
 """The producer's client without a broker: what it refuses, what it says, and what it makes of an outcome."""
 
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
+from time import process_time
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from tasks import client as client_module
 from tasks.client import BalanceClient, InvalidJob, PublishFailed
 from tasks.handles import outcome_of
 from tasks.job_message import JobSpec, job_message
+from tests.places import PLACES, Place
 
 TOP_UP: dict[str, Any] = {
     "idempotency_key": "k1",
@@ -85,6 +88,46 @@ def test_every_breach_is_named_at_once() -> None:
 def test_rule_of_the_whole_body_needs_no_field() -> None:
     with pytest.raises(InvalidJob, match=r"^users\.update_balance: Exactly one of user_id and telegram_id is required"):
         asked("users.update_balance", {"idempotency_key": "k", "amount_kopeks": 1, "user_id": 1, "telegram_id": 2})
+
+
+HOSTILE_VALUES: dict[str, Any] = {
+    "an integer of 5,001 digits": 10**5000,
+    "a negative one": -(10**5000),
+    "one in a list": [10**5000],
+    "one in an object": {"a": 10**5000},
+    "one as a name": {10**5000: "a"},
+    "a decimal of 5,000 digits": Decimal("9" * 5000),
+    "a huge decimal": Decimal("1e999999999999"),
+    "a tiny decimal": Decimal("1e-999999999999"),
+    "not a number": Decimal("sNaN"),
+    "a huge text": "1e999999999999",
+    "a text of 5,000 digits": "9" * 5000,
+    "a huge float": 1e300,
+    "an infinite float": float("-inf"),
+}
+
+
+@pytest.mark.parametrize("value", HOSTILE_VALUES.values(), ids=HOSTILE_VALUES)
+@pytest.mark.parametrize("place", [place for place in PLACES if place.takes("integer", "number")], ids=str)
+def test_hostile_numbers_are_an_invalid_job(place: Place, value: Any) -> None:
+    if isinstance(value, str) and place.takes("string") and not place.takes("number"):
+        value = [value]  # where numbers are names, any text is one
+    with pytest.raises(InvalidJob) as caught:
+        asked(place.job, next(place.bodies(value)))
+    assert str(place.path[0]) in str(caught.value)
+    assert len(str(caught.value)) < 1_000
+    assert len(json.dumps(caught.value.errors)) < 2_000
+
+
+@pytest.mark.parametrize(
+    "value", [10**1_000_000, Decimal("9" * 1_000_000), "9" * 1_000_000], ids=["int", "Decimal", "str"]
+)
+def test_a_number_of_a_megabyte_takes_no_time(value: Any) -> None:
+    before = process_time()
+    for field in ("credits_to_add", "priority", "wallet_id", "metadata", "expiry_date_utc", "unheard_of"):
+        with pytest.raises(InvalidJob):
+            asked("wallets.top_up", {**TOP_UP, field: value})
+    assert process_time() - before < 2
 
 
 def test_long_values_are_cut() -> None:
@@ -191,6 +234,16 @@ def test_outcome_is_typed() -> None:
     assert outcome.entry.created_at == datetime(2027, 1, 31, 12, 0, 0, 500_000, tzinfo=UTC)
     assert outcome.response == {"balance": Decimal("12.5")}
     assert outcome.raw["code"] == "applied"
+
+
+def test_a_second_entry_of_the_job_is_typed_too() -> None:
+    written = document()["entry"]
+    outcome = outcome_of(document(bonus_entry={**written, "id": "1-2", "seq": 2, "origin": "free"}))
+    assert outcome.bonus_entry is not None
+    assert (outcome.bonus_entry.seq, outcome.bonus_entry.origin) == (2, "free")
+    assert outcome.entry is not None
+    assert outcome.entry.origin is None, "as old answers have it"
+    assert outcome_of(document()).bonus_entry is None
 
 
 def test_outcome_of_a_newer_worker_is_understood() -> None:

@@ -15,7 +15,8 @@ from models.contracts.catalogue import CATALOGUE
 from models.contracts.examples import EXAMPLES
 from models.contracts.message import parse
 from models.contracts.users import PromoGroup, Subscription, UsersUpsert
-from models.contracts.wallets import WalletConfig, WalletsTopUp
+from models.contracts.wallet_contract import WalletConfig
+from models.contracts.wallet_credits import WalletsTopUp
 from tasks.client import ABSENT, Absent, BalanceClient
 from tasks.handles import JobHandle
 from tasks.job_message import JobMessage, JobSpec, job_message
@@ -71,7 +72,12 @@ ACCEPTED_AS: dict[Any, set[Any]] = {
     PromoGroup: {PromoGroup, dict[str, Any]},
     Subscription: {Subscription, dict[str, Any]},
 }
-WIDER: dict[str, set[Any]] = {"app_id": {int}, "store_id": {int}, "expiry_date_utc": {date}}
+WIDER: dict[str, set[Any]] = {
+    "app_id": {int},
+    "store_id": {int},
+    "expiry_date_utc": {date},
+    "bonus_expiry_date_utc": {date},
+}
 
 
 def members(annotation: Any) -> set[Any]:

@@ -10,9 +10,12 @@ import pytest
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import Malformed
+from models.domain.commands import SYSTEM_PRODUCER
+from models.domain.decision import Limits
 from models.domain.signature import SIGNATURE, SIGNED_AT, sign
 from worker.clock import now
 from worker.producers import Producers, producers_in
+from worker.runtime import limits_of
 from worker.setting_texts import PREFIX
 from worker.settings import Settings, SettingsError, load_settings
 
@@ -21,6 +24,7 @@ GIVEN = {
     "billing": {"secrets": [ONE, TWO], "jobs": ["wallets.top_up"]},
     "support": {"secrets": ["s" * 32], "jobs": ["*"]},
 }
+SHAPE = 'must be an object with "secrets" and "jobs", perhaps "reverses", and nothing else'
 BODY = b'[[], {"producer": "billing"}, {}]'
 
 
@@ -91,6 +95,34 @@ def test_a_star_is_every_job(producers: Producers) -> None:
     assert producers.by_name["support"].jobs == set(CATALOGUE)
 
 
+def limits(**reverses: list[str]) -> Limits:
+    """What decisions go by where the producers are those of GIVEN, and shop; with whose jobs they may reverse."""
+    given = {**GIVEN, "shop": {"secrets": ["t" * 32], "jobs": ["entries.reverse"]}}
+    for name, owners in reverses.items():
+        given[name] = {**given[name], "reverses": owners}
+    return limits_of(Settings.model_validate({"producers": json.dumps(given)}))
+
+
+def test_a_producer_reverses_its_own_jobs_and_those_of_whom_it_is_named_for() -> None:
+    named = limits(support=["shop", SYSTEM_PRODUCER])
+    assert {owner for owner in (*GIVEN, "shop", SYSTEM_PRODUCER) if named.may_reverse("support", owner)} == {
+        "support",
+        "shop",
+        SYSTEM_PRODUCER,
+    }
+    assert not named.may_reverse("shop", "support"), "it is not mutual"
+    assert not limits().may_reverse("support", "shop"), "who is named for nobody reverses its own alone"
+
+
+def test_a_star_is_everybody_and_the_system_too() -> None:
+    named = limits(support=["*"])
+    assert all(named.may_reverse("support", owner) for owner in (*GIVEN, "shop", SYSTEM_PRODUCER, "gone"))
+
+
+def test_nobody_is_held_back_where_no_producers_are_known() -> None:
+    assert limits_of(Settings()).may_reverse("billing", "shop")
+
+
 def test_nothing_shows_a_secret(producers: Producers) -> None:
     settings = Settings.model_validate({"producers": json.dumps(GIVEN)})
     assert "secret-" not in repr(producers) + repr(settings)
@@ -106,8 +138,9 @@ def _text(**changes: Any) -> str:
         ("{", "is not JSON: Expecting property name enclosed in double quotes in line 1, column 2."),
         ('["hunter2"]', "is neither a JSON object nor a file that can be read (No such file or directory)."),
         ("{}", "must be an object like"),
-        ('{"a": 1}', 'a: must be an object with "secrets" and "jobs", and nothing else.'),
-        ('{"a": {"secret": "hunter2"}}', 'a: must be an object with "secrets" and "jobs", and nothing else.'),
+        ('{"a": 1}', f"a: {SHAPE}."),
+        ('{"a": {"secret": "hunter2"}}', f"a: {SHAPE}."),
+        (_text(revers=[]), f"billing: {SHAPE}."),
         ('{"a": {}, "a": {}}', "names a twice."),
         (
             _text(secrets=["hunter2"]),
@@ -120,6 +153,9 @@ def _text(**changes: Any) -> str:
         (_text(jobs="*"), 'billing: jobs must be a list of job names, or ["*"] for all.'),
         (_text(jobs=["wallets.topup"]), "billing: there is no job 'wallets.topup'; there are wallets.create, "),
         (_text(jobs=[["*"]]), "billing: there is no job"),
+        (_text(reverses="*"), 'billing: reverses must be a list of producers whose jobs it may reverse, or ["*"].'),
+        (_text(reverses=[7]), "billing: reverses must be a list of producers"),
+        (_text(reverses=[""]), "billing: reverses must be a list of producers"),
         (
             json.dumps({"a": GIVEN["support"], "b": GIVEN["support"]}),
             "b and a have the same secret: either could sign as the other.",

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
 import typer
 
-from models.domain.accounts import Kind
+from models.domain.accounts import Account, Kind, User, Wallet
+from worker.cli.account_facts import account_document, account_facts
 from worker.cli.arguments import ACCOUNT_FORMS, account_key, account_name
 from worker.cli.faults import NO, Stop
+from worker.cli.levels import Levels, by_time, levels
 from worker.cli.listing import Listing
-from worker.cli.output import AsJson, Column, decimal, facts, heading, remark, signed, table, when, write_json
+from worker.cli.output import AsJson, Column, decimal, facts, when, write_json
 from worker.cli.reading import reading
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from models.domain.accounts import Account
-    from models.domain.grants import Grant
-    from models.domain.ledger import Entry
-    from models.store.history import Row
+    from sqlalchemy import Connection
 
 _LIST_EXAMPLES = """\
 \b
@@ -33,15 +31,28 @@ _SHOW_EXAMPLES = """\
 \b
 Examples:
   balance-worker accounts show wallet:w1
+  balance-worker accounts show wallet:w1 --grants --holds --entries 0
   balance-worker accounts show user:telegram=99 --entries 5
   balance-worker accounts show app:1/2 --before 120 --json
 """
-_UNITS_OF_FACE = ("min_balance", "top_up_amount")
-
-group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Users, wallets and apps with their balances.")
 
 
-@group.command("list", epilog=_LIST_EXAMPLES)
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An account with what there is in it at one time."""
+
+    account: Account
+    levels: Levels
+
+
+class Page(Protocol):
+    """Grants or holds."""
+
+    def document(self) -> list[dict[str, Any]]: ...
+
+    def tell(self) -> None: ...
+
+
 def list_accounts(
     kind: Annotated[Kind | None, typer.Option(metavar="KIND", help="user, wallet or app.")] = None,
     after: Annotated[
@@ -50,17 +61,21 @@ def list_accounts(
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="How many accounts.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Lists accounts with their balances, in the order of their names."""
-    from models.store.history import account_list
+    """Lists accounts with what is there now, in the order of their names.
+
+    The balance is what publishers are told: credits that have expired or have not begun are not counted, whether or
+    not a sweep has run. Where the ledger adds up to something else, that stands beside it.
+    """
+    from models.store import history
 
     start = account_key(after, "--after") if after else None
     with reading("accounts") as connection:
-        found = account_list(connection, kind, limit + 1, start)
+        now = history.now(connection)
+        found = history.account_list(connection, kind, limit + 1, start)
     nothing = "there are no more such accounts" if start else "there are no such accounts"
-    _LISTING.show(found, limit, nothing, as_json=as_json)
+    _LISTING.show([Shown(account, levels(account, now)) for account in found], limit, nothing, as_json=as_json)
 
 
-@group.command("show", epilog=_SHOW_EXAMPLES)
 def show_account(
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help=f"{ACCOUNT_FORMS}.")],
     count: Annotated[
@@ -69,10 +84,19 @@ def show_account(
     before: Annotated[
         int | None, typer.Option(metavar="SEQ", min=1, help="Entries from before this number on.")
     ] = None,
+    every_grant: Annotated[
+        bool, typer.Option("--grants", help="Every grant there ever was, recomputed from the entries alone.")
+    ] = False,
+    every_hold: Annotated[bool, typer.Option("--holds", help="Every hold there ever was, and how it ended.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Shows one account: its balance, what it is, its open grants and its entries, the newest first."""
+    """Shows one account: what is there now, what it is, its open grants and holds, its entries, the newest first.
+
+    The balance is what publishers are told: credits that have expired or have not begun are not counted, whether or
+    not a sweep has run. Spendable is what is not held either; a debit may go below it down to the floor.
+    """
     from models.store import history
+    from worker.cli.account_entries import entry_document, tell_entries
 
     name = account_name(account, "ACCOUNT")
     with reading("the account") as connection:
@@ -81,42 +105,105 @@ def show_account(
             raise Stop(f"there is no account {account}: `balance-worker accounts list` shows which there are", NO)
         now = history.now(connection)
         entries = history.entries_of(connection, found.id, count, before)
+        pages = _pages(connection, found, now, every_grant=every_grant, every_hold=every_hold)
+    shown = Shown(found, levels(found, now))
     if as_json:
-        write_json(_document(found, entries, now))
+        document = _summary(shown) | {"entry_count": found.seq} | account_document(found, now)
+        document |= {name: page.document() for name, page in pages.items()}
+        document["entries"] = [entry_document(entry, found.scale) for entry in entries]
+        write_json({**document, "next": entries[-1].seq if entries and entries[-1].seq > 1 else None})
         return
-    _tell(found, now)
+    facts(_facts(shown) | account_facts(found, now))
+    for page in pages.values():
+        page.tell()
     if entries:
-        _tell_entries(entries, found.scale)
+        tell_entries(entries, found.scale)
 
 
-def _name(row: Row) -> str:
-    return f"{row['kind']}:{row['ref']}"
+def _pages(
+    connection: Connection, account: Account, now: datetime, *, every_grant: bool, every_hold: bool
+) -> dict[str, Page]:
+    """The grants and holds to be shown: all, as their entries make them, or the open ones, as time has made them."""
+    from models.store.credits import credits_of
+    from worker.cli.account_grants import EveryGrant, OpenGrants
+    from worker.cli.account_holds import Holds
+
+    found = by_time(account, now)
+    pages: dict[str, Page] = {"grants": OpenGrants.of(found, now), "holds": Holds.open(found, now)}
+    if every_grant or every_hold:
+        credits = credits_of(connection, account.id, account.key)
+        if every_grant:
+            pages["grants"] = EveryGrant.of(connection, account, credits, now)
+        if every_hold:
+            pages["holds"] = Holds.every(account, credits, now)
+    return pages
 
 
-def _summary(row: Row) -> dict[str, Any]:
+def _summary(shown: Shown) -> dict[str, Any]:
+    account = shown.account
     return {
-        "account": _name(row),
-        "balance": row["balance"],
-        "balance_decimal": decimal(row["balance"], row["scale"]),
-        "scale": row["scale"],
-        "unit": row["unit"],
-        "status": row["status"],
-        "entries": row["seq"],
-        "updated_at": row["updated_at"],
+        "account": str(account.key),
+        **shown.levels.document(account.scale),
+        "scale": account.scale,
+        "unit": account.unit,
+        "status": _status(account),
+        "entries": account.seq,
+        "updated_at": account.updated_at,
     }
 
 
-def _row(row: Row) -> list[str]:
-    balance = decimal(row["balance"], row["scale"])
-    return [_name(row), balance, row["unit"], row["status"] or "", str(row["seq"]), when(row["updated_at"])]
+def _facts(shown: Shown) -> dict[str, str]:
+    account, there = shown.account, shown.levels
+
+    def told(units: int) -> str:
+        return decimal(units, account.scale)
+
+    of_wallet = {
+        "held": told(there.held) if there.held else "",
+        "spendable": told(there.spendable),
+        "expired, not written off": told(there.expired) if there.expired else "",
+        "not begun": told(there.future) if there.future else "",
+        "in the ledger": told(there.ledger_balance),
+    }
+    return {
+        "account": str(account.key),
+        "balance": f"{told(there.balance)} {account.unit}",
+        **(of_wallet if account.key.kind is Kind.WALLET else {}),
+    }
 
 
-_LISTING: Final = Listing(
+def _status(account: Account) -> str | None:
+    return account.face.status.value if isinstance(account.face, User | Wallet) else None
+
+
+def _row(shown: Shown) -> list[str]:
+    account, there = shown.account, shown.levels
+    beside = (
+        (there.held, 0),
+        (there.expired, 0),
+        (there.future, 0),
+        (there.ledger_balance, there.balance),
+    )
+    return [
+        str(account.key),
+        decimal(there.balance, account.scale),
+        decimal(there.spendable, account.scale),
+        *("" if units == usual else decimal(units, account.scale) for units, usual in beside),
+        account.unit,
+        _status(account) or "",
+        str(account.seq),
+        when(account.updated_at),
+    ]
+
+
+_LISTING: Final[Listing[Shown]] = Listing(
     many="accounts",
     field="accounts",
     columns=[
         Column("account", whole=True),
         Column("balance", right=True),
+        Column("spendable", right=True),
+        *(Column(name, right=True, optional=True) for name in ("held", "expired", "future", "ledger")),
         Column("unit"),
         Column("status"),
         Column("entries", right=True),
@@ -124,154 +211,17 @@ _LISTING: Final = Listing(
     ],
     cells=_row,
     document=_summary,
-    name=_name,
+    name=lambda shown: str(shown.account.key),
     way="after",
 )
 
 
-def _document(account: Account, entries: Sequence[Entry], now: datetime) -> dict[str, Any]:
-    from models.domain.grants import locked
-
-    blocked = locked(account.grants, now)
-    return {
-        "account": str(account.key),
-        "balance": account.balance,
-        "balance_decimal": decimal(account.balance, account.scale),
-        "expired": blocked,
-        "scale": account.scale,
-        "unit": account.unit,
-        "floor": account.floor,
-        "entry_count": account.seq,
-        "set_at": account.set_at,
-        "created_at": account.created_at,
-        "updated_at": account.updated_at,
-        account.key.kind.value: asdict(account.face),
-        "grants": [{**asdict(grant), "expired": grant.expired(now)} for grant in _in_order(account, now)],
-        "entries": [_entry(entry, account.scale) for entry in entries],
-        "next": entries[-1].seq if entries and entries[-1].seq > 1 else None,
-    }
-
-
-def _entry(entry: Entry, scale: int) -> dict[str, Any]:
-    from models.contracts.outcome import entry_document
-
-    note = entry.note
-    return {
-        **entry_document(entry, scale),
-        "kind": note.kind.value,
-        "reason": note.reason,
-        "description": note.description,
-        "job_id": note.job_id,
-        "metadata": note.metadata,
-        "listed": note.listed,
-        "reverses": note.reverses,
-    }
-
-
-def _in_order(account: Account, now: datetime) -> list[Grant]:
-    """Open grants in the order in which a debit uses them up; those that have expired, and wait for the sweep, last."""
-    from models.domain.grants import consumption_order
-
-    return [*consumption_order(account.grants, now), *(grant for grant in account.grants if grant.expired(now))]
-
-
-def _tell(account: Account, now: datetime) -> None:
-    from models.domain.grants import locked
-
-    scale = account.scale
-    blocked = locked(account.grants, now)
-    facts(
-        {
-            "account": str(account.key),
-            "balance": f"{decimal(account.balance, scale)} {account.unit}",
-            "of it expired": decimal(blocked, scale) if blocked else "",
-            "floor": "none" if account.floor is None else decimal(account.floor, scale),
-            "entries": str(account.seq),
-            "created": when(account.created_at),
-            "updated": when(account.updated_at),
-            "last set": when(account.set_at),
-            **_face(account),
-        }
-    )
-    if account.grants:
-        heading("Open grants, in the order of use")
-        columns = [
-            Column("grant", whole=True),
-            Column("left", right=True),
-            Column("of", right=True),
-            Column("priority", right=True),
-        ]
-        table(
-            [*columns, Column("expires", whole=True), Column("state")],
-            [
-                (
-                    str(grant.id),
-                    decimal(grant.remaining, scale),
-                    decimal(grant.amount, scale),
-                    "" if grant.priority is None else str(grant.priority),
-                    when(grant.expires_at),
-                    "expired" if grant.expired(now) else "",
-                )
-                for grant in _in_order(account, now)
-            ],
-        )
-
-
-def _face(account: Account) -> dict[str, str]:
-    told: dict[str, str] = {}
-    for field, value in asdict(account.face).items():
-        told[field.replace("_", " ")] = _told(field, value, account.scale)
-    return told
-
-
-def _told(field: str, value: Any, scale: int) -> str:
-    from datetime import datetime
-    from decimal import Decimal
-
-    from models.domain.idempotency import canonical
-    from models.domain.money import text
-
-    if field in _UNITS_OF_FACE:
-        return decimal(value, scale)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, datetime):
-        return when(value)
-    if isinstance(value, Decimal):
-        return text(value)
-    if isinstance(value, (dict, list)):
-        return canonical(value) if value else ""
-    return "" if value is None else str(value)
-
-
-def _tell_entries(entries: Sequence[Entry], scale: int) -> None:
-    heading("Entries")
-    table(
-        [
-            Column("number", right=True),
-            Column("created", whole=True),
-            Column("amount", right=True),
-            Column("balance", right=True),
-            Column("kind"),
-            Column("reason"),
-            Column("job", whole=True),
-        ],
-        [
-            (
-                str(entry.seq),
-                when(entry.note.at),
-                signed(entry.amount, scale),
-                decimal(entry.balance_after, scale),
-                entry.note.kind.value,
-                entry.note.reason or entry.note.description or "",
-                str(entry.note.job_id),
-            )
-            for entry in entries
-        ],
-    )
-    if entries[-1].seq > 1:
-        remark(f"for the entries before these: --before {entries[-1].seq}")
-
-
 def register(app: typer.Typer) -> None:
+    from worker.cli import repair
+
+    about = "Users, wallets and apps with their balances."
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=about)
+    group.command("list", epilog=_LIST_EXAMPLES)(list_accounts)
+    group.command("show", epilog=_SHOW_EXAMPLES)(show_account)
+    repair.register(group)
     app.add_typer(group, name="accounts")

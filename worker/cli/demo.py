@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from models.domain.accounts import AccountKey
-    from worker.demo import Answer, Step, Tour
+    from worker.demo import Answer, Tour
+    from worker.demo_script import Step
     from worker.settings import Settings
     from worker.stack import Stack
 
@@ -25,7 +26,7 @@ _DEFAULT_DIR = Path(".balance-worker/demo")
 def demo(
     data_dir: Annotated[Path, typer.Option(help="Where the demo's own servers keep their data.")] = _DEFAULT_DIR,
 ) -> None:
-    """Show the whole system at work, on servers of its own: jobs, answers, refusals, auto top-up, expiry, the ledger.
+    """Show the whole system at work, on servers of its own: jobs, refusals, holds, auto top-up, expiry, the ledger.
 
     Exits with 1 and says what, when anything is not as expected.
 
@@ -60,7 +61,8 @@ def _settings() -> Settings:
     addresses = {"broker_url", "database_url", "result_url", "flower_port", "flower_address"}
     mine = load_settings()
     given = {name: getattr(mine, name) for name in mine.model_fields_set - addresses}
-    given |= {"result_url": None, "topup_scan_every_s": 0.5, "expire_every_s": 0.5}
+    # Nobody waits a quarter of an hour for a demo: no job of it comes late.
+    given |= {"result_url": None, "topup_scan_every_s": 0.5, "expire_every_s": 0.5, "expiry_grace_s": 0.0}
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
     return Settings.model_construct(_fields_set=set(given), **{**defaults, **given})
 
@@ -68,9 +70,10 @@ def _settings() -> Settings:
 def _tour(console: Console, stack: Stack) -> str:
     from worker.database import engine_for
     from worker.demo import Tour
+    from worker.demo_script import Script
 
     engine = engine_for(stack.settings)
-    tour = Tour(stack.settings.broker_url, stack.settings.queue, engine, run=secrets.token_hex(4))
+    tour = Tour(stack.settings.broker_url, stack.settings.queue, engine, Script(secrets.token_hex(4)))
     try:
         return _play(console, tour, engine)
     finally:
@@ -81,19 +84,20 @@ def _play(console: Console, tour: Tour, engine: Engine) -> str:
     from models.domain.ledger import EntryKind
     from models.domain.wallets import AUTO_TOP_UP_REASON
 
-    for title, steps in tour.chapters():
+    script = tour.script
+    for title, steps in script.chapters():
         _show(console, tour, title, steps)
-    _show(console, tour, "A debit drops the wallet below its minimum, and beat tops it up", [tour.spend()])
+    _show(console, tour, "A debit leaves less than the wallet's minimum, and beat tops it up", script.spend())
     tour.wait_for_entry("the auto top-up", lambda entry: entry.note.reason == AUTO_TOP_UP_REASON)
     console.print("  beat found the wallet and topped it up by 40")
-    _show(console, tour, "Credits that expire", [tour.grant()])
+    _show(console, tour, "Credits that expire", script.grant())
     tour.wait_for_entry("the expiry", lambda entry: entry.note.kind is EntryKind.EXPIRY)
     console.print("  beat found the expired credits and took them out")
-    for account in (tour.wallet, tour.user, tour.app):
+    for account in (script.wallet, script.user, script.app):
         _show_ledger(console, tour, account)
     report, counts = tour.verify(), tour.counts
     console.print(f"\nverify: every chain and sum adds up: {report.accounts} accounts, {report.entries} entries")
-    entries = sum(len(tour.entries(account)[1]) for account in (tour.wallet, tour.user, tour.app))
+    entries = sum(len(tour.entries(account)[1]) for account in (script.wallet, script.user, script.app))
     return (
         f"{counts.jobs} messages: {counts.applied} applied, {counts.replayed} replayed, {counts.refused} refused, "
         f"{counts.parked} parked; {entries} entries"

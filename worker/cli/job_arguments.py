@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
+
+from worker.literals import exact
 
 if TYPE_CHECKING:
     from models.contracts.envelope import Contract
@@ -23,14 +24,12 @@ _TYPES: Final = {
     "object": "JSON object",
     "array": "JSON list",
 }
-# A fraction stays text: as a float it would no longer be the number that was typed.
-_decode: Final = partial(json.loads, parse_float=str, parse_constant=str)
 
 
 def arguments(contract: type[Contract] | None, pairs: Sequence[str], json_object: str) -> dict[str, Any]:
     """The keyword arguments of `--arg key=value …` and `--json-args '{…}'` together."""
     try:
-        given = _decode(json_object)
+        given = exact(json_object)
     except json.JSONDecodeError as error:
         raise typer.BadParameter(f"this is not JSON: {error}", param_hint="--json-args") from error
     if not isinstance(given, dict):
@@ -49,10 +48,10 @@ def arguments(contract: type[Contract] | None, pairs: Sequence[str], json_object
 def _value(text: str, schema: Schema | None) -> Any:
     """JSON where it is JSON, otherwise the text itself. What the contract takes as text alone is not looked into."""
     types = set() if schema is None else {item.get("type") for item in alternatives(schema)}
-    if types and types <= {"string", "null"} and (text != "null" or "null" not in types):
+    if "string" in types and types <= {"string", "integer", "null"} and (text != "null" or "null" not in types):
         return text
     try:
-        value = _decode(text)
+        value = exact(text)
     except json.JSONDecodeError:
         return text
     return text if isinstance(value, str) else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
@@ -177,29 +177,20 @@ _LISTING: Final = Listing(
 
 
 def _story(connection: Connection, job: Row) -> dict[str, Any]:
-    from models.contracts.outcome import entry_document
     from models.store import history, outbox
+    from worker.cli.account_entries import entry_document
 
-    entry = history.entry_of(connection, job["id"])
-    taken_back = history.reversal_of(connection, entry) if entry else None
-    takes_back = history.reversed_by(connection, entry) if entry and entry.note.reverses else None
-    written = None
-    if entry is not None:
-        written = {
-            **entry_document(entry, job["scale"]),
-            "kind": entry.note.kind.value,
-            "reason": entry.note.reason,
-            "description": entry.note.description,
-            "metadata": entry.note.metadata,
-            "listed": entry.note.listed,
-            "draws": [{"grant": grant, "amount": units} for grant, units in entry.note.draws],
-        }
+    written = history.entries_of_job(connection, job["id"])
+    documents = [entry_document(entry, job["scale"]) for entry in written]
+    taken_back = [row for entry in written for row in history.reversals_of(connection, entry)]
+    takes_back = [history.reversed_by(connection, entry) for entry in written if entry.note.reverses]
     events = outbox.of_job(connection, job["id"])
     return {
         **{field: value for field, value in _summary(job).items() if field not in ("seq", "amount", "balance_after")},
         "body": raw(job["body"]),
         "outcome": raw(job["outcome"]),
-        "entry": written,
+        "entry": documents[0] if documents else None,
+        "bonus_entry": documents[1] if len(documents) > 1 else None,
         "taken_back_by": taken_back,
         "takes_back": takes_back,
         "events": [{**event, "payload": raw(event["payload"])} for event in events],
@@ -218,8 +209,9 @@ def _tell(job: Row, story: Mapping[str, Any]) -> None:
             "code": job["code"],
             "account": _account(job) or "",
             **_entry_facts(story["entry"]),
-            "taken back by": _other(story["taken_back_by"]),
-            "takes back": _other(story["takes_back"]),
+            **_bonus_facts(story["bonus_entry"]),
+            "taken back by": _others(story["taken_back_by"], job["scale"]),
+            "takes back": _others(story["takes_back"], job["scale"]),
         }
     )
     heading("Asked")
@@ -242,16 +234,28 @@ def _entry_facts(entry: Mapping[str, Any] | None) -> dict[str, str]:
     return {
         "entry": f"number {entry['seq']}, {entry['kind']}",
         "amount": signed(entry["amount"], scale),
+        "held": signed(entry["held"], scale) if entry["held"] else "",
         "balance": f"{before} -> {after}",
         "reason": entry["reason"] or "",
         "description": shown(entry["description"] or ""),
     }
 
 
-def _other(entry: Mapping[str, Any] | None) -> str:
+def _bonus_facts(entry: Mapping[str, Any] | None) -> dict[str, str]:
     if entry is None:
-        return ""
-    return f"job {entry['job_id']}, entry number {entry['seq']}, {when(entry['created_at'])}"
+        return {}
+    return {
+        "second entry": f"number {entry['seq']}, {signed(entry['amount'], entry['scale'])}, {entry['reason'] or ''}"
+    }
+
+
+def _others(entries: Sequence[Row], scale: int) -> str:
+    """A line for each."""
+    return "\n".join(
+        f"job {entry['job_id']}, entry number {entry['seq']}, {signed(entry['amount'], scale)},"
+        f" {when(entry['created_at'])}"
+        for entry in entries
+    )
 
 
 def register(app: typer.Typer) -> None:

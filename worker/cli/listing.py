@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, TypeVar
 
 from worker.cli.output import Column, remark, table, write_json
 
-if TYPE_CHECKING:
-    from models.store.history import Row
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Generic[T]):
     """How rows of one kind are listed."""
 
     many: str  # what they are called
     field: str  # what --json calls them
     columns: Sequence[Column]
-    cells: Callable[[Row], list[str]]
-    document: Callable[[Row], Any]
-    name: Callable[[Row], Any]  # what the option for the next page takes
+    cells: Callable[[T], list[str]]
+    document: Callable[[T], Any]
+    name: Callable[[T], Any]  # what the option for the next page takes
     way: str  # "before" or "after": where that page lies, and its option
 
-    def show(self, found: Sequence[Row], limit: int, nothing: str, *, as_json: bool) -> None:
+    def show(self, found: Sequence[T], limit: int, nothing: str, *, as_json: bool) -> None:
         """Writes up to `limit` of the rows; one more found means that there is another page."""
         page, following = found[:limit], self.name(found[limit - 1]) if len(found) > limit else None
         if as_json:

@@ -26,6 +26,7 @@ class Column:
     name: str
     right: bool = False  # numbers
     whole: bool = False  # ids and times: to be copied, so never broken into two lines
+    optional: bool = False  # left out when nothing stands in it
 
 
 def console() -> Console:
@@ -62,6 +63,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """Rows under their columns, or one below the other where the terminal is too narrow. Nothing is ever cut off."""
     from rich.table import Table
 
+    columns, rows = _filled(columns, rows)
     if _narrow(columns, rows):
         for number, row in enumerate(rows):
             if number:
@@ -75,6 +77,12 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         grid.add_row(*(_cell(value) for value in row))
     _print(grid)
+
+
+def _filled(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> tuple[list[Column], list[Sequence[str]]]:
+    """Without the optional columns in which no row has anything."""
+    kept = [number for number, column in enumerate(columns) if not column.optional or any(row[number] for row in rows)]
+    return [columns[number] for number in kept], [[row[number] for number in kept] for row in rows]
 
 
 def _narrow(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> bool:

@@ -25,6 +25,9 @@ Examples:
   balance-worker publish wallets.top_up --list
   balance-worker publish wallets.top_up --arg wallet_id=w1 --arg credits_to_add=12.50 \\
       --arg transaction_reason=FREE_CREDIT_GRANT --key gift-17
+  balance-worker publish wallets.hold --arg wallet_id=w1 --arg credits=8 --arg expires_in_s=1800
+  balance-worker publish holds.capture --arg job_id=0198c0de-0000-7000-8000-000000000001 --arg credits=6.40
+  balance-worker publish entries.reverse --arg job_id=0198c0de-0000-7000-8000-000000000002 --arg credits=2.50
   balance-worker publish users.update_balance --json-args '{"user_id": 42, "amount_kopeks": -500}' --json
   balance-worker publish apps.update_balance --arg app_id=1 --arg store_id=2 --arg balance=70 --wait 0
 """
@@ -188,6 +191,8 @@ def _tell(name: str, outcome: Outcome) -> None:
             "amount": signed(entry.amount, entry.scale),
             "balance": f"{before} -> {after}",
         }
+    if (bonus := outcome.bonus_entry) is not None:
+        told["second entry"] = f"number {bonus.seq}, {signed(bonus.amount, bonus.scale)}"
     facts(told)
     if outcome.error is not None:
         from models.contracts.outcome import encode

@@ -20,8 +20,9 @@ def verify(as_json: AsJson = False) -> None:
     """Recomputes the whole ledger and names what does not add up.
 
     Every balance is added up again from its entries, every entry is checked against its hash and the one before it,
-    every grant against what was drawn from it, every stored answer against the entry that it tells of. Reads the
-    ledger as of one moment; workers may go on. Ends with 0 when all adds up and with 1 when something does not.
+    every grant and hold against what entries did to it, every wallet against what credits mean, every stored answer
+    against the entry that it tells of. Reads the ledger as of one moment; workers may go on. Ends with 0 when all adds
+    up and with 1 when something does not.
     """
     from dataclasses import asdict
 

@@ -123,6 +123,11 @@ def _grants() -> None:
     )
     op.drop_index("ix_grants_open", "grants")
     op.create_index("ix_grants_open", "grants", ["account_id"], postgresql_where=sa.text("remaining > 0 or held > 0"))
+    op.drop_index("ix_grants_expiring", "grants")
+    ends = "coalesce(voided_at, expires_at)"
+    op.create_index(
+        "ix_grants_ending", "grants", [sa.text(ends)], postgresql_where=sa.text(f"remaining > 0 and {ends} is not null")
+    )
     op.create_index("ix_grants_pending", "grants", ["effective_at"], postgresql_where=sa.text("pending"))
 
 
@@ -173,6 +178,13 @@ def downgrade() -> None:
     for name in ("paid", "holds", "part"):
         op.drop_column("entries", name)
     op.drop_index("ix_grants_pending", "grants")
+    op.drop_index("ix_grants_ending", "grants")
+    op.create_index(
+        "ix_grants_expiring",
+        "grants",
+        ["expires_at"],
+        postgresql_where=sa.text("remaining > 0 and expires_at is not null"),
+    )
     op.drop_index("ix_grants_open", "grants")
     for name in ("taken_once", "has_terms_of_its_own", "pending_until_it_begins", "remaining_of_amount"):
         op.drop_constraint(op.f(f"ck_grants_{name}"), "grants")

@@ -5,7 +5,7 @@
 | idempotency_key | test_envelope_row_idempotency_key_*, test_same_key_* |
 | producer | test_envelope_row_producer_* |
 | occurred_at | test_envelope_row_occurred_at_*; what it orders: test_contract_apps.py |
-| metadata | test_envelope_row_metadata_* |
+| metadata | test_envelope_row_metadata_*; a note: test_same_key_another_note_* |
 | meaning is the normalised command | test_meaning_* |
 | the outcome document, in the answer and in jobs | test_outcome_* |
 | a refusal is stored and replayed | test_refusal_* |
@@ -22,8 +22,9 @@ from sqlalchemy import Engine
 from models.contracts.message import Malformed, parse
 from models.contracts.outcome import OutcomeDocument
 from models.domain.decision import Limits
+from models.domain.idempotency import canonical, fingerprint
 from tasks.apply import apply
-from tests.builders import ask, balance, done, entries, events, job, rows, settle
+from tests.builders import ask, balance, done, entries, events, execute, job, rows, settle
 
 ENTRY_KEYS = {"id", "account", "seq", "amount", "balance_before", "balance_after", "scale", "created_at"}
 
@@ -130,7 +131,7 @@ def test_same_key_in_one_batch_is_replayed_too(engine: Engine, user: str) -> Non
 
 
 def test_same_key_another_meaning_is_refused_naming_what_differs(engine: Engine, user: str) -> None:
-    first = correct(engine, idempotency_key="k", metadata={"order": "1"})
+    first = correct(engine, idempotency_key="k", occurred_at="2026-01-01T00:00:00Z", metadata={"order": "1"})
     before = rows(engine, "select * from jobs"), events(engine)
     second = correct(engine, idempotency_key="k", amount_kopeks=501, create_transaction=False)
     assert (second["status"], second["code"], second["replayed"]) == ("rejected", "idempotency_conflict", False)
@@ -138,10 +139,49 @@ def test_same_key_another_meaning_is_refused_naming_what_differs(engine: Engine,
     assert second["error"]["body"]["detail"]["fields"] == {
         "amount_kopeks": {"first": 500, "now": 501},
         "create_transaction": {"first": None, "now": False},
-        "metadata": {"first": {"order": "1"}, "now": None},
-    }
+        "occurred_at": {"first": "2026-01-01T00:00:00Z", "now": None},
+    }, "and not the note: it is no part of the meaning"
     assert (rows(engine, "select * from jobs"), events(engine)) == before, "nothing applied, nothing stored"
-    assert correct(engine, idempotency_key="k", metadata={"order": "1"})["replayed"] is True
+    assert correct(engine, idempotency_key="k", occurred_at="2026-01-01T00:00:00Z")["replayed"] is True
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{}, {"amount_kopeks": -1}, {"amount_kopeks": "500"}],
+    ids=["applied", "insufficient_funds", "invalid_request"],
+)
+@pytest.mark.parametrize("note", [{"trace": "2"}, {}, None])
+def test_same_key_another_note_is_the_first_answer(
+    engine: Engine, user: str, asked: dict[str, Any], note: dict[str, str] | None
+) -> None:
+    first = correct(engine, idempotency_key="k", metadata={"trace": "1"}, **asked)
+    assert correct(engine, idempotency_key="k", metadata=note, **asked) == {**first, "replayed": True}
+    assert correct(engine, idempotency_key="k", **asked) == {**first, "replayed": True}
+    [row] = rows(engine, "select body from jobs where idempotency_key = 'k'")
+    assert row["body"]["metadata"] == {"trace": "1"}, "the first note is kept, though the job wrote no entry"
+
+
+def test_same_key_another_metadata_of_the_wallets_own_is_another_meaning(engine: Engine) -> None:
+    done(engine, "wallets.create", wallet_id="w")
+    done(engine, "wallets.update", wallet_id="w", metadata={"plan": "pro"}, idempotency_key="k")
+    for plan in ({"plan": "free"}, {}):
+        document = ask(engine, "wallets.update", wallet_id="w", metadata=plan, idempotency_key="k")
+        assert document["code"] == "idempotency_conflict"
+        fields = document["error"]["body"]["error"]["details"]["fields"]
+        assert fields == {"metadata": {"first": {"plan": "pro"}, "now": plan}}
+
+
+@pytest.mark.parametrize("asked", [{}, {"amount_kopeks": -1}, {"amount_kopeks": "500"}])
+def test_same_key_answered_before_notes_stood_apart_is_replayed(
+    engine: Engine, user: str, asked: dict[str, Any]
+) -> None:
+    noted = {"idempotency_key": "k", "metadata": {"order": "7"}, **asked}
+    first = correct(engine, **noted)
+    [row] = rows(engine, "select body from jobs where idempotency_key = 'k'")
+    then = fingerprint("users.update_balance", canonical(row["body"]))
+    execute(engine, "update jobs set fingerprint = :then where idempotency_key = 'k'", then=then)
+    assert correct(engine, **noted) == {**first, "replayed": True}
+    assert correct(engine, **{**noted, "amount_kopeks": 501})["code"] == "idempotency_conflict"
 
 
 def test_same_key_another_job_is_refused_naming_both(engine: Engine, user: str) -> None:

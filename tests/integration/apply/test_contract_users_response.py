@@ -6,6 +6,8 @@
 | balance_rubles = balance_kopeks / 100, two decimals | test_users_response_balance_rubles_* |
 | promo_group and subscription null when none | test_users_response_promo_group_and_subscription_are_null_when_none |
 | actual_status | test_users_response_actual_status |
+| traffic_used_gb a float, autopay_days_before or null | test_users_response_traffic_used_gb_*, …_autopay_* |
+| dates | test_users_response_start_date_* |
 | subscription statuses | test_users_response_subscription_statuses_* |
 | user statuses | test_users_response_user_statuses_* |
 """
@@ -157,6 +159,65 @@ def test_users_response_actual_status(engine: Engine, status: str, end_date: str
     end_date = "2020-01-01T00:00:00Z" if end_date == "past" else end_date
     subscription = with_subscription(engine, status=status, end_date=end_date)
     assert (subscription["status"], subscription["actual_status"]) == (status, actual)
+
+
+@pytest.mark.parametrize(
+    ("used", "number"),
+    [
+        (7, "7"),
+        (7.0, "7"),
+        (Decimal("7.00"), "7"),
+        (0, "0"),
+        (12.345678901234567, "12.345678901234567"),
+        (0.1 + 0.2, "0.30000000000000004"),
+        (9.313225746154785e-10, "9.313225746154785E-10"),
+        (5e-324, "5E-324"),
+        (Decimal("1.234567890123456789012345678"), "1.234567890123456789012345678"),
+        ("12.50", "12.5"),
+    ],
+)
+def test_users_response_traffic_used_gb_is_a_number_with_all_its_digits(
+    engine: Engine, used: object, number: str
+) -> None:
+    upsert = job("users.upsert", user_id=1, subscription={**SUBSCRIPTION, "traffic_used_gb": used})
+    read_again = job("users.update_balance", user_id=1, amount_kopeks=100)
+    for outcome in [*apply(engine, [upsert], Limits()), *apply(engine, [read_again], Limits())]:
+        assert f'"traffic_used_gb":{number},' in outcome.text
+
+
+def test_users_response_traffic_used_gb_is_one_however_it_is_written(engine: Engine) -> None:
+    first = ask(engine, "users.upsert", user_id=1, subscription=SUBSCRIPTION, idempotency_key="k")
+    for used in (7, 7.0, Decimal("7.0"), "7"):
+        again = {**SUBSCRIPTION, "traffic_used_gb": used}
+        document = ask(engine, "users.upsert", user_id=1, subscription=again, idempotency_key="k")
+        assert document == {**first, "replayed": True}
+
+
+@pytest.mark.parametrize("days", [None, 0, 2**63 - 1])
+def test_users_response_autopay_days_before_may_be_null(engine: Engine, days: int | None) -> None:
+    assert with_subscription(engine, autopay_days_before=days)["autopay_days_before"] == days
+
+
+def test_users_response_autopay_days_before_null_is_not_zero(engine: Engine) -> None:
+    ask(engine, "users.upsert", user_id=1, subscription={**SUBSCRIPTION, "autopay_days_before": 0}, idempotency_key="k")
+    now = {**SUBSCRIPTION, "autopay_days_before": None}
+    document = ask(engine, "users.upsert", user_id=1, subscription=now, idempotency_key="k")
+    assert document["code"] == "idempotency_conflict"
+
+
+def test_users_response_start_date_is_a_time_or_not_told(engine: Engine) -> None:
+    document = ask(engine, "users.upsert", user_id=1, subscription={**SUBSCRIPTION, "start_date": None})
+    assert document["error"]["body"]["detail"][0]["loc"] == ["body", "subscription", "start_date"]
+    untold = {name: value for name, value in SUBSCRIPTION.items() if name != "start_date"}
+    assert shown(engine, subscription=untold)["subscription"]["start_date"] is None
+
+
+@pytest.mark.parametrize("field", ["traffic_limit_gb", "traffic_used_gb", "device_limit", "autopay_days_before"])
+def test_users_response_numbers_of_a_subscription_fit_a_bigint(engine: Engine, field: str) -> None:
+    for wrong in (-1, 2**63):
+        document = ask(engine, "users.upsert", user_id=1, subscription={**SUBSCRIPTION, field: wrong})
+        assert document["error"]["body"]["detail"][0]["loc"] == ["body", "subscription", field]
+    assert with_subscription(engine, **{field: 2**63 - 1})[field] == 2**63 - 1
 
 
 def test_users_response_actual_status_is_not_stored(engine: Engine) -> None:

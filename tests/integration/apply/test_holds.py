@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from models.store.audit import assert_ledger_is_coherent
 from tests.builders import ask, balance, done, entries, execute, refused, rows, shown, sweep
 
 MISSING = "01a1fc91-69b2-7000-86fb-9f8528cdc254"
@@ -191,3 +192,16 @@ def test_holds_in_one_batch_see_each_other(engine: Engine, wallet: str) -> None:
     asked = [job("wallets.hold", wallet_id="w", credits=credits) for credits in (30, 30, 30)]
     assert [document["code"] for document in settle(engine, *asked)] == ["applied", "applied", "insufficient_funds"]
     assert shown(engine) == (80, 60, 20)
+
+
+def test_what_a_hold_has_of_a_voided_grant_covers_no_debt_and_stays_with_it(engine: Engine, wallet: str) -> None:
+    top_up = {"wallet_id": "w", "transaction_reason": "PURCHASED_CREDIT_DIRECT"}
+    grant = done(engine, "wallets.top_up", credits_to_add=50, priority=1, **top_up)["job_id"]
+    plain = done(engine, "wallets.top_up", credits_to_add=30, **top_up)["job_id"]
+    held = hold(engine, 50)
+    done(engine, "grants.void", wallet_id="w", job_id=grant, reason="by mistake", operator="olga")
+    done(engine, "wallets.debit", wallet_id="w", credits=110)
+    done(engine, "entries.reverse", job_id=plain, force=True)
+    assert shown(engine) == (20, 50, -30)
+    assert_ledger_is_coherent(engine)
+    assert capture(engine, held)["response"]["credit_balance"] == -30

@@ -13,17 +13,22 @@ from tests.integration.cli.conftest import Cli, Story, told
 
 def facts(text: str) -> dict[str, str]:
     """The names and values before the first heading."""
-    return {line[:24].split("  ")[0]: line.split("  ")[-1].strip() for line in text.split("\n\n")[0].splitlines()}
+    lines = [line.split("  ") for line in text.split("\n\n")[0].splitlines()]
+    return {parts[0]: parts[-1].strip() for parts in lines}
 
 
 def test_list(cli: Cli, story: Story) -> None:
     lines = [line.split() for line in cli.text("accounts", "list").splitlines()]
-    assert lines[0] == ["account", "balance", "unit", "status", "entries", "updated"]
+    columns = ["account", "balance", "spendable", "expired", "ledger", "unit", "status", "entries", "updated"]
+    assert lines[0] == columns
     assert [line[:-1] for line in lines[1:]] == [
-        ["app:1/2", "70", "unit", "1"],
-        ["user:42", "0.00", "RUB", "active", "2"],
-        ["wallet:w1", "18.50", "credit", "active", "4"],
+        ["app:1/2", "70", "70", "unit", "1"],
+        ["user:42", "0.00", "0.00", "RUB", "active", "2"],
+        ["wallet:w1", "15.50", "15.50", "3.00", "18.50", "credit", "active", "4"],
     ]
+    assert cli.text("accounts", "list", "--kind", "app").splitlines()[0].split() == [
+        *("account", "balance", "spendable", "unit", "status", "entries", "updated")
+    ], "a column in which nothing stands is left out"
 
 
 def test_list_as_json(cli: Cli, story: Story) -> None:
@@ -33,8 +38,18 @@ def test_list_as_json(cli: Cli, story: Story) -> None:
     assert wallet.pop("updated_at").endswith("Z")
     assert wallet == {
         "account": "wallet:w1",
-        "balance": 1850,
-        "balance_decimal": "18.50",
+        "balance": 1550,
+        "balance_decimal": "15.50",
+        "ledger_balance": 1850,
+        "ledger_balance_decimal": "18.50",
+        "held": 0,
+        "held_decimal": "0.00",
+        "spendable": 1550,
+        "spendable_decimal": "15.50",
+        "expired": 300,
+        "expired_decimal": "3.00",
+        "future": 0,
+        "future_decimal": "0.00",
         "scale": 2,
         "unit": "credit",
         "status": "active",
@@ -70,13 +85,15 @@ def test_show_of_a_wallet(cli: Cli, story: Story) -> None:
     text = cli.text("accounts", "show", "wallet:w1")
     known = facts(text)
     assert known["account"] == "wallet:w1"
-    assert known["balance"] == "18.50 credit"
-    assert known["of it expired"] == "3.00"
+    assert (known["balance"], known["spendable"]) == ("15.50 credit", "15.50")
+    assert (known["expired, not written off"], known["in the ledger"]) == ("3.00", "18.50")
+    assert "held" not in known
     assert known["name"] == "Main"
     assert known["conversion rate"] == "1"
+    assert known["auto top-up"] == "off"
     grants, entries = (part.splitlines()[1:] for part in text.split("\n\n")[1:])
     open_grant, expired = (line.split() for line in grants[1:])
-    assert open_grant[1:] == ["3.00", "5.00", "1", "2100-01-01T00:00:00Z"]
+    assert open_grant[1:] == ["3.00", "5.00", "1", "2100-01-02T00:00:00Z", "open"]
     assert expired[1:3] == ["3.00", "3.00"]
     assert expired[-1] == "expired"
     assert entries[0].split() == ["number", "created", "amount", "balance", "kind", "reason", "job"]
@@ -86,14 +103,17 @@ def test_show_of_a_wallet(cli: Cli, story: Story) -> None:
 
 def test_show_as_json(cli: Cli, story: Story) -> None:
     wallet = cli.json("accounts", "show", "wallet:w1")
-    assert (wallet["balance"], wallet["balance_decimal"], wallet["scale"]) == (1850, "18.50", 2)
-    assert wallet["expired"] == 300
+    assert (wallet["balance"], wallet["balance_decimal"], wallet["scale"]) == (1550, "15.50", 2)
+    assert (wallet["ledger_balance"], wallet["expired"], wallet["held"], wallet["future"]) == (1850, 300, 0, 0)
     assert wallet["wallet"]["name"] == "Main"
-    assert [(grant["remaining"], grant["expired"]) for grant in wallet["grants"]] == [(300, False), (300, True)]
+    assert [(grant["remaining"], grant["state"]) for grant in wallet["grants"]] == [(300, "open"), (300, "expired")]
+    assert (wallet["entry_count"], wallet["holds"], wallet["auto_top_up"]) == (4, [], "off")
     newest = wallet["entries"][0]
     assert (newest["seq"], newest["amount"], newest["balance_after"]) == (4, -200, 1850)
     assert newest["job_id"] == story.debited["job_id"]
     assert newest["metadata"] == {"order": "7"}
+    assert newest["draws"] == [{"grant": story.granted["job_id"], "amount": 200}]
+    assert (newest["part"], newest["paid"], newest["holds"]) == (0, [], [])
     assert wallet["next"] is None
 
 

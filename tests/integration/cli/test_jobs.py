@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from models.store import jobs as store
 from models.store.session import transaction
-from tests.builders import execute
+from tests.builders import done, execute
 from tests.integration.cli.conftest import Cli, Story, told
 
 
@@ -155,9 +155,28 @@ def test_show_as_json(cli: Cli, story: Story) -> None:
     assert told_by_id["entry"]["reason"] == "PURCHASED_CREDIT_DIRECT"
     assert told_by_id["entry"]["balance_after"] == 1250
     assert [event["type"] for event in told_by_id["events"]] == ["wallet.transaction.created"]
-    assert told_by_id["taken_back_by"] is None
-    taken_back = cli.json("jobs", "show", story.corrected["job_id"])["taken_back_by"]
+    assert (told_by_id["bonus_entry"], told_by_id["taken_back_by"]) == (None, [])
+    [taken_back] = cli.json("jobs", "show", story.corrected["job_id"])["taken_back_by"]
     assert (taken_back["job_id"], taken_back["seq"]) == (story.reversed["job_id"], 2)
+
+
+def test_show_of_a_job_with_a_bonus_that_is_taken_back_in_parts(cli: Cli, engine: Engine) -> None:
+    done(engine, "wallets.create", wallet_id="w", scale=2)
+    bought = {"wallet_id": "w", "credits_to_add": 10, "transaction_reason": "PURCHASED_CREDIT_DIRECT"}
+    job_id = done(engine, "wallets.top_up", bonus_credits_to_add=3, **bought)["job_id"]
+    part = done(engine, "entries.reverse", job_id=job_id, credits=4)["job_id"]
+    rest = done(engine, "entries.reverse", job_id=job_id)["job_id"]
+    told = cli.json("jobs", "show", job_id)
+    assert [(told[name]["amount"], told[name]["part"]) for name in ("entry", "bonus_entry")] == [(1000, 0), (300, 1)]
+    assert [(row["job_id"], row["amount"]) for row in told["taken_back_by"]] == [
+        (part, -400),
+        (rest, -600),
+        (rest, -300),
+    ]
+    assert [row["amount"] for row in cli.json("jobs", "show", rest)["takes_back"]] == [1000, 300]
+    text = cli.text("jobs", "show", job_id)
+    assert "second entry   number 2, +3.00, PURCHASED_CREDIT_BONUS" in text
+    assert text.count("entry number") == 3
 
 
 def test_show_gives_decimals_digit_by_digit(cli: Cli, story: Story) -> None:

@@ -41,7 +41,8 @@ def test_docs_have_every_command() -> None:
             f"balance-worker {name}"
             for name in (
                 *("up", "demo", "migrate", "publish", "verify", "doctor", "asyncapi", "config"),
-                *("jobs", "jobs list", "jobs show", "accounts", "accounts list", "accounts show"),
+                *("jobs", "jobs list", "jobs show"),
+                *("accounts", "accounts list", "accounts show", "accounts repair"),
                 *("dead-letters", "dead-letters list", "dead-letters show", "dead-letters replay"),
                 "dead-letters discard",
             )

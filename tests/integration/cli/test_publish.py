@@ -124,7 +124,7 @@ def test_values_arrive_as_the_job_takes_them(on_redis: Cli) -> None:
         "name": "true",
         "description": "a=b",
         "customer_id": "null",
-        "scale": "12",
+        "scale": "12.0",
         "conversion_rate": "0.100000000000000001",
         "config": '{"allowed_price_types": ["USAGE"]}',
         "metadata": '{"order": "7"}',
@@ -144,6 +144,14 @@ def test_values_arrive_as_the_job_takes_them(on_redis: Cli) -> None:
         "metadata": {"order": "7"},
         "floor": "-1.5",
     }
+
+
+def test_ids_that_may_be_numbers_stay_the_text_that_was_typed(on_redis: Cli) -> None:
+    on_redis.text(
+        "publish", "apps.upsert", "--wait", "0", "--key", "k", "--arg", "app_id=007", "--arg", "store_id=null"
+    )
+    message = sent(on_redis.settings["broker_url"])
+    assert (message["app_id"], message["store_id"]) == ("007", "null")
 
 
 def test_key_and_producer_may_stand_in_the_json(on_redis: Cli) -> None:
@@ -167,7 +175,13 @@ def test_key_and_producer_may_stand_in_the_json(on_redis: Cli) -> None:
         (["wallets.terminate", "--json-args", "{"], "this is not JSON"),
         (["wallets.terminate", "--json-args", "[1]"], "write a JSON object"),
         (["wallets.terminate", "--arg", "wallet_id=a", "--producer", "balance-worker"], "--producer"),
-        (["users.update_balance", "--arg", "amount_kopeks=1.5", "--key", "k"], "amount_kopeks = '1.5'"),
+        (["users.update_balance", "--arg", "amount_kopeks=1.5", "--key", "k"], "amount_kopeks = 1.5 (Decimal)"),
+        (["users.update_balance", "--arg", f"amount_kopeks={'9' * 5000}", "--key", "k"], "amount_kopeks = 999"),
+        (
+            ["users.update_balance", "--arg", "user_id=1e9999999999999999999", "--key", "k"],
+            "user_id = 1e9999999999999999",
+        ),
+        (["apps.update_balance", "--json-args", f'{{"balance": -{"9" * 5000}}}', "--key", "k"], "balance = -999"),
         (["wallets.terminate", "--arg", "wallet_id=a", "--wait", "-1"], "--wait"),
     ],
 )

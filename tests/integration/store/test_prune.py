@@ -1,4 +1,4 @@
-"""Pruning drops bodies and responses of old jobs, and nothing that keeps a key from being applied twice."""
+"""Pruning drops the bodies of old jobs: their keys, and all that they were answered, are given for ever."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -39,14 +39,25 @@ def again(engine: Engine, key: str, amount: int) -> Document:
     return ask(engine, "users.update_balance", user_id=1, amount_kopeks=amount, idempotency_key=key)
 
 
-def test_replays_keep_key_status_code_and_entry(engine: Engine, settled: dict[str, Document]) -> None:
+def test_the_whole_answer_is_given_after_pruning(engine: Engine, settled: dict[str, Document]) -> None:
+    before = rows(engine, "select id, outcome::text from jobs order by id")
     assert prune(engine) == 4
-    shorter = {"replayed": True, "response": None, "error": None}
-    assert again(engine, "applied", 100) == {**settled["applied"], **shorter}
-    assert again(engine, "refused", -999) == {**settled["refused"], **shorter}
-    assert settled["applied"]["entry"]["balance_after"] == balance(engine, "user:1") == 100
-    assert ask(engine, "users.upsert", user_id=1, idempotency_key="unchanged")["replayed"] is True
-    assert events(engine) == [], "an event is made of the answer, and goes with it"
+    assert rows(engine, "select id, outcome::text from jobs order by id") == before, "to the letter"
+    assert again(engine, "applied", 100) == {**settled["applied"], "replayed": True}
+    assert again(engine, "refused", -999) == {**settled["refused"], "replayed": True}
+    assert ask(engine, "users.upsert", user_id=1, idempotency_key="unchanged") == {
+        **settled["unchanged"],
+        "replayed": True,
+    }
+    assert settled["applied"]["response"]["balance_kopeks"] == balance(engine, "user:1") == 100
+    assert settled["refused"]["error"]["status"] == 402
+
+
+@pytest.mark.usefixtures("settled")
+def test_events_go_with_the_bodies(engine: Engine) -> None:
+    age(engine, DAYS - 1, "idempotency_key = 'refused'")
+    prune(engine)
+    assert [kind for kind, _ in events(engine)] == ["job.rejected"]
 
 
 @pytest.mark.usefixtures("settled")

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from models.domain.accounts import AccountKey, Kind
+from models.domain.holds import HoldChange, HoldPart, HoldVerb
 from models.domain.ledger import Entry, EntryKind, Note, entry_hash, fits, passes_floor, post
 from models.domain.money import UNITS_MAX
 from tests.builders import NOW, user_account
@@ -49,6 +50,15 @@ def test_hash_is_pinned() -> None:
     assert bare.hex() == "13f2f21e9911e9e4880c166a7fdf8ff7422e870bed0a8ea5c5986f8334b69f0b"
 
 
+def test_hash_of_an_entry_that_says_more_is_pinned() -> None:
+    # Version 2 of the form, for what version 1 has no words for.
+    part = HoldPart(UUID(int=3), 4, -4)
+    holds = (HoldChange(UUID(int=4), HoldVerb.HOLD, 9, (part,)), HoldChange(UUID(int=5), HoldVerb.RELEASE, 1))
+    more = replace(NOTE, paid=((UUID(int=3), 7),), holds=holds, part=1)
+    digest = entry_hash(b"\x01" * 32, KEY, 5, 100, 400, more)
+    assert digest.hex() == "895ea72e9ef598f35e0833a9c9c38bbe4ad0a41d399492b8d99e73d5ed57fc1a"
+
+
 CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("kind", {"kind": EntryKind.CREDIT}),
     ("job", {"job_id": UUID(int=9)}),
@@ -62,6 +72,9 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("grant", {"grant_id": None}),
     ("draws", {"draws": ((UUID(int=3), 5),)}),
     ("reverses", {"reverses": 2}),
+    ("what paid a debt", {"paid": ((UUID(int=3), 5),)}),
+    ("a hold", {"holds": (HoldChange(UUID(int=4), HoldVerb.HOLD, 9),)}),
+    ("which of a job's entries it is", {"part": 1}),
 ]
 
 

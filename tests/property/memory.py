@@ -1,0 +1,181 @@
+"""One wallet of the product in memory: jobs are decided by models/domain, and kept as the tables would keep them.
+
+A job finds of grants and holds what the store would load for it: the open ones, and those that it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from models.contracts.wallet_contract import wallet_body
+from models.domain import credits
+from models.domain.accounts import Account, AccountKey, Kind, TopUpTrigger, Wallet, WalletStatus
+from models.domain.commands import AUTO_TOP_UP, EntryOfJob, Job, WalletAutoTopUp
+from models.domain.decide import decide
+from models.domain.decision import Decision, Facts, Limits, Original
+from models.domain.grants import Grant
+from models.domain.holds import Hold
+from models.domain.ledger import MOVES_NOTHING, Entry, entry_hash
+from models.domain.outcome import Refusal
+from models.store.credits import Credits
+from tasks.autotopup import look_job
+from tasks.book import Book, grants_named, holds_named
+from tasks.expiry import expire_job, hold_job, open_job
+from tests.builders import NOW, wallet_account
+from tests.property.coins import GRACE
+from tests.property.levels import COOLDOWN
+
+WALLET: Final = AccountKey(Kind.WALLET, "w")
+LIMITS: Final = Limits(expiry_grace=timedelta(minutes=GRACE), top_up_cooldown=timedelta(minutes=COOLDOWN))
+
+
+def at(minute: int) -> datetime:
+    return NOW + timedelta(minutes=minute)
+
+
+class Rows:
+    """What the tables hold."""
+
+    def __init__(self, floor: int) -> None:
+        self.now = 0
+        self.account = wallet_account(floor=floor)
+        self.grants: dict[UUID, Grant] = {}
+        self.holds: dict[UUID, Hold] = {}
+        self.entries: list[Entry] = []
+        self.originals: dict[UUID, Original] = {}
+        self.reversed: dict[tuple[int, int], int] = {}
+
+    @property
+    def face(self) -> Wallet:
+        assert isinstance(self.account.face, Wallet)
+        return self.account.face
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(at(self.now), LIMITS)
+
+    def do(self, asked: Job, number: int) -> Decision | Refusal:
+        """The answer to the job with this number, with its effects kept."""
+        asked = replace(asked, id=UUID(int=number))
+        named = set() if isinstance(asked.command, Refusal) else self._named_by(asked)
+        before = self.loaded(named)
+        facts = replace(self.facts, originals=self.originals, reversed=self.reversed)
+        decision = decide(asked, before, facts)
+        if isinstance(decision, Decision):
+            self._keep(asked, before, decision)
+        return decision
+
+    def loaded(self, named: set[UUID] | frozenset[UUID] = frozenset()) -> Account:
+        """The account as the store hands it over."""
+        grants = (grant for grant in self.grants.values() if grant.remaining or grant.held or grant.id in named)
+        holds = (hold for hold in self.holds.values() if hold.remaining or hold.id in named)
+        return replace(self.account, grants=tuple(grants), holds=tuple(holds))
+
+    def _named_by(self, asked: Job) -> set[UUID]:
+        target = getattr(asked.command, "target", None)
+        of = target.job_id if isinstance(target, EntryOfJob) else None
+        originals = {of: self.originals[of]} if of in self.originals else {}
+        return grants_named([asked.command], originals) | holds_named(originals)
+
+    def _keep(self, asked: Job, before: Account, decision: Decision) -> None:
+        book = Book([before], self.originals, self.reversed, {}, {})
+        book.accept(decision)
+        self.account = replace(decision.account, grants=(), holds=())
+        self.grants |= {grant.id: grant for _, grant in book.changed_grants()}
+        self.holds |= {hold.id: hold for _, hold in book.changed_holds()}
+        written = tuple(entry for entry in (decision.entry, decision.bonus) if entry is not None)
+        self.entries += written
+        if written:
+            self.originals[asked.id] = Original(asked.name, asked.producer, written)
+        self.assert_constraints_hold(written)
+
+    # --- what is shown
+
+    def shown(self) -> dict[str, Decimal | int]:
+        """By answers, and by the rows as the next job will find them."""
+        account, now = self.loaded(), at(self.now)
+        body = wallet_body(account, self.facts)
+        assert body["balance"] == body["credit_balance"], "the rate is 1"
+        left = credits.Move(account, now).grants
+        return {
+            "credit": body["credit_balance"],
+            "held": body["held"],
+            "spendable": credits.spendable(account, now),
+            "ledger": account.balance,
+            **{f"grant {grant_id}": left[grant_id].remaining for grant_id in left if left[grant_id].remaining},
+        }
+
+    # --- sweeps, by what their queries find
+
+    def sweep(self, kind: str) -> Iterator[tuple[Job, UUID]]:
+        now, seq = at(self.now), self.account.seq
+        match kind:
+            case "begun":
+                for grant in [*self.grants.values()]:
+                    if grant.pending and grant.begun(now):
+                        yield open_job(WALLET, grant.id, seq), grant.id
+            case "run out":
+                for hold in [*self.holds.values()]:
+                    if self.holds[hold.id].remaining and hold.lapsed(now):
+                        yield hold_job(WALLET, hold.id), hold.id
+            case "expired":
+                for grant in [*self.grants.values()]:
+                    ends = grant.expires_at
+                    if self.grants[grant.id].remaining and ends is not None and ends <= now - LIMITS.expiry_grace:
+                        yield expire_job(WALLET, grant.id, seq), grant.id
+
+    def scan(self) -> Job | None:
+        """The job of a look that is to be taken now."""
+        due_at = self.face.due_at
+        return None if due_at is None or due_at > at(self.now) else look_job(WALLET, self.face.crossing)
+
+    # --- what must hold
+
+    def assert_constraints_hold(self, written: tuple[Entry, ...]) -> None:
+        """What the tables refuse (models/tables): said again, because there is no database here."""
+        account, face = self.account, self.face
+        grants, holds = self.grants.values(), self.holds.values()
+        for grant in grants:
+            assert grant.amount > 0
+            assert min(grant.remaining, grant.held, grant.reversed, grant.expired, grant.voided) >= 0
+            assert grant.remaining + grant.held <= grant.amount
+            assert grant.remaining + grant.reversed + grant.expired + grant.voided <= grant.amount
+            assert not grant.pending or grant.effective_at is not None
+        for hold in holds:
+            assert min(hold.remaining, hold.captured) >= 0
+            assert hold.captured + hold.remaining <= hold.amount
+            assert (hold.remaining == 0) is (hold.ended is not None)
+            assert sum(units for _, units in hold.backing) <= hold.remaining
+        for grant in grants:
+            assert grant.held == sum(units for hold in holds for of, units in hold.backing if of == grant.id)
+        assert account.granted == sum(grant.remaining for grant in grants)
+        assert account.held == sum(hold.remaining for hold in holds)
+        in_force = face.trigger is not TopUpTrigger.DISABLED and face.status is WalletStatus.ACTIVE
+        assert (face.due_at is None and face.wanted is None) or (in_force and face.suspended is None)
+        for entry in written:
+            assert entry.amount or entry.note.kind in MOVES_NOTHING
+
+    def assert_entries_explain_everything(self) -> None:
+        """The chain holds, and from the entries alone the audit comes to the same balance, grants and holds."""
+        previous, balance = b"", 0
+        told = Credits("w", self.grants, self.holds)
+        for seq, entry in enumerate(self.entries, start=1):
+            balance += entry.amount
+            assert (entry.seq, entry.balance_after, entry.prev_hash) == (seq, balance, previous)
+            assert entry.hash == entry_hash(previous, WALLET, seq, entry.amount, balance, entry.note)
+            previous = entry.hash
+            told.apply(entry)
+        assert (self.account.seq, self.account.head, self.account.balance) == (len(self.entries), previous, balance)
+        findings = [*told.findings()]
+        assert findings == [], findings
+        assert told.replay.balance == balance
+        for (_, seq), units in self.reversed.items():
+            assert units <= abs(self.entries[seq - 1].amount)
+
+
+__all__ = ["AUTO_TOP_UP", "WALLET", "Rows", "WalletAutoTopUp", "at"]

@@ -1,0 +1,74 @@
+"""A property of histories: it is tried on many, and of one that fails the smallest one that still does is told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from tests.property.steps import History, Step, history
+
+Property = Callable[[History], None]
+"""Raises when it does not hold."""
+
+
+def holds_for(count: int, holds: Property, *, policy: bool = False) -> None:
+    """Raises for the first of so many histories for which the property does not hold. They are always the same ones;
+    FIRST, in the environment, is the seed of the first."""
+    first = int(os.environ.get("FIRST", "0"))
+    for seed in range(first, first + count):
+        drawn = history(seed, policy=policy)
+        try:
+            holds(drawn)
+        except Exception as error:  # noqa: BLE001 - raised again, with less around it
+            smallest = _smallest(drawn, holds, type(error))
+            try:
+                holds(smallest)
+            except Exception as still:
+                steps = "".join(f"\n    {step!r}," for step in smallest.steps)
+                told = f"History({smallest.floor}, ({steps}\n))"
+                still.add_note(f"seed {seed}, and the smallest that fails alike:\n{told}")
+                raise still from None
+
+
+def _smallest(failing: History, holds: Property, error: type[Exception]) -> History:
+    """Takes away whatever can be taken away, as long as the same kind of error comes of it."""
+    while True:
+        smaller = next((less for less in _less(failing) if _fails(less, holds, error)), None)
+        if smaller is None:
+            return failing
+        failing = smaller
+
+
+def _fails(candidate: History, holds: Property, error: type[Exception]) -> bool:
+    try:
+        holds(candidate)
+    except Exception as found:  # noqa: BLE001 - a history that makes no sense fails in another way
+        return type(found) is error
+    return False
+
+
+def _less(drawn: History) -> Iterator[History]:
+    steps = drawn.steps
+    for place in reversed(range(len(steps))):
+        before, step, after = steps[:place], steps[place], steps[place + 1 :]
+        yield replace(drawn, steps=before + after)
+        if step.wait and after:
+            yield replace(drawn, steps=(*before, replace(after[0], wait=after[0].wait + step.wait), *after[1:]))
+    for place, step in enumerate(steps):
+        for simpler in _simpler(step):
+            yield replace(drawn, steps=(*steps[:place], simpler, *steps[place + 1 :]))
+
+
+def _simpler(step: Step) -> Iterator[Step]:
+    yield from (replace(step, sweeps=tuple(kept for kept in step.sweeps if kept != sweep)) for sweep in step.sweeps)
+    yield from (replace(step, wait=fewer) for fewer in range(step.wait))
+    yield from (replace(step, of=earlier) for earlier in range(step.of))
+    if step.what == "update":
+        return
+    for name, value in step.fields.items():
+        yield replace(step, fields={other: step.fields[other] for other in step.fields if other != name})
+        if value is True:
+            yield replace(step, fields={**step.fields, name: False})
+        elif isinstance(value, int):
+            yield from (replace(step, fields={**step.fields, name: fewer}) for fewer in range(1, value))

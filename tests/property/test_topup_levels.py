@@ -1,0 +1,128 @@
+"""Auto top-up goes by the level, whatever moves it: jobs, refusals, and time alone.
+
+1. While a wallet is below its minimum, or when a job was just refused that one top-up would have covered, a look is
+   noted: for now, or for the end of the cooldown. While the policy is not in force none is.
+2. Each look is taken once, and makes one top-up at the most; between two top-ups there is a cooldown.
+3. The level gets to the minimum, in as many top-ups as it takes, if the scan looks when it is told to.
+4. A refused debit that no top-up would cover leaves no trace.
+5. Taking an auto top-up back suspends the policy until it is switched on again.
+"""
+
+from itertools import pairwise
+from typing import Final
+
+from models.domain import autotopup
+from models.domain.accounts import Account
+from models.domain.commands import AUTO_TOP_UP
+from models.domain.outcome import Code
+from tasks.autotopup import look_job
+from tests.property.conftest import examples
+from tests.property.lives import Life
+from tests.property.memory import LIMITS, WALLET, at
+from tests.property.shrinking import holds_for
+from tests.property.steps import HUGE, History, Step
+
+LIVES: Final = examples(300)
+LOOK: Final = Step("look")
+
+
+def test_who_is_below_is_looked_at() -> None:
+    def holds(history: History) -> None:
+        life = Life(history.floor)
+        model = life.model
+        assert model is not None
+        for happened in life.through(history):
+            face = life.rows.face
+            assert autotopup.in_force(face) is model.in_force
+            if not model.in_force:
+                assert (face.due_at, face.wanted) == (None, None)
+            refused = isinstance(happened, Step) and life.answer is Code.INSUFFICIENT_FUNDS
+            if model.below or (refused and model.due):
+                assert face.due_at is not None
+                assert face.due_at <= at(model.ready)
+
+    holds_for(LIVES, holds, policy=True)
+
+
+def test_a_look_is_taken_once_and_there_is_a_cooldown() -> None:
+    def holds(history: History) -> None:
+        life = Life(history.floor)
+        for happened in life.through(history):
+            if isinstance(happened, Step):
+                crossing = life.rows.face.crossing
+                if life.do(LOOK) is not None:
+                    assert life.rows.do(look_job(WALLET, crossing), 0).code is Code.TOP_UP_NOT_DUE
+                assert life.rows.face.crossing >= crossing
+        assert_cooldowns(life)
+
+    holds_for(LIVES, holds, policy=True)
+
+
+def assert_cooldowns(life: Life) -> None:
+    made = [original.entries[0] for original in life.rows.originals.values() if original.name == AUTO_TOP_UP]
+    for one, next_one in pairwise(made):
+        assert next_one.note.at - one.note.at >= LIMITS.top_up_cooldown
+
+
+def test_a_look_before_its_time_buys_nothing() -> None:
+    def holds(history: History) -> None:
+        life = Life(history.floor, modelled=False)
+        for _ in life.through(history):
+            face, shown = life.rows.face, life.rows.shown()
+            if face.due_at is not None and face.due_at > at(life.rows.now):
+                life.swept += 1
+                assert life.rows.do(look_job(WALLET, face.crossing), life.swept).code is Code.UNCHANGED
+                assert life.rows.shown() == shown
+                below = autotopup.below(life.rows.loaded(), at(life.rows.now))
+                assert not below or life.rows.face.due_at == face.due_at
+
+    holds_for(LIVES, holds, policy=True)
+
+
+def test_the_level_gets_to_the_minimum() -> None:
+    def holds(history: History) -> None:
+        life = Life(history.floor)
+        assert life.model is not None
+        for _ in life.through(history):
+            pass
+        while (due_at := life.rows.face.due_at) is not None:
+            while at(life.rows.now) < due_at:
+                life.wait(1)
+            assert life.do(LOOK) in (Code.APPLIED, Code.UNCHANGED)
+            assert life.rows.now < 10_000, "it never ends"
+        assert not life.model.below
+        assert_cooldowns(life)
+
+    holds_for(LIVES, holds, policy=True)
+
+
+def test_a_mistaken_debit_leaves_no_trace() -> None:
+    def holds(history: History) -> None:
+        life, before = Life(history.floor, modelled=False), list[Account]()
+        for happened in life.through(history):
+            if isinstance(happened, Step) and happened.fields.get("credits") == HUGE and life.answer is not None:
+                assert life.answer not in (Code.APPLIED, Code.UNCHANGED)
+                assert life.rows.account == before[-1]
+            before.append(life.rows.account)
+
+    holds_for(LIVES, holds, policy=True)
+
+
+def test_what_was_refunded_is_not_bought_again() -> None:
+    def holds(history: History) -> None:
+        life, refunded = Life(history.floor, modelled=False), False
+        for happened in life.through(history):
+            if not isinstance(happened, Step):
+                continue
+            if happened.what == "update" and life.answer is Code.APPLIED and "auto_topup_trigger" in happened.fields:
+                refunded = refunded and happened.fields["auto_topup_trigger"] == "disabled"
+            if happened.what == "reverse" and life.answer is Code.APPLIED:
+                last = life.rows.entries[-1].note.reverses
+                assert last is not None
+                taken_back = life.rows.originals[life.rows.entries[last - 1].note.job_id]
+                refunded = refunded or taken_back.name == AUTO_TOP_UP
+            assert (life.rows.face.suspended == autotopup.REFUNDED) is refunded
+            looked = life.do(LOOK)
+            assert looked is None or not refunded
+
+    holds_for(LIVES, holds, policy=True)
