@@ -34,8 +34,8 @@ format: $(READY)  ## let ruff rewrite what it can
 unit: $(READY)  ## tests with no server, milliseconds each
 	@$(PYTEST) tests/unit
 
-property: $(READY)  ## invariants under generated jobs (EXAMPLES=20000: a long run)
-	@$(PYTEST) -n 2 tests/property
+property: $(READY)  ## invariants under generated jobs (EXAMPLES=20000: so many histories, not a few hundred)
+	@$(if $(EXAMPLES),EXAMPLES=$(EXAMPLES)) $(PYTEST) -n 2 $(if $(EXAMPLES),--timeout 0) tests/property
 
 integration: $(READY)  ## the path, the store and the brokers on real servers
 	@$(PYTEST) -n 2 tests/integration

@@ -106,14 +106,14 @@ class Page:
     settled: list[store.SettledJob] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     events: list[outbox.Event] = field(default_factory=list)
-    random: int = field(default_factory=lambda: secrets.randbits(62))  # one a page: asking the system takes a while
+    random: int = field(default_factory=lambda: 2 * secrets.randbits(61))  # one a page: asking the system takes a while
 
     def answer(self, job: Job) -> Outcome:
         known = self.answered.get((job.producer, job.key))
         if known is not None:
             return _replay(known) if _means_the_same(job, known) else _conflict(job, known)
         number = len(self.settled)
-        job = job.numbered(uuid7(self.facts.now, number, self.random + number))
+        job = job.numbered(uuid7(self.facts.now, number, self.random + 2 * number))
         account = None if isinstance(job.command, Refusal) else self.book.find(job.command.target)
         decision = decide(job, account, self.facts)
         if isinstance(decision, Refusal):

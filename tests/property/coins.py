@@ -33,6 +33,15 @@ class Coin:
     fate: Fate
 
 
+@dataclass(frozen=True)
+class Terms:
+    """Of the grant that a top-up makes."""
+
+    priority: int | None = None
+    begins: int | None = None
+    ends: int | None = None
+
+
 @dataclass(eq=False)
 class Pot:
     """A grant."""

@@ -12,9 +12,9 @@ from models.domain.commands import Job
 from models.domain.ids import second_id
 from models.domain.outcome import Code
 from tests.builders import job
-from tests.property.levels import Refused
-from tests.property.memory import Rows, at
-from tests.property.model import Terms, Wallet
+from tests.property.coins import Terms
+from tests.property.memory import Rows, at, number_id
+from tests.property.model import Refused, Wallet
 from tests.property.steps import ALL, ODD, History, Step
 
 Ask = Callable[[Wallet, UUID], Code]
@@ -68,7 +68,7 @@ class Life:
         if self.model is not None:
             assert self.answer is self._expected(ask, step), f"{step} is answered {self.answer}"
         if self.answer is Code.APPLIED:
-            self.made.append((step.what, UUID(int=self.asked)))
+            self.made.append((step.what, number_id(self.asked)))
         return self.answer
 
     def expected(self) -> dict[str, Decimal | int]:
@@ -88,7 +88,7 @@ class Life:
         if step.fields.get("since", 0) > 0:
             return Code.OCCURRED_IN_FUTURE
         try:
-            return ask(self.model, UUID(int=self.asked))
+            return ask(self.model, number_id(self.asked))
         except Refused as refused:
             return refused.code
 
@@ -167,9 +167,10 @@ class Life:
         if "config" in asked:
             types = set(asked["config"]["allowed_price_types"])
             terms["pays_for"] = {"USAGE", "FIXED"} if "ALL" in types else types
+        policy = {new: asked[old] for old, new in _POLICY.items() if old in asked}
         if "auto_topup_trigger" in asked:
-            terms["trigger"] = asked["auto_topup_trigger"] != "disabled"
-        return job("wallets.update", wallet_id="w", **asked), lambda model, _: model.update(**terms)
+            policy["on"] = asked["auto_topup_trigger"] != "disabled"
+        return job("wallets.update", wallet_id="w", **asked), lambda model, _: model.update(terms, policy)
 
     def _terminate(self, _: Step) -> tuple[Job, Ask]:
         return job("wallets.terminate", wallet_id="w"), lambda model, this: model.terminate(this)
@@ -200,10 +201,6 @@ class Life:
         return ({}, None) if since is None else ({"occurred_at": at(since)}, since)
 
 
-_TERMS: Final = {
-    "floor": "floor",
-    "overdraft_allowed": "overdraft_allowed",
-    "wallet_status": "status",
-    "auto_topup_min_balance": "minimum",
-    "auto_topup_amount": "amount",
-}
+# What jobs call them, and what the model does.
+_TERMS: Final = {"floor": "floor", "overdraft_allowed": "overdraft_allowed", "wallet_status": "status"}
+_POLICY: Final = {"auto_topup_min_balance": "minimum", "auto_topup_amount": "amount"}

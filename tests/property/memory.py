@@ -23,12 +23,12 @@ from models.domain.holds import Hold
 from models.domain.ledger import MOVES_NOTHING, Entry, entry_hash
 from models.domain.outcome import Refusal
 from models.store.credits import Credits
-from tasks.autotopup import look_job
 from tasks.book import Book, grants_named, holds_named
 from tasks.expiry import expire_job, hold_job, open_job
+from tasks.sweep import system_job
 from tests.builders import NOW, wallet_account
 from tests.property.coins import GRACE
-from tests.property.levels import COOLDOWN
+from tests.property.model import COOLDOWN
 
 WALLET: Final = AccountKey(Kind.WALLET, "w")
 LIMITS: Final = Limits(expiry_grace=timedelta(minutes=GRACE), top_up_cooldown=timedelta(minutes=COOLDOWN))
@@ -36,6 +36,16 @@ LIMITS: Final = Limits(expiry_grace=timedelta(minutes=GRACE), top_up_cooldown=ti
 
 def at(minute: int) -> datetime:
     return NOW + timedelta(minutes=minute)
+
+
+def number_id(number: int) -> UUID:
+    """The id of a job. They are even, like those of the path."""
+    return UUID(int=2 * number)
+
+
+def look_job(crossing: int) -> Job:
+    """The scan's job for the look with this number."""
+    return system_job(AUTO_TOP_UP, str(crossing), {}, WalletAutoTopUp(WALLET, crossing))
 
 
 class Rows:
@@ -61,7 +71,7 @@ class Rows:
 
     def do(self, asked: Job, number: int) -> Decision | Refusal:
         """The answer to the job with this number, with its effects kept."""
-        asked = replace(asked, id=UUID(int=number))
+        asked = replace(asked, id=number_id(number))
         named = set() if isinstance(asked.command, Refusal) else self._named_by(asked)
         before = self.loaded(named)
         facts = replace(self.facts, originals=self.originals, reversed=self.reversed)
@@ -132,7 +142,7 @@ class Rows:
     def scan(self) -> Job | None:
         """The job of a look that is to be taken now."""
         due_at = self.face.due_at
-        return None if due_at is None or due_at > at(self.now) else look_job(WALLET, self.face.crossing)
+        return None if due_at is None or due_at > at(self.now) else look_job(self.face.crossing)
 
     # --- what must hold
 
@@ -176,6 +186,3 @@ class Rows:
         assert told.replay.balance == balance
         for (_, seq), units in self.reversed.items():
             assert units <= abs(self.entries[seq - 1].amount)
-
-
-__all__ = ["AUTO_TOP_UP", "WALLET", "Rows", "WalletAutoTopUp", "at"]

@@ -1,4 +1,4 @@
-"""The slow model, part three: what jobs do to a wallet of coins, and what they are answered.
+"""The slow model, part two: what jobs do to a wallet of coins, what they are answered, and when it is due for a top-up.
 
 It shares the names of the codes with the product, and nothing else.
 """
@@ -6,33 +6,47 @@ It shares the names of the codes with the product, and nothing else.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from models.domain.outcome import Code
-from tests.property.coins import Coin, Credit, Fate, Hold, Pot, Spending
-from tests.property.levels import Levelled, Refused
+from tests.property.coins import Coin, Credit, Fate, Hold, Pot, Purse, Spending, Terms
 
-HOLD_MAX: Final = 30 * 24 * 60
-
-
-@dataclass(frozen=True)
-class Terms:
-    """Of the grant that a top-up makes."""
-
-    priority: int | None = None
-    begins: int | None = None
-    ends: int | None = None
+COOLDOWN: Final = 3  # minutes between two auto top-ups
 
 
-class Wallet(Levelled):
+class Refused(Exception):
+    """The wallet says no, and nothing has changed."""
+
+    def __init__(self, code: Code) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass
+class Policy:
+    """Auto top-up by level."""
+
+    on: bool = False
+    minimum: int = 0
+    amount: int = 0
+    refunded: bool = False
+    wanted: int | None = None  # what a refused job needed and one top-up would reach
+    topped_up: int | None = None
+
+
+class Wallet(Purse):
     """Every job answers APPLIED or UNCHANGED, or raises Refused."""
 
     def __init__(self, floor: int) -> None:
         super().__init__(floor)
         self.overdraft_allowed = False
+        self.status = "active"
         self.pays_for = {"USAGE", "FIXED"}
+        self.policy = Policy()
+        self.auto: set[UUID] = set()  # jobs that were auto top-ups
 
     # --- top-ups, debits
 
@@ -85,8 +99,6 @@ class Wallet(Levelled):
     def hold(self, job: UUID, credits: int, lasts: int, price_type: str | None, since: int | None) -> Code:
         self._must_be_active()
         self._must_pay_for(price_type)
-        if lasts > HOLD_MAX:
-            raise Refused(Code.HOLD_TOO_LONG)
         if self.can_spend(since) - credits < self.floor:
             raise self._short_of(credits + self.floor)
         self.holds[job] = Hold(job, self.now, self.now + lasts, self.take(credits, since, Fate.HELD))
@@ -158,11 +170,11 @@ class Wallet(Levelled):
         open_ = len(written.coins) if isinstance(written, Spending) else sum(part.unreversed for part in written)
         if asked is not None and asked > open_ > 0:
             raise Refused(Code.REVERSAL_EXCEEDS_ENTRY)
-        left = open_ if asked is None else asked
+        number = open_ if asked is None else asked
         if isinstance(written, Spending):
-            took = self._give_spent_back(written, left)
+            took = self._give_spent_back(written, number)
         else:
-            took = self._take_credits_back(written, left, force=force)
+            took = self._take_credits_back(written, number, force=force)
         if not took:
             return Code.UNCHANGED
         if of in self.auto:
@@ -201,31 +213,16 @@ class Wallet(Levelled):
 
     # --- terms
 
-    def update(
-        self,
-        *,
-        floor: int | None = None,
-        overdraft_allowed: bool | None = None,
-        status: str | None = None,
-        pays_for: set[str] | None = None,
-        trigger: bool | None = None,
-        minimum: int | None = None,
-        amount: int | None = None,
-    ) -> Code:
+    def update(self, terms: Mapping[str, Any], policy: Mapping[str, Any]) -> Code:
+        """Changes some of its own fields, and some of its policy's."""
         if self.status == "closed":
             raise Refused(Code.WALLET_CLOSED)
-        floor = self.floor if floor is None else floor
-        allowed = self.overdraft_allowed if overdraft_allowed is None else overdraft_allowed
-        if self.held and self.spendable < floor and not allowed:
+        floor, overdraft = terms.get("floor", self.floor), terms.get("overdraft_allowed", self.overdraft_allowed)
+        if self.held and self.spendable < floor and not overdraft:
             raise Refused(Code.CREDITS_HELD)
-        self.floor, self.overdraft_allowed = floor, allowed
-        self.status = status or self.status
-        self.pays_for = self.pays_for if pays_for is None else pays_for
-        policy = self.policy
-        policy.on = policy.on if trigger is None else trigger
-        policy.refunded = policy.refunded and not trigger
-        policy.minimum = policy.minimum if minimum is None else minimum
-        policy.amount = policy.amount if amount is None else amount
+        vars(self).update(terms)
+        vars(self.policy).update(policy)
+        self.policy.refunded = self.policy.refunded and not policy.get("on")
         return self._moved()
 
     def terminate(self, job: UUID) -> Code:
@@ -242,6 +239,59 @@ class Wallet(Levelled):
         self.status = "closed"
         self.written[job] = None
         return self._moved()
+
+    # --- auto top-up
+
+    @property
+    def in_force(self) -> bool:
+        return self.policy.on and self.status == "active" and not self.policy.refunded
+
+    @property
+    def below(self) -> bool:
+        return self.in_force and self.spendable < self.policy.minimum
+
+    @property
+    def due(self) -> bool:
+        wanted = self.policy.wanted
+        reached = wanted is not None and self.spendable < wanted <= self.spendable + self.policy.amount
+        return self.below or (self.in_force and reached)
+
+    @property
+    def ready(self) -> int:
+        """When the cooldown is over."""
+        return self.now if self.policy.topped_up is None else max(self.now, self.policy.topped_up + COOLDOWN)
+
+    def look(self, job: UUID, *, fired: bool) -> Code:
+        """The scan looks. It has to top up when the wallet is below its minimum, and may when it is due: whether a
+        level that was wanted was reached in between is known only to whoever looked then."""
+        may = self.due and self.ready <= self.now
+        if not (fired or (self.below and may)):
+            self.policy.wanted = None if may else self.policy.wanted
+            return self._forgotten()
+        if not may:
+            return Code.UNCHANGED
+        self.policy.wanted, self.policy.topped_up = None, self.now
+        self.plain += self.policy.amount
+        self.written[job] = [Credit(None, self.policy.amount)]
+        self.auto.add(job)
+        self.pay_debt()
+        return self._moved()
+
+    def _short_of(self, level: int) -> Refused:
+        """A refusal for want of credits asks for a top-up when one would have been enough."""
+        if self.in_force and not self.below and self.spendable < level <= self.spendable + self.policy.amount:
+            self.policy.wanted = level
+        return Refused(Code.INSUFFICIENT_FUNDS)
+
+    def _moved(self) -> Code:
+        self._forgotten()
+        return Code.APPLIED
+
+    def _forgotten(self) -> Code:
+        """What a refused job needed is forgotten when a top-up is not called for any more."""
+        if not self.due:
+            self.policy.wanted = None
+        return Code.UNCHANGED
 
     # --- who may
 

@@ -18,34 +18,31 @@ def holds_for(count: int, holds: Property, *, policy: bool = False) -> None:
     first = int(os.environ.get("FIRST", "0"))
     for seed in range(first, first + count):
         drawn = history(seed, policy=policy)
-        try:
-            holds(drawn)
-        except Exception as error:  # noqa: BLE001 - raised again, with less around it
+        error = _error(drawn, holds)
+        if error is not None:
             smallest = _smallest(drawn, holds, type(error))
-            try:
-                holds(smallest)
-            except Exception as still:
-                steps = "".join(f"\n    {step!r}," for step in smallest.steps)
-                told = f"History({smallest.floor}, ({steps}\n))"
-                still.add_note(f"seed {seed}, and the smallest that fails alike:\n{told}")
-                raise still from None
+            error = _error(smallest, holds) or error
+            steps = "".join(f"\n    {step!r}," for step in smallest.steps)
+            error.add_note(f"seed {seed}; the smallest history that fails:\nHistory({smallest.floor}, ({steps}\n))")
+            raise error
 
 
-def _smallest(failing: History, holds: Property, error: type[Exception]) -> History:
+def _error(drawn: History, holds: Property) -> Exception | None:
+    try:
+        holds(drawn)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again
+        return error
+    return None
+
+
+def _smallest(failing: History, holds: Property, kind: type[Exception]) -> History:
     """Takes away whatever can be taken away, as long as the same kind of error comes of it."""
     while True:
-        smaller = next((less for less in _less(failing) if _fails(less, holds, error)), None)
+        # A history that makes no sense any more fails in another way.
+        smaller = next((less for less in _less(failing) if type(_error(less, holds)) is kind), None)
         if smaller is None:
             return failing
         failing = smaller
-
-
-def _fails(candidate: History, holds: Property, error: type[Exception]) -> bool:
-    try:
-        holds(candidate)
-    except Exception as found:  # noqa: BLE001 - a history that makes no sense fails in another way
-        return type(found) is error
-    return False
 
 
 def _less(drawn: History) -> Iterator[History]:

@@ -15,10 +15,9 @@ from models.domain import autotopup
 from models.domain.accounts import Account
 from models.domain.commands import AUTO_TOP_UP
 from models.domain.outcome import Code
-from tasks.autotopup import look_job
 from tests.property.conftest import examples
 from tests.property.lives import Life
-from tests.property.memory import LIMITS, WALLET, at
+from tests.property.memory import LIMITS, at, look_job
 from tests.property.shrinking import holds_for
 from tests.property.steps import HUGE, History, Step
 
@@ -51,7 +50,7 @@ def test_a_look_is_taken_once_and_there_is_a_cooldown() -> None:
             if isinstance(happened, Step):
                 crossing = life.rows.face.crossing
                 if life.do(LOOK) is not None:
-                    assert life.rows.do(look_job(WALLET, crossing), 0).code is Code.TOP_UP_NOT_DUE
+                    assert life.rows.do(look_job(crossing), 0).code is Code.TOP_UP_NOT_DUE
                 assert life.rows.face.crossing >= crossing
         assert_cooldowns(life)
 
@@ -71,7 +70,7 @@ def test_a_look_before_its_time_buys_nothing() -> None:
             face, shown = life.rows.face, life.rows.shown()
             if face.due_at is not None and face.due_at > at(life.rows.now):
                 life.swept += 1
-                assert life.rows.do(look_job(WALLET, face.crossing), life.swept).code is Code.UNCHANGED
+                assert life.rows.do(look_job(face.crossing), life.swept).code is Code.UNCHANGED
                 assert life.rows.shown() == shown
                 below = autotopup.below(life.rows.loaded(), at(life.rows.now))
                 assert not below or life.rows.face.due_at == face.due_at
