@@ -1,12 +1,16 @@
 """Holding on until jobs are settled: transient faults are waited out, a poisoned job is found and set aside.
 
+Whose fault a fault is, is known by its code (models/store/blame.py), or by the neighbours: where they pass it is the
+job's, where all fail alike it is the deployment's, and where there are none it is not known yet.
+
 The steps are generators that yield the seconds to wait: the lane waits in its event loop, a sweep in its thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import Final, Protocol, TypeVar
 
 import structlog
@@ -14,8 +18,9 @@ from sqlalchemy import Engine
 
 from models.domain.commands import Job
 from models.domain.decision import Limits
-from models.domain.errors import Fault
+from models.domain.errors import DeploymentFault, DoubtfulFault, Fault
 from models.domain.retry import Park, RetryPolicy, decide_retry
+from models.store.blame import error_kind
 from tasks.apply import apply, apply_free
 from tasks.outcome import Outcome
 
@@ -34,6 +39,24 @@ class Waiting(Protocol):
     def __call__(self, seconds: float, /) -> None: ...
 
 
+@dataclass(slots=True)
+class Reminder:
+    """What lasts is said at once, and again once a minute."""
+
+    every_s: float = 60.0
+    clock: Callable[[], float] = monotonic
+    _said: dict[str, tuple[str, float]] = field(default_factory=dict)  # what was said last, by event, and when
+
+    def due(self, event: str, what: str) -> bool:
+        """Whether it is to be said now; the caller then says it."""
+        last, at = self._said.get(event, ("", 0.0))
+        now = self.clock()
+        if last == what and now - at < self.every_s:
+            return False
+        self._said[event] = what, now
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Failed:
     """A job that kept failing by a fault of its own: to be parked."""
@@ -41,6 +64,17 @@ class Failed:
     job: Job
     error: BaseException
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A job that failed like all around it, or with nothing around it: to be applied again, best with others."""
+
+    job: Job
+    error: BaseException
+
+
+Settled = Outcome | Failed | Undecided
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +86,52 @@ class Settler:
     policy: RetryPolicy
     wait: Waiting
     random: Callable[[], float]
+    reminder: Reminder = field(default_factory=Reminder)
 
     def settle(self, jobs: Sequence[Job]) -> list[Outcome | Failed]:
         """An answer or a Failed for each job, in their order. Lasts as long as a transient fault does."""
-        return self._run(self.settling(jobs))
+        return self._run(self._settling_all(jobs))
 
     def persist(self, action: Callable[[], T]) -> T:
         """What `action` returns, once no transient fault keeps it from returning."""
         return self._run(self.persisting(action))
 
-    def settling(self, jobs: Sequence[Job]) -> Steps[list[Outcome | Failed]]:
-        """The steps of `settle`. Jobs that fail together are applied one after the other, still in their order."""
-        settled: dict[int, Outcome | Failed] = {}
+    def settling(self, jobs: Sequence[Job]) -> Steps[list[Settled]]:
+        """The steps of `settle`, in one pass. Jobs that fail together are applied one after the other, in their order.
+
+        Those that it cannot tell from the deployment are Undecided: the caller brings them again, with what has come
+        in the meantime, after a pause of `policy.cap_s`.
+        """
+        settled: dict[int, Settled] = {}
         if len(jobs) > 1:
             try:
                 yield from self._settling_together(dict(enumerate(jobs)), settled)
             except Exception as error:  # noqa: BLE001 - whatever it is, one of the jobs has it
                 _LOG.warning("jobs.isolating", jobs=len(jobs), error=str(error), next="each job is applied on its own")
-        for number, job in enumerate(jobs):
-            if number not in settled:
-                settled[number] = yield from self._settling_one(job)
+        late = [number for number in range(len(jobs)) if number not in settled]
+        for number in late:
+            settled[number] = yield from self._settling_one(jobs[number])
+        if failed := _alike([settled[number] for number in late], passed=len(settled) > len(late)):
+            if self.reminder.due("jobs.undecided", str(failed)):
+                remedy = (
+                    failed.next_step if isinstance(failed, Fault) else "mend what keeps them all from being written"
+                )
+                _LOG.error("jobs.undecided", jobs=len(late), error=str(failed), next=remedy)
+            settled |= {number: Undecided(jobs[number], failed) for number in late}
         return [settled[number] for number in range(len(jobs))]
 
-    def _settling_together(self, jobs: Mapping[int, Job], settled: dict[int, Outcome | Failed]) -> Steps[None]:
+    def _settling_all(self, jobs: Sequence[Job]) -> Steps[list[Outcome | Failed]]:
+        """Every job until it is decided: the sweeps bring all that there is at once, and nothing joins them."""
+        decided: dict[int, Outcome | Failed] = {}
+        while True:
+            rest = [number for number in range(len(jobs)) if number not in decided]
+            again = yield from self.settling([jobs[number] for number in rest])
+            decided |= {n: each for n, each in zip(rest, again, strict=True) if not isinstance(each, Undecided)}
+            if len(decided) == len(jobs):
+                return [decided[number] for number in range(len(jobs))]
+            yield self.policy.cap_s
+
+    def _settling_together(self, jobs: Mapping[int, Job], settled: dict[int, Settled]) -> Steps[None]:
         """First the jobs whose accounts are free, then those that had to wait for another transaction."""
         batch = [*jobs.values()]
         outcomes = yield from self.persisting(lambda: apply_free(self.engine, batch, self.limits))
@@ -96,14 +153,16 @@ class Settler:
                 decision = decide_retry(policy, attempt, error, self.random())
                 if isinstance(decision, Park):
                     raise
-                _LOG.warning(
-                    "jobs.waiting",
-                    attempt=attempt,
-                    seconds=round(decision.seconds, 2),
-                    error=str(error),
-                    next=error.next_step if isinstance(error, Fault) else "tried again, then parked",
-                )
+                self._tell_waiting(error, attempt, decision.seconds)
             yield decision.seconds
+
+    def _tell_waiting(self, error: Exception, attempt: int, seconds: float) -> None:
+        next_step = error.next_step if isinstance(error, Fault) else "tried again, then parked"
+        said = {"attempt": attempt, "seconds": round(seconds, 2), "error": str(error), "next": next_step}
+        if not isinstance(error, DeploymentFault):
+            _LOG.warning("jobs.waiting", **said)
+        elif self.reminder.due("jobs.held", str(error)):
+            _LOG.error("jobs.held", **said)
 
     def _settling_one(self, job: Job) -> Steps[Outcome | Failed]:
         try:
@@ -120,3 +179,15 @@ class Settler:
                 result: T = done.value
                 return result
             self.wait(seconds)
+
+
+def _alike(settled: Sequence[Settled], *, passed: bool) -> BaseException | None:
+    """The error of jobs that were applied one by one, when it does not show whether it is theirs: none passed, and all
+    failed by the same error of the database, or the only one by an error that can be anybody's."""
+    failed = [each.error for each in settled if isinstance(each, Failed)]
+    if passed or not failed or len(failed) < len(settled):
+        return None
+    kinds = {error_kind(error) for error in failed}
+    if len(kinds) > 1 or None in kinds:
+        return None
+    return failed[0] if len(failed) > 1 or isinstance(failed[0], DoubtfulFault) else None

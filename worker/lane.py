@@ -29,7 +29,7 @@ from models.domain.commands import Job
 from models.domain.outcome import Status
 from models.store.dead_letters import DeadLetter
 from tasks.outcome import Outcome
-from tasks.settling import Failed, Steps
+from tasks.settling import Failed, Steps, Undecided
 from worker.answers import Answer, Parked, Results
 from worker.clock import now
 from worker.delivery import Delivery, MoneyRequest, understand
@@ -68,6 +68,7 @@ class Lane:
         self._in_hand: Sequence[Delivery] = ()
         self._results = Results(app)
         self._told = False  # to flush
+        self._paused_until = 0.0  # monotonic seconds: while it is not known whose fault a fault is
 
     def on_message(self, message: Any) -> None:
         """Keeps a message until the batch is in."""
@@ -88,7 +89,7 @@ class Lane:
         """Settles all that is here, a batch at a time, unless a fault holds up the one in hand."""
         self._told = False
         self._drain()
-        while self._waiting and self._work is None:
+        while self._waiting and self._work is None and monotonic() >= self._paused_until:
             count = min(len(self._waiting), self._limit)
             self._in_hand = [self._waiting.popleft() for _ in range(count)]
             self._work = self._settle(self._in_hand)
@@ -140,7 +141,10 @@ class Lane:
         _accept([delivery.request for delivery in batch])
         jobs = [delivery.job for delivery in batch if isinstance(delivery.job, Job)]
         settled = iter((yield from RUNTIME.settler.settling(jobs)))
-        found = [_outcome_or_letter(delivery, settled) for delivery in batch]
+        became = [(delivery, None if isinstance(delivery.job, Malformed) else next(settled)) for delivery in batch]
+        self._keep_undecided([delivery for delivery, each in became if isinstance(each, Undecided)])
+        batch = [delivery for delivery, each in became if not isinstance(each, Undecided)]
+        found = [_outcome_or_letter(delivery, each) for delivery, each in became if not isinstance(each, Undecided)]
         parked: Iterator[Parked] = iter(())
         if letters := [each for each in found if isinstance(each, DeadLetter)]:
             parked = iter((yield from RUNTIME.settler.persisting(lambda: park(letters))))
@@ -149,6 +153,15 @@ class Lane:
             for delivery, each in zip(batch, found, strict=True)
         ]
         self._answer(batch, answers, monotonic() - began)
+
+    def _keep_undecided(self, deliveries: Sequence[Delivery]) -> None:
+        """They come first again after a pause, with what has come in the meantime: neighbours that pass, or do not."""
+        if not deliveries:
+            return
+        self._waiting.extendleft(reversed(deliveries))
+        pause_s = RUNTIME.settings.retry_cap_s
+        self._paused_until = monotonic() + pause_s
+        self._consumer.timer.call_after(pause_s, self.flush)
 
     def _answer(self, batch: Sequence[Delivery], answers: Sequence[Answer], runtime_s: float) -> None:
         """Tells whoever asked, then Flower, and acknowledges. Whatever fails here, redelivery is answered alike."""
@@ -179,12 +192,12 @@ def _accept(requests: Sequence[MoneyRequest]) -> None:
     state.all_total_count[0] += len(requests)
 
 
-def _outcome_or_letter(delivery: Delivery, settled: Iterator[Outcome | Failed]) -> Outcome | DeadLetter:
-    """What became of a message. `settled` has the next job's."""
+def _outcome_or_letter(delivery: Delivery, became: Outcome | Failed | None) -> Outcome | DeadLetter:
+    """What became of a message; None: it holds no job."""
     if isinstance(delivery.job, Malformed):
         return delivery.letter(delivery.job.reason, str(delivery.job))
-    outcome = next(settled)
-    return delivery.letter("failed", repr(outcome.error), outcome.attempts) if isinstance(outcome, Failed) else outcome
+    assert became is not None
+    return delivery.letter("failed", repr(became.error), became.attempts) if isinstance(became, Failed) else became
 
 
 def _tell(request: Request, answer: Outcome | Parked, runtime_s: float) -> None:

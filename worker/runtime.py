@@ -31,7 +31,7 @@ class Runtime:
 
     @cached_property
     def engine(self) -> Engine:
-        return engine_for(self.settings)
+        return engine_for(self.settings, indexes_only=True)
 
     @cached_property
     def intake(self) -> Intake:

@@ -2,10 +2,12 @@
 
     Fault
     ├── TransientFault    the same jobs may succeed later: wait and try again, keep the message
-    │   └── KeyRace       two transactions used one new key or account at once: try again now
+    │   ├── KeyRace           two transactions used one new key or account at once: try again now
+    │   └── DeploymentFault   nothing gets on until somebody mends it: everything is held, and said once a minute
+    ├── DoubtfulFault     the job's when its neighbours pass, the deployment's when all fail alike
     └── PermanentFault    trying again gives the same fault: park the job as a dead letter
 
-Everything that is not a TransientFault is treated as permanent: applied singly, counted, then parked.
+Everything else is treated as permanent: applied singly, counted, then parked.
 """
 
 from __future__ import annotations
@@ -23,6 +25,22 @@ class TransientFault(Fault):
 
 class KeyRace(TransientFault):
     next_step = "the same jobs are tried again at once and find what the other transaction wrote"
+
+
+class DeploymentFault(TransientFault):
+    """Something around all jobs is not as it must be. `next_step` is the remedy."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.next_step = f"{remedy}; all jobs are held until then, unacknowledged, and go on by themselves"
+
+
+class DoubtfulFault(Fault):
+    """An error that can be a job's or the deployment's: its neighbours tell."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.next_step = f"{remedy}; the job is held until its neighbours show whose fault it is"
 
 
 class PermanentFault(Fault):

@@ -16,6 +16,9 @@ from models.tables import accounts as tables
 
 # Sorted ids: two transactions that want the same accounts queue up for the first one instead of deadlocking.
 COLUMNS: Final = "id, kind, ref, unit, scale, balance, seq, floor, head, set_at, created_at, updated_at, granted, held"
+_OF_A_HELD_ONE: Final = ", ".join(
+    name if name in ("id", "kind", "ref") else "null" for name in COLUMNS.split(", ")
+)  # its other columns would be what they were before it was locked
 _LOCK: Final = text(f"""
     select {COLUMNS}
     from accounts
@@ -31,16 +34,20 @@ _LOCK: Final = text(f"""
     order by id
     for update
 """)  # noqa: S608 - our own column list
+# Who is held is found by what is missing, and not by a join: with a plan made for any number of accounts that would
+# compare each with each.
 _LOCK_FREE: Final = text(f"""
-    with existing as (
+    with existing as materialized (
         select a.id, a.kind, a.ref from accounts a
         join unnest(cast(:kinds as text[]), cast(:refs as text[])) as wanted (kind, ref)
           on a.kind = wanted.kind and a.ref = wanted.ref
     ),
-    locked as (
-        select {COLUMNS} from accounts where id in (select id from existing) order by id for update skip locked
+    locked as materialized (
+        select {COLUMNS} from accounts where id = any(array(select id from existing)) order by id for update skip locked
     )
-    select e.kind as wanted_kind, e.ref as wanted_ref, l.* from existing e left join locked l on l.id = e.id
+    select true as free, * from locked
+    union all
+    select false, {_OF_A_HELD_ONE} from existing where id <> all(array(select id from locked))
 """)  # noqa: S608 - as above
 _NEXT_IDS: Final = text("select nextval('accounts_id_seq') from generate_series(1, cast(:count as integer))")
 
@@ -72,8 +79,8 @@ def lock_free(connection: Connection, keys: Iterable[AccountKey]) -> tuple[list[
     found = connection.execute(
         _LOCK_FREE, {"kinds": [key.kind.value for key in wanted], "refs": [key.ref for key in wanted]}
     ).all()
-    held = {AccountKey(Kind(row.wanted_kind), row.wanted_ref) for row in found if row.id is None}
-    return [row for row in found if row.id is not None], held
+    held = {AccountKey(Kind(row.kind), row.ref) for row in found if not row.free}
+    return [row for row in found if row.free], held
 
 
 def read(

@@ -4,27 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from models.domain.errors import KeyRace, TransientFault
-
-UNIQUE_VIOLATION: Final = "23505"
-# SQLSTATE classes and codes that a later attempt may not meet: https://www.postgresql.org/docs/current/errcodes-appendix.html
-_TRANSIENT_CLASSES: Final = ("08", "53", "57P", "58")  # connection, resources, operator intervention, system
-_TRANSIENT_CODES: Final = (
-    "25006",  # read-only: a failover is under way
-    "25P03",  # idle in transaction for too long
-    "25P04",  # transaction timeout
-    "40001",  # serialization
-    "40P01",  # deadlock
-    "55P03",  # lock timeout
-    "57014",  # statement timeout
-)
+from models.store.blame import fault, verdict
 
 
 def make_engine(
@@ -35,8 +22,13 @@ def make_engine(
     lock_timeout_ms: int = 5_000,
     statement_timeout_ms: int = 30_000,
     application_name: str = "balance-worker",
+    indexes_only: bool = False,
 ) -> Engine:
-    """An engine on which no statement can wait for ever. `url` starts with postgresql+psycopg://."""
+    """An engine on which no statement can wait for ever. `url` starts with postgresql+psycopg://.
+
+    `indexes_only`: for those who look up and write a few rows at a time. A connection plans how it checks a foreign key
+    once; with a table that is small at that time it would read the whole table for each check, also when it has grown.
+    """
     options = " ".join(
         f"-c {name}={value}"
         for name, value in {
@@ -45,6 +37,7 @@ def make_engine(
             "idle_in_transaction_session_timeout": 2 * statement_timeout_ms,
             "default_transaction_isolation": r"read\ committed",
             "timezone": "UTC",
+            **({"enable_seqscan": "off"} if indexes_only else {}),
         }.items()
     )
     arguments: dict[str, Any] = {
@@ -64,8 +57,8 @@ def make_engine(
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
-    """One transaction, committed when the block ends well. Raises TransientFault where a later attempt may succeed."""
-    with _faults(), engine.connect() as connection:
+    """One transaction, committed when the block ends well. Raises a Fault unless one of the jobs is to blame."""
+    with _faults(), engine.connect() as connection, _sound(connection):
         yield connection
         connection.commit()
 
@@ -108,8 +101,20 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
     with (
         _faults(),
         engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True) as connection,
+        _sound(connection),
     ):
         yield connection
+
+
+@contextmanager
+def _sound(connection: Connection) -> Iterator[None]:
+    """Drops a connection whose session or server is the problem: the next one is another."""
+    try:
+        yield
+    except DBAPIError as error:
+        if verdict(error).session and not connection.invalidated:
+            connection.invalidate(error)
+        raise
 
 
 @contextmanager
@@ -117,23 +122,7 @@ def _faults() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout) as error:
-        fault = _transient(error)
-        if fault is None:
+        found = fault(error)
+        if found is None:
             raise
-        raise fault from error
-
-
-def _transient(error: DBAPIError | PoolTimeout) -> TransientFault | None:
-    if isinstance(error, PoolTimeout):
-        return TransientFault(f"no free database connection: {error}")
-    state = getattr(error.orig, "sqlstate", None)
-    first_line = str(error.orig).strip().split("\n", 1)[0]
-    if state == UNIQUE_VIOLATION:
-        return KeyRace(first_line)
-    if state is None:
-        # No SQLSTATE: the connection broke, or was never made.
-        lost = error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
-        return TransientFault(f"database out of reach: {first_line}") if lost else None
-    if state.startswith(_TRANSIENT_CLASSES) or state in _TRANSIENT_CODES:
-        return TransientFault(f"{first_line} (SQLSTATE {state})")
-    return None
+        raise found from error
