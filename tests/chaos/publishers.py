@@ -110,7 +110,7 @@ class Publisher:
         self._workload = Workload(name, seed)
         self._random = random.Random(f"{seed}/{name}/repeats")
         self._later: list[tuple[float, int, Job]] = []  # when to send again, a tie-breaker, the job
-        self._to_take_back: deque[Job] = deque()
+        self._to_follow_up: deque[Job] = deque()
         self._ties = itertools.count()
         self._told_to_stop, self._abandoned = Event(), Event()
         self._sends_what_is_wrong = isinstance(self._open(), CeleryDoor)
@@ -159,12 +159,13 @@ class Publisher:
         for job in self._workload:
             if job.valid or self._sends_what_is_wrong:
                 yield job
-            if job.codes == {"applied"} and job.effect is not None and self._random.random() < _TAKEN_BACK:
-                self._to_take_back.append(job)
-            if len(self._to_take_back) > _SETTLED_BY_THEN:
-                oldest = self._to_take_back.popleft()
+            taken_back = job.codes == {"applied"} and job.effect is not None and self._random.random() < _TAKEN_BACK
+            if taken_back or self._workload.leads_on(job):
+                self._to_follow_up.append(job)
+            if len(self._to_follow_up) > _SETTLED_BY_THEN:
+                oldest = self._to_follow_up.popleft()
                 if (job_id := self._job_id(oldest.key)) is not None:
-                    yield self._workload.reversal(oldest, job_id)
+                    yield self._workload.follow_up(oldest, job_id)
 
     def _publish(self, job: Job) -> None:
         while not self._abandoned.is_set():

@@ -19,8 +19,10 @@ _USERS, _TIGHT_USERS, _WALLETS = range(2, 31), range(31, 36), range(20)
 _TELEGRAM: Final = 700_000_000
 _APPS: Final = range(4)
 _AUTO: Final = range(3)
+_HOLDING: Final = ("holding-0", "holding-1")
 _DONE: Final = frozenset({"applied"})
 _OR_FUNDS: Final = frozenset({"applied", "insufficient_funds"})
+_NOT_TAKEN_BACK: Final = frozenset({"applied", "unchanged"})  # what it gave may be held, or voided
 _CREDIT: Final = {"transaction_reason": "PURCHASED_CREDIT_DIRECT"}
 
 
@@ -46,7 +48,7 @@ def opening() -> list[Job]:
     jobs = [_user(1, floor_kopeks=_DEEP_UNITS)]
     jobs += [_user(user, floor_kopeks=_DEEP_UNITS) for user in _USERS]
     jobs += [_user(user) for user in _TIGHT_USERS]
-    jobs += [_wallet(name, floor=_DEEP_CREDITS) for name in ("hot", *map(str, _WALLETS), "gift")]
+    jobs += [_wallet(name, floor=_DEEP_CREDITS) for name in ("hot", *map(str, _WALLETS), "gift", "given", *_HOLDING)]
     policy = {"auto_topup_trigger": "balance_below_threshold", "auto_topup_min_balance": 10, "auto_topup_amount": 50}
     jobs += [_wallet(f"auto-{number}", **policy) for number in _AUTO]
     jobs += [
@@ -81,7 +83,7 @@ class Workload:
     def __iter__(self) -> Iterator[Job]:
         kinds = {
             self._hot: 25, self._correction: 25, self._tight: 8, self._wallet_moves: 20, self._auto: 6, self._gift: 3,
-            self._app: 5, self._terms: 4, self._short_life: 2, self._wrong: 2,
+            self._given: 2, self._hold: 5, self._app: 5, self._terms: 4, self._short_life: 2, self._wrong: 2,
         }  # fmt: skip
         while True:
             [kind] = self._random.choices([*kinds], [*kinds.values()])
@@ -91,6 +93,23 @@ class Workload:
         """Takes back what this job of a deep account did."""
         assert of.effect is not None, "only what moved something is taken back"
         return Job("entries.reverse", self._next(job_id=job_id), of.account, _DONE, -of.effect)
+
+    def leads_on(self, job: Job) -> bool:
+        """Whether another job must come after this one."""
+        return job.name == "wallets.hold" or (job.name == "wallets.top_up" and job.account == "wallet:given")
+
+    def follow_up(self, of: Job, job_id: str) -> Job:
+        """What comes of a job that was settled: a hold is captured or released, what was given is voided, and what
+        moved a deep account is taken back."""
+        if of.name == "wallets.hold":
+            if self._random.random() < 0.3:
+                return Job("holds.release", self._next(job_id=job_id), of.account, effect=0)
+            units = self._random.randint(1, 100)  # every hold is of that many at least
+            return Job("holds.capture", self._next(job_id=job_id, credits=_credits(units)), of.account, effect=-units)
+        if of.account == "wallet:given":
+            told = {"wallet_id": "given", "job_id": job_id, "reason": "by mistake", "operator": "chaos"}
+            return Job("grants.void", self._next(**told), of.account, effect=-(of.effect or 0))
+        return self.reversal(of, job_id)
 
     def _next(self, **fields: Any) -> dict[str, Any]:
         self._number += 1
@@ -135,6 +154,15 @@ class Workload:
         expires = datetime.now(UTC) + timedelta(seconds=self._random.randint(2, 8))
         codes = frozenset({"applied", "expiry_not_in_future"})  # it may have waited out an outage
         return [self._top_up("gift", self._random.randint(1, 500), codes, expiry_date_utc=expires.isoformat())]
+
+    def _given(self) -> list[Job]:
+        return [self._top_up("given", self._random.randint(1, 500), _NOT_TAKEN_BACK, priority=1)]
+
+    def _hold(self) -> list[Job]:
+        wallet, units = self._random.choice(_HOLDING), self._random.randint(100, 1_000)
+        top_up = self._top_up(wallet, units, _NOT_TAKEN_BACK, priority=self._random.randint(0, 2))
+        arguments = self._next(wallet_id=wallet, credits=_credits(units))
+        return [top_up, Job("wallets.hold", arguments, f"wallet:{wallet}")]
 
     def _app(self) -> list[Job]:
         app, balance = self._random.choice(_APPS), self._random.randint(0, 10_000)

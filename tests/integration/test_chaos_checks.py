@@ -47,9 +47,12 @@ def known(engine: Engine, read: Read) -> dict[str, Accepted]:
     settle(opening())
     workload = Workload("one", "seed")
     settle([*islice(workload, 400)][::-1])
-    moved = next(each.job for each in known.snapshot().values() if each.job.effect and each.job.codes == {"applied"})
-    job_id = read("select cast(id as text) from jobs where idempotency_key = :key", key=moved.key)[0][0]
-    settle([workload.reversal(moved, job_id)])
+    jobs = [each.job for each in known.snapshot().values()]
+    moved = next(job for job in jobs if job.effect and job.codes == {"applied"})
+    ids = dict(map(tuple, read("select idempotency_key, cast(id as text) from jobs")))
+    settle(
+        [workload.follow_up(job, ids[job.key]) for job in (moved, *filter(workload.leads_on, jobs)) if job.key in ids]
+    )
     return known.snapshot()
 
 

@@ -194,7 +194,7 @@ def test_holds_in_one_batch_see_each_other(engine: Engine, wallet: str) -> None:
     assert shown(engine) == (80, 60, 20)
 
 
-def test_what_a_hold_has_of_a_voided_grant_covers_no_debt_and_stays_with_it(engine: Engine, wallet: str) -> None:
+def test_what_a_hold_has_of_a_voided_grant_goes_when_all_the_rest_was_not_enough(engine: Engine, wallet: str) -> None:
     top_up = {"wallet_id": "w", "transaction_reason": "PURCHASED_CREDIT_DIRECT"}
     grant = done(engine, "wallets.top_up", credits_to_add=50, priority=1, **top_up)["job_id"]
     plain = done(engine, "wallets.top_up", credits_to_add=30, **top_up)["job_id"]
@@ -202,6 +202,8 @@ def test_what_a_hold_has_of_a_voided_grant_covers_no_debt_and_stays_with_it(engi
     done(engine, "grants.void", wallet_id="w", job_id=grant, reason="by mistake", operator="olga")
     done(engine, "wallets.debit", wallet_id="w", credits=110)
     done(engine, "entries.reverse", job_id=plain, force=True)
-    assert shown(engine) == (20, 50, -30)
+    assert shown(engine) == (-30, 0, -30)
     assert_ledger_is_coherent(engine)
-    assert capture(engine, held)["response"]["credit_balance"] == -30
+    assert error(engine, capture(engine, held)) == ("hold_closed", 409)
+    sweep(engine)
+    assert shown(engine) == (-30, 0, -30)
