@@ -1,4 +1,6 @@
-"""The short form of `make chaos`: everything around the worker fails for two minutes, and nothing is lost."""
+"""The short form of `make chaos`: everything around the worker fails for twenty seconds, and nothing is lost.
+
+Always from the same seed: what looks for the unknown is `make chaos`, which draws one."""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from tests.chaos.run import run
 from tests.chaos.site import Kind
 from tests.rabbitmq_node import need_rabbitmq_programs
 
-SECONDS = int(os.environ.get("BALANCE_TEST_CHAOS_S", "120"))
+SECONDS = int(os.environ.get("BALANCE_TEST_CHAOS_S", "20"))
 SEED = os.environ.get("BALANCE_TEST_CHAOS_SEED", "3")
 
 
@@ -27,7 +29,7 @@ def test_every_accepted_job_is_answered_once_whatever_fails(kind: Kind) -> None:
         report = run(kind, SECONDS, SEED, 50, Path(directory), said.append)
     shown = "\n".join([*report.findings, *said])
     assert report.green, f"seed {SEED}:\n{shown}"
-    assert len(report.faults) >= 6, f"too little went wrong to say anything: {report.faults}"
-    assert report.applied > 500, report.document()
+    assert len(report.faults) >= 2, f"too little went wrong to say anything: {report.faults}"
+    assert report.applied > 200, report.document()
     assert report.duplicates > 0
     assert report.refused > 0
