@@ -47,7 +47,6 @@ class Move:
         self.draws: list[Draw] = []
         self.paid: list[Draw] = []
         self.changes: list[HoldChange] = []
-        self._new: UUID | None = None  # the grant that this job makes
         self._since = since
         self._grace = grace
         if account.grants or account.holds:
@@ -87,7 +86,6 @@ class Move:
     # --- what changes
 
     def add(self, grant: Grant) -> None:
-        self._new = grant.id
         self.grants[grant.id] = grant
         self.balance += grant.amount
 
@@ -171,15 +169,12 @@ class Move:
                     self.release(hold.id, hold.remaining, HoldEnd.REVERSED)
 
     def pay_debt(self, at: datetime | None = None) -> None:
-        """While plain credits are negative, the grants that are open at this time pay. None: those that are open now,
-        and the one that this job makes, when it was open as the job happened."""
+        """While plain credits are negative, the grants that are open at this time pay. None: those that this job may
+        use, so that what it holds never stands beside a debt."""
         debt = -self.plain
         if debt > 0:
             grants = self.grants.values()
-            if at is None:
-                payers = [g for g in grants if g.open(self.now) or (g.id == self._new and self._usable(g))]
-            else:
-                payers = [g for g in grants if g.open(at)]
+            payers = filter(self._usable, grants) if at is None else (grant for grant in grants if grant.open(at))
             for grant_id, part in _parts(payers, debt):
                 self.grants[grant_id] = self.grants[grant_id].less(part)
                 self.paid.append((grant_id, part))

@@ -187,11 +187,9 @@ class Purse:
         self.plain -= number - len(taken)
         return taken + [Coin(None, fate) for _ in range(number - len(taken))]
 
-    def pay_debt(self, new: Pot | None = None, since: int | None = None) -> None:
-        """What is open pays, and the pot that a top-up makes, when it was open as that happened."""
-        for coin in [*self.in_order(None if new is None else since)]:
-            open_now = coin.pot is not None and self.usable(coin.pot, None)
-            if self.plain < 0 and (open_now or coin.pot is new):
+    def pay_debt(self, since: int | None = None) -> None:
+        for coin in [*self.in_order(since)]:
+            if self.plain < 0:
                 coin.fate = Fate.SPENT
                 self.plain += 1
 

@@ -54,7 +54,7 @@ class Life:
             decision = self.rows.do(asked, self.swept)
             assert decision.code in (Code.APPLIED, Code.UNCHANGED)
             if self.model is not None and kind == "expired":
-                self.model.sweep(self.model.pots[of])
+                assert (decision.code is Code.APPLIED) is (self.model.sweep(self.model.pots[of]) > 0)
 
     def do(self, step: Step) -> Code | None:
         """The answer to the step; None where there is nothing yet that it could be about."""

@@ -18,6 +18,7 @@ from models.domain.accounts import Account, AccountKey, Kind, TopUpTrigger, Wall
 from models.domain.commands import AUTO_TOP_UP, EntryOfJob, Job, WalletAutoTopUp
 from models.domain.decide import decide
 from models.domain.decision import Decision, Facts, Limits, Original
+from models.domain.events import EventType
 from models.domain.grants import Grant
 from models.domain.holds import Hold
 from models.domain.ledger import MOVES_NOTHING, Entry, entry_hash
@@ -57,6 +58,7 @@ class Rows:
         self.grants: dict[UUID, Grant] = {}
         self.holds: dict[UUID, Hold] = {}
         self.entries: list[Entry] = []
+        self.events: list[EventType] = []
         self.originals: dict[UUID, Original] = {}
         self.reversed: dict[tuple[int, int], int] = {}
 
@@ -100,6 +102,7 @@ class Rows:
         self.holds |= {hold.id: hold for _, hold in book.changed_holds()}
         written = tuple(entry for entry in (decision.entry, decision.bonus) if entry is not None)
         self.entries += written
+        self.events += decision.events
         if written:
             self.originals[asked.id] = Original(asked.name, asked.producer, written)
         self.assert_constraints_hold(written)
@@ -134,9 +137,9 @@ class Rows:
                     if self.holds[hold.id].remaining and hold.lapsed(now):
                         yield hold_job(WALLET, hold.id), hold.id
             case "expired":
+                # Also those whose time has not come, or whose grace is not over: to ask for them does nothing.
                 for grant in [*self.grants.values()]:
-                    ends = grant.ends
-                    if self.grants[grant.id].remaining and ends is not None and ends <= now - LIMITS.expiry_grace:
+                    if self.grants[grant.id].remaining:
                         yield expire_job(WALLET, grant.id, seq), grant.id
 
     def scan(self) -> Job | None:

@@ -66,7 +66,7 @@ class Wallet(Purse):
                 self.plain += amount
             else:
                 self.pots[pot.id] = pot
-            self.pay_debt(pot, since)
+            self.pay_debt(since)
         self.written[job] = written
         return self._moved()
 
@@ -91,7 +91,7 @@ class Wallet(Purse):
             if self.can_spend(since) - credits < self.floor - overdraft:
                 raise self._short_of(credits + self.floor - overdraft)
         self.written[job] = Spending(self.take(credits, since, Fate.SPENT))
-        self.pay_debt()
+        self.pay_debt(since)
         return self._moved()
 
     # --- holds
@@ -103,7 +103,7 @@ class Wallet(Purse):
             raise self._short_of(credits + self.floor)
         self.holds[job] = Hold(job, self.now, self.now + lasts, self.take(credits, since, Fate.HELD))
         self.written[job] = None
-        self.pay_debt()
+        self.pay_debt(since)
         return self._moved()
 
     def capture(self, job: UUID, of: UUID, credits: int | None, *, final: bool) -> Code:

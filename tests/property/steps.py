@@ -41,7 +41,7 @@ class History:
         return replace(self, steps=tuple(replace(step, sweeps=()) for step in self.steps))
 
 
-POLICY: Final = {
+POLICY: Final[dict[str, Any]] = {
     "auto_topup_trigger": "balance_below_threshold",
     "auto_topup_min_balance": 6,
     "auto_topup_amount": 4,

@@ -6,6 +6,7 @@
 3. The level gets to the minimum, in as many top-ups as it takes, if the scan looks when it is told to.
 4. A refused debit that no top-up would cover leaves no trace.
 5. Taking an auto top-up back suspends the policy until it is switched on again.
+6. Who falls below the minimum is told so once, and once that it is over.
 """
 
 from itertools import pairwise
@@ -14,6 +15,7 @@ from typing import Final
 from models.domain import autotopup
 from models.domain.accounts import Account
 from models.domain.commands import AUTO_TOP_UP
+from models.domain.events import EventType
 from models.domain.outcome import Code
 from tests.property.conftest import examples
 from tests.property.lives import Life
@@ -123,5 +125,25 @@ def test_what_was_refunded_is_not_bought_again() -> None:
             assert (life.rows.face.suspended == autotopup.REFUNDED) is refunded
             looked = life.do(LOOK)
             assert looked is None or not refunded
+
+    holds_for(LIVES, holds, policy=True)
+
+
+def test_who_falls_below_is_told_once() -> None:
+    def holds(history: History) -> None:
+        life, below, heard, entries = Life(history.floor, modelled=False), False, 0, 0
+        rows = life.rows
+        for happened in life.through(history):
+            for event in rows.events[heard:]:
+                if event in (EventType.WALLET_BALANCE_DROPPED, EventType.WALLET_BALANCE_RECOVERED):
+                    assert below is (event is EventType.WALLET_BALANCE_RECOVERED)
+                    below = not below
+            changed = isinstance(happened, Step) and happened.what == "update" and life.answer is Code.APPLIED
+            moved = changed or len(rows.entries) > entries
+            heard, entries = len(rows.events), len(rows.entries)
+            if not autotopup.in_force(rows.face):
+                below = False
+            elif moved:
+                assert below is autotopup.below(rows.loaded(), at(rows.now))
 
     holds_for(LIVES, holds, policy=True)

@@ -10,15 +10,19 @@ grant, the ledger's balance. The others need no model. They are the rules of mod
 5. Everything can be explained from the entries alone.
 """
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
+
+import pytest
 
 from models.domain import credits
 from models.domain.grants import Grant
 from models.domain.ledger import EntryKind
 from models.domain.outcome import Code
 from tests.property.conftest import examples
+from tests.property.found import FOUND
 from tests.property.lives import Life
 from tests.property.memory import Rows, at
 from tests.property.shrinking import holds_for
@@ -33,13 +37,22 @@ def told(rows: Rows) -> dict[str, Decimal | int]:
     return {name: number for name, number in rows.shown().items() if not name.startswith(ITS_ROWS)}
 
 
-def test_the_wallet_is_what_the_model_says() -> None:
-    def same(history: History) -> None:
-        life = Life(history.floor)
-        for _ in life.through(history):
-            assert life.rows.shown() == life.expected()
+def same_as_the_model(history: History) -> None:
+    life = Life(history.floor)
+    for _ in life.through(history):
+        assert life.rows.shown() == life.expected()
 
-    holds_for(LIVES, same)
+
+def test_the_wallet_is_what_the_model_says() -> None:
+    holds_for(LIVES, same_as_the_model)
+
+
+@pytest.mark.parametrize("history", FOUND.values(), ids=FOUND)
+@pytest.mark.parametrize("sweeps", [(), SWEEPS], ids=["unswept", "swept"])
+def test_what_was_wrong_once(history: History, sweeps: tuple[str, ...]) -> None:
+    history = replace(history, steps=tuple(replace(step, sweeps=sweeps) for step in history.steps))
+    same_as_the_model(history)
+    explained(history)
 
 
 def test_debt_and_open_credit_never_stand_side_by_side() -> None:
@@ -135,11 +148,12 @@ def assert_nothing_is_taken_twice(rows: Rows) -> None:
         assert grant is None or grant.reversed == units
 
 
-def test_everything_is_explained_by_the_entries() -> None:
-    def holds(history: History) -> None:
-        life = Life(history.floor, modelled=False)
-        for _ in life.through(history):
-            pass
-        life.rows.assert_entries_explain_everything()
+def explained(history: History) -> None:
+    life = Life(history.floor, modelled=False)
+    for _ in life.through(history):
+        pass
+    life.rows.assert_entries_explain_everything()
 
-    holds_for(LIVES, holds)
+
+def test_everything_is_explained_by_the_entries() -> None:
+    holds_for(LIVES, explained)
