@@ -264,6 +264,8 @@ sys.stdin.read()
         assert owner.stdout is not None
         pids = [int(word) for word in owner.stdout.readline().split()]
         assert len(pids) == 2
-        assert all(map(_is_running, pids))
+        _wait_until(
+            lambda: all(map(_is_running, pids))
+        )  # a process that becomes another program has no words for a moment
         owner.kill()
     _wait_until(lambda: not any(map(_is_running, pids)))
