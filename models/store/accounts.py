@@ -45,9 +45,9 @@ _LOCK_FREE: Final = text(f"""
     locked as materialized (
         select {COLUMNS} from accounts where id = any(array(select id from existing)) order by id for update skip locked
     )
-    select true as free, * from locked
+    select *, true as free from locked
     union all
-    select false, {_OF_A_HELD_ONE} from existing where id <> all(array(select id from locked))
+    select {_OF_A_HELD_ONE}, false from existing where id <> all(array(select id from locked))
 """)  # noqa: S608 - as above
 _NEXT_IDS: Final = text("select nextval('accounts_id_seq') from generate_series(1, cast(:count as integer))")
 
@@ -92,10 +92,13 @@ def read(
     read even if nothing is left of them.
     """
     shown = faces.load(connection, {row.id: Kind(row.kind) for row in locked})
-    holding, named = [row.id for row in locked if row.granted or row.held], list(grant_ids)
-    granted = grants.load(connection, holding, named) if holding or named else {}
-    holding, named = [row.id for row in locked if row.held], list(hold_ids)
-    held = holds.load(connection, holding, named) if holding or named else {}
+    holding = [row for row in locked if row.granted or row.held]  # few, and most of the time none
+    granted_ids, named = [row.id for row in holding], list(grant_ids)
+    granted = grants.load(connection, granted_ids, named) if granted_ids or named else {}
+    held_ids, named = [row.id for row in holding if row.held], list(hold_ids)
+    held = holds.load(connection, held_ids, named) if held_ids or named else {}
+    if not granted and not held:
+        return [_account(row, shown[row.id]) for row in locked]
     return [_account(row, shown[row.id], tuple(granted.get(row.id, ())), tuple(held.get(row.id, ()))) for row in locked]
 
 
@@ -143,22 +146,12 @@ def _movable(account: Account) -> dict[str, Any]:
     }
 
 
-def _account(row: Locked, face: Face, granted: tuple[Grant, ...], held: tuple[Hold, ...]) -> Account:
+def _account(row: Locked, face: Face, granted: tuple[Grant, ...] = (), held: tuple[Hold, ...] = ()) -> Account:
+    # By place: it is made for every account of every batch, and a row looks each of its names up.
+    values: Sequence[Any] = row
+    account_id, kind, ref, unit, scale, balance, seq = values[:7]
+    floor, head, set_at, created_at, updated_at, left, reserved = values[7:14]
     return Account(
-        id=row.id,
-        key=AccountKey(Kind(row.kind), row.ref),
-        unit=row.unit,
-        scale=row.scale,
-        balance=row.balance,
-        seq=row.seq,
-        floor=row.floor,
-        head=bytes(row.head),
-        set_at=row.set_at,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        face=face,
-        grants=granted,
-        holds=held,
-        granted=row.granted,
-        held=row.held,
-    )
+        account_id, AccountKey(Kind(kind), ref), unit, scale, balance, seq, floor, bytes(head), set_at, created_at,
+        updated_at, face, granted, held, left, reserved,
+    )  # fmt: skip

@@ -35,7 +35,8 @@ _REVERSALS: Final = text("""
 _ENTRY: Final = text(
     "select seq, job_id, created_at, amount from entries where account_id = :account_id and seq = :seq"
 )
-_ACCOUNT: Final = "select a.* from accounts a {where}"
+_ACCOUNT: Final = "select {columns} from accounts a {where}"
+_COLUMNS: Final = ", ".join(f"a.{name}" for name in accounts.COLUMNS.split(", "))
 
 
 def entries_of_job(connection: Connection, job_id: UUID) -> tuple[Entry, ...]:
@@ -62,7 +63,7 @@ def account(connection: Connection, target: AccountKey | TelegramUser) -> Accoun
     else:
         where = "join users u on u.account_id = a.id where u.telegram_id = :telegram_id"
         parameters = {"telegram_id": target.telegram_id}
-    found = connection.execute(text(_ACCOUNT.format(where=where)), parameters).all()
+    found = connection.execute(text(_ACCOUNT.format(columns=_COLUMNS, where=where)), parameters).all()
     return next(iter(accounts.read(connection, found)), None)
 
 
@@ -78,7 +79,9 @@ def account_list(
         conditions.append("(a.kind, a.ref) > (:after_kind, :after_ref)")
         parameters |= {"after_kind": after.kind.value, "after_ref": after.ref}
     where = f"{_where(conditions)} order by a.kind, a.ref limit :limit"
-    return accounts.read(connection, connection.execute(text(_ACCOUNT.format(where=where)), parameters).all())
+    return accounts.read(
+        connection, connection.execute(text(_ACCOUNT.format(columns=_COLUMNS, where=where)), parameters).all()
+    )
 
 
 def entries_of(connection: Connection, account_id: int, limit: int, before: int | None = None) -> list[Entry]:
