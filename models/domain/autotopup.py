@@ -110,6 +110,7 @@ def _look_at(account: Account, wallet: Wallet, facts: Facts, *, is_due: bool) ->
             return ready
         # Since when it is due: whoever has waited longest is topped up first.
         return wallet.due_at if wallet.due_at is not None and wallet.due_at <= facts.now else facts.now
-    # Nobody moves anything when credits expire: the scan has to look then.
-    ends = (grant.expires_at for grant in account.grants if grant.remaining and not grant.lapsed(facts.now))
+    # Nobody moves anything when credits expire: the scan has to look then. What a hold has may have come back by then.
+    held = (grant for grant in account.grants if grant.remaining or grant.held)
+    ends = (grant.expires_at for grant in held if not grant.lapsed(facts.now))
     return min((end for end in ends if end is not None), default=None)
