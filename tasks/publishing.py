@@ -30,11 +30,22 @@ _TLS: Final = Tls()
 
 
 class NotAccepted(Exception):
-    """The broker did not confirm the messages, whatever was tried. They may be in the queue or not."""
+    """The broker did not confirm the messages, whatever was tried. They may be in the queue or not.
+
+    `lasting`: it will not take them later either, as there is no such queue.
+    """
+
+    def __init__(self, message: str, *, lasting: bool = False) -> None:
+        super().__init__(message)
+        self.lasting = lasting
 
 
 class Refused(Exception):
     """The broker answered that it does not take a message."""
+
+    def __init__(self, message: str, *, lasting: bool) -> None:
+        super().__init__(message)
+        self.lasting = lasting
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +99,37 @@ class Publisher:
         self.send([(queue_of(each.account, self._queue, self._lanes), each) for each in messages])
 
     def send(self, addressed: Sequence[Addressed]) -> None:
-        """The same for messages whose queues are known: the door, or one of the lanes."""
+        """The same for messages whose queues are known: the door, one of the lanes, or a queue that is not ours."""
         with self._lock:
-            if self._closed:
-                raise RuntimeError("the client is closed")
             for attempt in range(1, ATTEMPTS + 1):
                 try:
-                    if self._link is None:
-                        self._link = self._open()
-                    self._link.send(addressed)
+                    self._send_once(addressed)
                     return
-                except self._failures as error:
+                except NotAccepted:
                     # What an earlier attempt got through is there twice then: the key makes that one job.
-                    self._drop()
                     if attempt == ATTEMPTS:
-                        raise NotAccepted(advice(f"{type(error).__name__}: {error}")) from error
+                        raise
                     Event().wait(PAUSE_S * 2 ** (attempt - 1))
-                except BaseException:
-                    self._drop()  # interrupted in the middle: what was confirmed on this link is no longer known
-                    raise
+
+    def send_once(self, addressed: Sequence[Addressed]) -> None:
+        """The same in one attempt, for who waits in another way. After a failure some may have been taken."""
+        with self._lock:
+            self._send_once(addressed)
+
+    def _send_once(self, addressed: Sequence[Addressed]) -> None:
+        if self._closed:
+            raise RuntimeError("the client is closed")
+        try:
+            if self._link is None:
+                self._link = self._open()
+            self._link.send(addressed)
+        except self._failures as error:
+            self._drop()
+            lasting = isinstance(error, Refused) and error.lasting
+            raise NotAccepted(advice(f"{type(error).__name__}: {error}"), lasting=lasting) from error
+        except BaseException:
+            self._drop()  # interrupted in the middle: what was confirmed on this link is no longer known
+            raise
 
     def _open(self) -> Link:
         connection = broker_connection(self._broker_url, self._timeout_s, self._tls)
@@ -178,6 +201,7 @@ class AmqpLink:
         self._sent = 0
         self._unsettled: dict[int, str] = {}  # queues by delivery tag; the broker counts a channel's messages from 1
         self._refusals: list[str] = []
+        self._unroutable = 0  # of the refusals
 
     def _declare(self, queue: str) -> None:
         channel: Any = self._connection.channel()
@@ -200,6 +224,7 @@ class AmqpLink:
         if any(message.want_result for _, message in messages):
             self._keep_reply_queue()
         self._refusals.clear()
+        self._unroutable = 0
         for queue, message in messages:
             self._sent += 1
             self._unsettled[self._sent] = queue
@@ -208,7 +233,10 @@ class AmqpLink:
         while self._unsettled:
             self._connection.drain_events(timeout=max(0.01, deadline - monotonic()))
         if self._refusals:
-            raise Refused(f"{len(self._refusals)} of {len(messages)} messages: {self._refusals[0]}")
+            raise Refused(
+                f"{len(self._refusals)} of {len(messages)} messages: {self._refusals[0]}",
+                lasting=self._unroutable == len(self._refusals),
+            )
 
     def _keep_reply_queue(self) -> None:
         # Declaring it again is what keeps an expiring queue alive while nobody reads it.
@@ -225,6 +253,7 @@ class AmqpLink:
     def _on_return(self, error: Exception, exchange: str, routing_key: str, message: object) -> None:
         # Its confirmation follows: RabbitMQ confirms what it could not route too, after having returned it.
         self._refusals.append(f"queue {routing_key}: {error}")
+        self._unroutable += 1
 
     def _settle(self, tag: int, multiple: bool) -> list[str]:
         """The queues of what is settled now."""

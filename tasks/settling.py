@@ -8,6 +8,7 @@ The steps are generators that yield the seconds to wait: the lane waits in its e
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic
@@ -142,9 +143,9 @@ class Settler:
             answers = yield from self.persisting(lambda: apply(self.engine, rest, self.limits))
             settled |= dict(zip(late, answers, strict=True))
 
-    def persisting(self, action: Callable[[], T], limit: int = 1) -> Steps[T]:
-        """The steps of `persist`. A fault that is not transient is raised after `limit` attempts."""
-        policy, attempt = replace(self.policy, limit=limit), 0
+    def persisting(self, action: Callable[[], T], limit: int | None = 1) -> Steps[T]:
+        """The steps of `persist`. A fault that is not transient is raised after `limit` attempts; None: never."""
+        policy, attempt = replace(self.policy, limit=sys.maxsize if limit is None else limit), 0
         while True:
             try:
                 return action()

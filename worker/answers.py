@@ -1,6 +1,7 @@
 """Answers on their way to whoever asked: the results of a batch in one round trip.
 
-Results are a courtesy. The outcome is in the database by now: a result backend that is away is logged, not waited for.
+Results are a courtesy. The outcome is in the database by now: a result backend that is away or stands still costs a
+batch one bounded wait, and then nothing until it is tried again.
 """
 
 from __future__ import annotations
@@ -12,68 +13,98 @@ import msgspec
 import structlog
 from celery.app.task import Context
 from celery.backends.redis import RedisBackend
-from celery.states import SUCCESS
+from celery.states import FAILURE, SUCCESS
 from celery.worker.request import Request
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tasks.outcome import Outcome
+from tasks.settling import Reminder
+from worker.breaker import Breaker
+from worker.serialization import dumps
 
 _LOG: Final = structlog.get_logger(__name__)
 _ENCODER: Final = msgspec.json.Encoder()
+_PATIENCE_S: Final = 1.0  # for a connection and for each answer of a result backend
+_ONCE_MORE: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
 class Parked(Exception):
     """The message is kept as a dead letter and was not applied; who waits for the result is told so."""
 
 
-Answer = tuple[Request, Outcome | Parked]
+Answer = Outcome | Parked
 
 
 class Results:
-    """Celery's result backend, written to a batch at a time."""
+    """Celery's result backend, written to a batch at a time. One for each process."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
+        self._breaker, self._reminder = Breaker(), Reminder()
+        self._lost = 0  # since the last one that was stored
+        self._client: Any = None
+        if not isinstance(app.backend, RedisBackend):
+            app.backend.retry_policy = _ONCE_MORE  # Celery would try for twenty seconds, in the event loop
 
-    def store(self, answers: Sequence[Answer]) -> None:
-        """Stores what publishers asked for."""
+    def store(self, answers: Sequence[tuple[Request, Answer]]) -> None:
+        """Stores what publishers asked for, or gives it up within about a second."""
+        wanted = [(request, answer) for request, answer in answers if not request.ignore_result]
+        if not wanted:
+            return
+        if self._breaker.is_open:
+            self._lost += len(wanted)
+            return
         try:
-            self._store_outcomes([(r, answer) for r, answer in answers if isinstance(answer, Outcome) and _wanted(r)])
-            for request, answer in answers:
-                if isinstance(answer, Parked):
-                    context = Context(request.request_dict)
-                    self._app.backend.mark_as_failure(
-                        request.id, answer, request=context, store_result=_wanted(request)
-                    )
+            self._write(wanted)
         except Exception as error:  # noqa: BLE001 - no fault of a result backend may keep a settled job from its end
-            _LOG.warning("results.lost", error=str(error), next="publishers that wait learn the outcome by their key")
+            self._breaker.failed()
+            self._lost += len(wanted)
+            if self._reminder.due("results.lost", type(error).__name__):
+                _LOG.warning(
+                    "results.lost", count=self._lost, error=str(error) or repr(error),
+                    next="see that the result backend runs; publishers that wait learn the outcome by their key",
+                )  # fmt: skip
+        else:
+            self._breaker.succeeded()
+            if self._lost:
+                _LOG.info("results.stored_again", lost=self._lost)
+                self._lost = 0
 
-    def _store_outcomes(self, answers: Sequence[tuple[Request, Outcome]]) -> None:
+    def _write(self, answers: Sequence[tuple[Request, Answer]]) -> None:
         backend = self._app.backend
-        if not isinstance(backend, RedisBackend):
-            for request, outcome in answers:
-                backend.mark_as_done(request.id, outcome.document(), request=Context(request.request_dict))
+        if isinstance(backend, RedisBackend):
+            self._write_to_redis(backend, answers)
             return
-        if not answers:
-            return
+        for request, answer in answers:
+            context = Context(request.request_dict)
+            if isinstance(answer, Parked):
+                # What else Celery does about a failure (callbacks, chords) is not done here: worker/links.py
+                backend.mark_as_failure(request.id, answer, request=context, call_errbacks=False)
+            else:
+                backend.mark_as_done(request.id, answer.document(), request=context)
+
+    def _write_to_redis(self, backend: Any, answers: Sequence[tuple[Request, Answer]]) -> None:
+        if self._client is None:
+            waits = {"socket_timeout": _PATIENCE_S, "socket_connect_timeout": _PATIENCE_S}
+            self._client = backend._create_client(**{**backend.connparams, **waits, "retry": Retry(NoBackoff(), 0)})
         done = self._app.now().isoformat()
-        with backend.client.pipeline(transaction=False) as pipe:
-            for request, outcome in answers:
-                key, meta = backend.get_key_for_task(request.id), _meta(request, outcome, done)
+        with self._client.pipeline(transaction=False) as pipe:
+            for request, answer in answers:
+                key, meta = backend.get_key_for_task(request.id), _meta(backend, request, answer, done)
                 pipe.set(key, meta, ex=self._app.conf.result_expires)
                 pipe.publish(key, meta)
             pipe.execute()
 
 
-def _wanted(request: Request) -> bool:
-    return not request.ignore_result
-
-
-def _meta(request: Request, outcome: Outcome, done: str) -> bytes:
-    """What Celery keeps of a result. The document goes in as it is stored, digit for digit."""
+def _meta(backend: Any, request: Request, answer: Answer, done: str) -> bytes:
+    """What Celery keeps of a result. The document of an outcome goes in as it is stored, digit for digit."""
+    failed = isinstance(answer, Parked)
+    text = dumps(backend.prepare_exception(answer, serializer="json")) if isinstance(answer, Parked) else answer.json()
     return _ENCODER.encode(
         {
-            "status": SUCCESS,
-            "result": msgspec.Raw(outcome.json().encode()),
+            "status": FAILURE if failed else SUCCESS,
+            "result": msgspec.Raw(text.encode()),
             "traceback": None,
             "children": [],
             "date_done": done,

@@ -18,6 +18,7 @@ from celery.worker.consumer.tasks import Tasks
 from worker.lane import Lane, MoneyTask
 from worker.leases import Leases
 from worker.runtime import RUNTIME, stopping
+from worker.transport_pending import unsent
 from worker.urls import mask_url
 
 _COLLECT_EVERY: Final = 50_000  # objects made and not dropped yet
@@ -39,7 +40,7 @@ class MoneyConsumer(Consumer):
         super().update_strategies()
         self.money_lane = Lane(self.app, self)
         settings = RUNTIME.settings
-        if not {settings.queue, *settings.lane_queues}.isdisjoint(self.app.amqp.queues.consume_from):
+        if not settings.money_queues.isdisjoint(self.app.amqp.queues.consume_from):
             # As many as a batch takes may be unacknowledged: more would wait here while another worker is idle.
             self.initial_prefetch_count = settings.batch_limit
         # A lane is consumed under a lease, and not before: see there.
@@ -81,6 +82,12 @@ class MoneyConsumer(Consumer):
         """What this channel delivered and waits here is not settled: it has been put back."""
         if self.money_lane is not None:
             self.money_lane.drop(channel)
+
+    @property
+    def unacknowledged(self) -> int:
+        """Messages that are settled and not acknowledged: their follow-ups, or the broker, are waited for."""
+        waiting = 0 if self.money_lane is None else self.money_lane.unacknowledged
+        return waiting + (unsent() if RUNTIME.settings.broker_kind == "redis" else 0)
 
     def close_lane(self) -> None:
         lane = self.money_lane

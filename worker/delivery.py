@@ -16,10 +16,13 @@ from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import Malformed, parse
 from models.domain.commands import Job
 from models.store.dead_letters import DeadLetter
+from tasks.outcome import Outcome
+from worker.answers import Answer
 from worker.clock import now
 from worker.events import of_tasks
 from worker.intake import too_deep
 from worker.letters import letter_of
+from worker.links import NO_LINKS, FollowUp, Links
 from worker.runtime import RUNTIME
 from worker.serialization import loads
 from worker.transport_unreadable import UNREADABLE
@@ -46,7 +49,7 @@ class Delivery:
     message: Any
     request: MoneyRequest
     job: Job | Malformed
-    embed: dict[str, Any]  # Celery's own part of the body: callbacks, chain
+    links: Links  # what is sent on when it is settled
 
     def letter(self, reason: str, error: str, attempts: int = 1) -> DeadLetter:
         """The message as a dead letter: nothing of it is lost."""
@@ -56,14 +59,24 @@ class Delivery:
             reason=reason, error=error, attempts=attempts,
         )  # fmt: skip
 
+    def follow_ups(self, answer: Answer) -> list[FollowUp]:
+        """What the publisher asked to be sent on, now that the message has become an outcome or a dead letter."""
+        task_id = str(self.request.id)
+        root_id = str(self.request.root_id or task_id)
+        if isinstance(answer, Outcome):
+            return self.links.after_outcome(task_id, root_id, answer.document())
+        return self.links.after_parking(task_id, root_id)
+
 
 def understand(message: Any, app: Any, consumer: Any) -> Delivery:
     """The delivery of whatever message. Never raises for what the message holds."""
     name, headers, content = "unknown", dict[str, Any](), _NOTHING
     job: Job | Malformed
+    links = NO_LINKS
     try:
         name, headers, content = _decode(message)
         RUNTIME.intake.admit(name, _headers(message), content[1], message.body)
+        links = Links.of(content[2] or {}, RUNTIME.settings.money_queues)
         _check(headers, content)
         job = parse(name, content[1])
     except Malformed as error:
@@ -76,7 +89,7 @@ def understand(message: Any, app: Any, consumer: Any) -> Delivery:
         task=app.tasks.get(name) or app.tasks[_ANY_JOB], connection_errors=consumer.connection_errors, body=content,
         decoded=True, headers={**headers, **_NOT_CELERYS, "id": str(task_id), "task": name},
     )  # fmt: skip
-    return Delivery(message, request, job, content[2] or {})
+    return Delivery(message, request, job, links)
 
 
 def _headers(message: Any) -> dict[str, Any]:
@@ -121,9 +134,6 @@ def _check(headers: dict[str, Any], content: Any) -> None:
         raise Malformed("eta", "money jobs are applied when they arrive; publish without eta and countdown")
     if not isinstance(headers.get("id"), str):
         raise Malformed("no_id", "the message has no task id in its headers")
-    embed = content[2] or {}
-    if not all(_is_links(embed.get(name)) for name in ("callbacks", "chain")):
-        raise Malformed("bad_links", "callbacks and chain must be lists of tasks, or null")
     if headers["id"] in revoked_ids:
         raise Malformed("revoked", "the job was revoked before it was applied")
     expires = headers.get("expires")
@@ -133,10 +143,3 @@ def _check(headers: dict[str, Any], content: Any) -> None:
         raise Malformed("expired", f"expires is {expires!r}, which is not a time") from error
     if late:
         raise Malformed("expired", f"the message expired at {expires}, before it was applied")
-
-
-def _is_links(value: Any) -> bool:
-    """What cannot be followed up would never be acknowledged."""
-    return not value or (
-        isinstance(value, list) and all(isinstance(each, dict) and isinstance(each.get("task"), str) for each in value)
-    )

@@ -1,29 +1,95 @@
-"""What a publisher asked Celery to do next: callbacks and chains, as after any other task."""
+"""Follow-ups on their way: straight to the queues that they name, at least once, and held up by nothing for long."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
 
-from celery import signature
+import structlog
 
-from tasks.outcome import Outcome
-from worker.delivery import Delivery
+from models.domain.letters import FOLLOW_UP
+from models.domain.retry import Park, RetryPolicy, decide_retry
+from models.store.dead_letters import DeadLetter
+from tasks.publishing import NotAccepted, Publisher
+from tasks.settling import Steps
+from worker.breaker import Breaker
+from worker.links import FollowUp
+from worker.settings import Settings
+
+_LOG: Final = structlog.get_logger(__name__)
+_PATIENCE_S: Final = 3.0  # for each answer of the broker: the event loop waits as long
+
+GivenUp = tuple[FollowUp, NotAccepted]
 
 
-def follow_up(app: Any, delivery: Delivery, outcome: Outcome) -> None:
-    """Publishes the callbacks of a settled job and the next link of its chain, with the outcome document.
+class FollowUps:
+    """One worker's way to the queues of its publishers."""
 
-    Raises when the broker does not take them. The caller then leaves the message unacknowledged: it is delivered
-    again, replayed, and followed up, so that a follow-up is sent at least once.
-    """
-    embed = delivery.embed
-    callbacks, chain = embed.get("callbacks") or [], list(embed.get("chain") or [])
-    if not callbacks and not chain:
-        return
-    document, request = outcome.document(), delivery.request
-    root_id = request.root_id or request.id
-    for callback in callbacks:
-        signature(callback, app=app).apply_async((document,), parent_id=request.id, root_id=root_id)
-    if chain:
-        # Celery keeps the links of a chain last first.
-        signature(chain.pop(), app=app).apply_async((document,), chain=chain, parent_id=request.id, root_id=root_id)
+    def __init__(self, settings: Settings, policy: RetryPolicy, random: Callable[[], float]) -> None:
+        self._publisher = Publisher(
+            settings.broker_url, settings.queue, "", min(_PATIENCE_S, settings.broker_socket_timeout_s),
+            settings.lanes, settings.tls,
+        )  # fmt: skip
+        self._policy, self._random = policy, random
+        self._breaker = Breaker(base_s=30.0)
+
+    def sending(self, follow_ups: Sequence[FollowUp]) -> Steps[list[GivenUp]]:
+        """The steps of sending them (seconds to wait). Returns those that are given up, each with the reason."""
+        # Once given up, the next are tried once: or each batch would wait for what does not come back.
+        policy = replace(self._policy, limit=1) if self._breaker.is_open else self._policy
+        waiting, given_up, attempt = [*follow_ups], list[GivenUp](), 0
+        while failed := self._send(waiting):
+            attempt += 1
+            again = [each for each in failed if not each[1].lasting]
+            given_up += [each for each in failed if each[1].lasting]
+            if not again:
+                return given_up
+            decision = decide_retry(policy, attempt, again[0][1], self._random())
+            if isinstance(decision, Park):
+                self._breaker.failed()
+                return given_up + again
+            waiting = [each for each, _ in again]
+            _LOG.warning(
+                "follow_ups.waiting", count=len(waiting), error=str(again[0][1]), attempt=attempt,
+                next="tried again, then parked as dead letters; the jobs themselves are applied",
+            )  # fmt: skip
+            yield decision.seconds
+        self._breaker.succeeded()
+        return given_up
+
+    def _send(self, follow_ups: Sequence[FollowUp]) -> list[GivenUp]:
+        """One attempt: all at once, then queue by queue, so that one that fails costs the others nothing."""
+        try:
+            self._publisher.send_once([(each.queue, each.message) for each in follow_ups])
+        except NotAccepted as error:
+            by_queue = defaultdict[str, list[FollowUp]](list)
+            for each in follow_ups:
+                by_queue[each.queue].append(each)
+            if len(by_queue) == 1:
+                return [(each, error) for each in follow_ups]
+            return [failed for each in by_queue.values() for failed in self._send(each)]
+        return []
+
+    def close(self) -> None:
+        self._publisher.close()
+
+
+def letter_of(follow_up: FollowUp, error: NotAccepted) -> DeadLetter:
+    """The follow-up as a dead letter. Replayed, it goes to the queue that it names."""
+    message = follow_up.message
+    return DeadLetter(
+        reason=FOLLOW_UP,
+        error=f"it follows task {message.headers['parent_id']}, which is settled, and could not be sent on: {error}",
+        task=follow_up.task,
+        task_id=follow_up.task_id,
+        queue=follow_up.queue,
+        headers=message.headers,
+        body=message.body,
+        properties={
+            **message.properties,
+            "content_type": message.content_type,
+            "content_encoding": message.content_encoding,
+        },
+    )

@@ -5,6 +5,7 @@
     _settle      a passing fault makes the batch wait in the event loop, unacknowledged, while the worker stays alive;
                  a job at fault itself is found, retried, and parked as a dead letter
     _answer      results, events, acknowledgements: after the commit, in the order of arrival
+    _follow_up   what the publishers want to be sent on; what cannot be is parked, and the job is acknowledged
 
 Jobs wait in memory only while the broker still counts them as ours: when the worker dies, or its connection does, they
 are delivered again, and the path finds what was already applied.
@@ -33,7 +34,8 @@ from tasks.settling import Failed, Steps, Undecided
 from worker.answers import Answer, Parked, Results
 from worker.clock import now
 from worker.delivery import Delivery, MoneyRequest, understand
-from worker.followups import follow_up
+from worker.followups import FollowUps, letter_of
+from worker.links import FollowUp
 from worker.parking import park
 from worker.runtime import RUNTIME
 
@@ -43,6 +45,9 @@ else:
     _Task = Task  # generic in its stubs alone
 
 _LOG: Final = structlog.get_logger(__name__)
+
+
+Settled = tuple[Delivery, Answer]
 
 
 class MoneyTask(_Task):
@@ -67,6 +72,9 @@ class Lane:
         self._work: Steps[None] | None = None  # settles the batch in hand, for as long as a fault holds it up
         self._in_hand: Sequence[Delivery] = ()
         self._results = Results(app)
+        settler = RUNTIME.settler
+        self._follow_ups = FollowUps(RUNTIME.settings, settler.policy, settler.random)
+        self.unacknowledged = 0  # settled, and waiting for their follow-ups
         self._told = False  # to flush
         self._paused_until = 0.0  # monotonic seconds: while it is not known whose fault a fault is
 
@@ -107,6 +115,7 @@ class Lane:
             _LOG.warning("lane.closed", next="its messages are delivered again, here or elsewhere")
             self._work.close()
         self._waiting.clear()
+        self._follow_ups.close()
 
     def _drain(self) -> None:
         """RabbitMQ hands over a frame at a time: takes what has arrived, so that a batch is not a single job."""
@@ -147,12 +156,14 @@ class Lane:
         found = [_outcome_or_letter(delivery, each) for delivery, each in became if not isinstance(each, Undecided)]
         parked: Iterator[Parked] = iter(())
         if letters := [each for each in found if isinstance(each, DeadLetter)]:
-            parked = iter((yield from RUNTIME.settler.persisting(lambda: park(letters))))
-        answers: list[Answer] = [
-            (delivery.request, next(parked) if isinstance(each, DeadLetter) else each)
-            for delivery, each in zip(batch, found, strict=True)
-        ]
-        self._answer(batch, answers, monotonic() - began)
+            parked = iter((yield from self._parking(letters)))
+        answers = [next(parked) if isinstance(each, DeadLetter) else each for each in found]
+        followed = self._answer([*zip(batch, answers, strict=True)], monotonic() - began)
+        yield from self._follow_up(followed)
+
+    def _parking(self, letters: Sequence[DeadLetter]) -> Steps[list[Parked]]:
+        """Until they are kept, whatever the fault: a message that is neither applied nor parked is not let go."""
+        return RUNTIME.settler.persisting(lambda: park(letters), limit=None)
 
     def _keep_undecided(self, deliveries: Sequence[Delivery]) -> None:
         """They come first again after a pause, with what has come in the meantime: neighbours that pass, or do not."""
@@ -163,20 +174,41 @@ class Lane:
         self._paused_until = monotonic() + pause_s
         self._consumer.timer.call_after(pause_s, self.flush)
 
-    def _answer(self, batch: Sequence[Delivery], answers: Sequence[Answer], runtime_s: float) -> None:
-        """Tells whoever asked, then Flower, and acknowledges. Whatever fails here, redelivery is answered alike."""
-        self._results.store(answers)
-        for delivery, (request, answer) in zip(batch, answers, strict=True):
-            state.task_ready(request)  # not `successful`: Celery's memory of those serves its own deduplication
-            _tell(request, answer, runtime_s)
-            if isinstance(answer, Outcome):
-                try:
-                    follow_up(self._app, delivery, answer)
-                except Exception as error:  # noqa: BLE001 - whatever it is, the message comes again and so does this
-                    _LOG.error("job.not_followed_up", task=request.name, exc_info=error, next="it is delivered again")
-                    continue
-            delivery.message.ack_log_error(_LOG, self._consumer.connection_errors)
-        _log(answers, runtime_s)
+    def _answer(self, settled: Sequence[Settled], runtime_s: float) -> list[tuple[Delivery, list[FollowUp]]]:
+        """Tells whoever asked, then Flower, and acknowledges. Whatever fails here, redelivery is answered alike.
+
+        Returns those that something is to be sent on for: they are acknowledged after it.
+        """
+        self._results.store([(delivery.request, answer) for delivery, answer in settled])
+        followed = []
+        for delivery, answer in settled:
+            state.task_ready(delivery.request)  # not `successful`: Celery's memory of those is for its deduplication
+            _tell(delivery.request, answer, runtime_s)
+            if follow_ups := delivery.follow_ups(answer):
+                followed.append((delivery, follow_ups))
+            else:
+                self._acknowledge(delivery)
+        _log([answer for _, answer in settled], runtime_s)
+        return followed
+
+    def _follow_up(self, followed: Sequence[tuple[Delivery, list[FollowUp]]]) -> Steps[None]:
+        """Sends on at least once: who dies before the acknowledgement is answered alike, and sends again."""
+        if not followed:
+            return
+        self._in_hand = ()  # they are settled: what is waited for from here on is no fault of theirs
+        self.unacknowledged = len(followed)
+        try:
+            lost = yield from self._follow_ups.sending([each for _, follow_ups in followed for each in follow_ups])
+            if lost:
+                letters = [letter_of(each, error) for each, error in lost]
+                yield from self._parking(letters)
+        finally:
+            self.unacknowledged = 0
+        for delivery, _ in followed:
+            self._acknowledge(delivery)
+
+    def _acknowledge(self, delivery: Delivery) -> None:
+        delivery.message.ack_log_error(_LOG, self._consumer.connection_errors)
 
 
 def _accept(requests: Sequence[MoneyRequest]) -> None:
@@ -200,7 +232,7 @@ def _outcome_or_letter(delivery: Delivery, became: Outcome | Failed | None) -> O
     return delivery.letter("failed", repr(became.error), became.attempts) if isinstance(became, Failed) else became
 
 
-def _tell(request: Request, answer: Outcome | Parked, runtime_s: float) -> None:
+def _tell(request: Request, answer: Answer, runtime_s: float) -> None:
     """Events for Flower, and Celery's signals."""
     if isinstance(answer, Outcome):
         code = f"{answer.code.value} (replayed)" if answer.replayed else answer.code.value
@@ -214,7 +246,7 @@ def _tell(request: Request, answer: Outcome | Parked, runtime_s: float) -> None:
 
 
 def _log(answers: Sequence[Answer], runtime_s: float) -> None:
-    outcomes = [answer for _, answer in answers if isinstance(answer, Outcome)]
+    outcomes = [answer for answer in answers if isinstance(answer, Outcome)]
     kinds = Counter("replayed" if outcome.replayed else outcome.status for outcome in outcomes)
     _LOG.info(
         "jobs.settled", jobs=len(answers), applied=kinds[Status.APPLIED], replayed=kinds["replayed"],

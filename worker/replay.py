@@ -11,6 +11,7 @@ from typing import Final, Self
 
 from sqlalchemy import Engine
 
+from models.domain.letters import FOLLOW_UP
 from models.store import dead_letters, letter_history
 from models.store.history import Row
 from models.store.letter_history import LetterFilter
@@ -28,7 +29,7 @@ class Replay:
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._door = settings.queue
-        self._queues = {settings.queue, *settings.lane_queues}
+        self._queues = settings.money_queues
         self._publisher = Publisher(
             settings.broker_url, settings.queue, "", settings.broker_socket_timeout_s, settings.lanes, settings.tls
         )
@@ -66,4 +67,5 @@ class Replay:
     def _queue_of(self, letter: Row) -> str:
         """Where the message came from; the door when that queue is none of ours any more."""
         queue: str | None = letter["queue"]
-        return queue if queue in self._queues else self._door
+        ours_or_theirs = queue in self._queues or letter["reason"] == FOLLOW_UP
+        return queue if queue is not None and ours_or_theirs else self._door

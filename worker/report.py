@@ -34,6 +34,7 @@ def report(state: Any) -> dict[str, Any]:
         "transport": settings.redis_transport if settings.broker_kind == "redis" else "amqp",
         "visibility_timeout_s": settings.visibility_timeout_s,
         "prefetch": consumer.initial_prefetch_count,
+        "settled_unacknowledged": consumer.unacknowledged,
         "pool_size": settings.pool_size,
         "now": now().timestamp(),
         "up_s": at - _STARTED,

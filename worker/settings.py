@@ -277,6 +277,11 @@ class Settings(BaseSettings):
         return lane_queues(self.queue, self.lanes)
 
     @property
+    def money_queues(self) -> frozenset[str]:
+        """The queues that take money jobs, and nothing else."""
+        return frozenset({self.queue, *self.lane_queues})
+
+    @property
     def broker_kind(self) -> Literal["redis", "rabbitmq"]:
         """Which of the two brokers `broker_url` is."""
         return "redis" if urlsplit(self.broker_url).scheme in types.REDIS_SCHEMES else "rabbitmq"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from time import monotonic
@@ -15,6 +15,7 @@ from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 from redis.exceptions import OutOfMemoryError
 
+from worker.transport_pending import PENDING
 from worker.transport_scripts import RENEW, RESTORE
 
 if TYPE_CHECKING:
@@ -25,17 +26,6 @@ _stock: Any = redis  # its stubs leave out most of what is built on here
 _RESTORED_AT_ONCE: Final = 100
 _RENEWED_AT_ONCE: Final = 1_000
 _SCORE_STEP_S: Final = 0.000001  # what one record is later than the one before; the scripts step by the same
-
-
-class Pending:
-    """Delivery tags on their way to one broker. They outlive a connection: the next one to it carries them on."""
-
-    def __init__(self) -> None:
-        self.acked: deque[str] = deque()  # any thread appends
-        self.returned: deque[str] = deque()  # taken, perhaps, and handed to nobody
-
-
-_PENDING: Final[defaultdict[tuple[Any, ...], Pending]] = defaultdict(Pending)
 
 
 class _Pushes:
@@ -62,7 +52,7 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
         self._renew_at = 0.0
         self._requeued: set[str] = set()
         broker = self.channel.pool.connection_kwargs
-        self._pending = _PENDING[
+        self._pending = PENDING[
             broker.get("host"), broker.get("port"), broker.get("path"), broker["db"],
             self.channel.global_keyprefix, self.unacked_key,
         ]  # fmt: skip
@@ -193,6 +183,12 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
 
     def restore_unacked_once(self, stderr: Any = None) -> None:
         """At the end of the channel or of the process. A server that is away keeps its records, so nothing is lost."""
+        transport = self.channel.connection
+        if transport is None or transport.client is None:  # the connection was given up before its channels
+            self._on_collect.cancel()
+            if self.unsettled or self._delivered:
+                self._tell_not_settled("the connection is gone")
+            return
         try:
             try:
                 self.flush_acks()
@@ -200,7 +196,10 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
             finally:
                 super().restore_unacked_once(stderr)
         except self.channel.connection_errors as error:
-            _LOG.warning("messages.not_settled", error=repr(error), next="they are given out again in time")
+            self._tell_not_settled(repr(error))
+
+    def _tell_not_settled(self, error: str) -> None:
+        _LOG.warning("messages.not_settled", error=error, next="they are given out again in time, and answered alike")
 
     def restore_unacked(self, client: Any = None) -> None:
         self.restore(list(self._delivered), client)

@@ -8,6 +8,9 @@ from typing import Final
 GARBAGE: Final = "garbage"
 """The reason of what is no Celery message: there is nothing that could be sent again."""
 
+FOLLOW_UP: Final = "follow_up_failed"
+"""The reason of what was to be sent on after a job was settled. It belongs in the queue that it names."""
+
 
 class LetterStatus(StrEnum):
     """Where a dead letter stands."""

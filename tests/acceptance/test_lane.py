@@ -87,19 +87,3 @@ def test_flower_is_told_of_each_job(system: System) -> None:
     assert seen["good"] == ["task-received", "task-started", "task-succeeded"]
     assert seen["bad"] == ["task-received", "task-started", "task-failed"]
     assert seen["held"][:3] == ["task-received", "task-started", "task-retried"]
-
-
-def test_what_a_publisher_linked_is_sent_on_with_the_outcome(system: System) -> None:
-    system.money_worker()
-    system.ask("users.upsert", idempotency_key="u", user_id=1)
-    after = system.client.signature("accounting.note", queue="balance")
-    system.client.send_task(
-        "users.update_balance",
-        kwargs={"idempotency_key": "k", "user_id": 1, "amount_kopeks": 100},
-        queue="balance",
-        link=after,
-    )
-    # Nobody here knows the task, so the lane parks what was sent on: with the outcome as its first argument.
-    body = wait_until("the callback", lambda: system.rows("select convert_from(body, 'utf8') from dead_letters"))
-    assert '"idempotency_key": "k"' in body[0][0]
-    assert '"status": "applied"' in body[0][0]

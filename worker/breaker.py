@@ -1,0 +1,29 @@
+"""A circuit breaker: what has just failed is left alone for a while, so that it cannot slow what does not need it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Open for `base_s` seconds after a failure, twice as long after each further one in a row, at most `cap_s`."""
+
+    base_s: float = 1.0
+    cap_s: float = 30.0
+    clock: Callable[[], float] = monotonic
+    _failures: int = field(default=0, init=False)
+    _open_until: float = field(default=0.0, init=False)
+
+    @property
+    def is_open(self) -> bool:
+        return self._failures > 0 and self.clock() < self._open_until
+
+    def failed(self) -> None:
+        self._open_until = self.clock() + min(self.cap_s, self.base_s * 2.0 ** min(self._failures, 30))
+        self._failures += 1
+
+    def succeeded(self) -> None:
+        self._failures = 0
