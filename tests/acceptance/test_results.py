@@ -1,0 +1,57 @@
+"""A result backend that stands still: jobs are applied as fast as before; results are stored again once it answers."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+
+from tests.acceptance.system import System, wait_until
+from tests.proxy import Proxy
+
+_BATCHES = 20
+
+
+def test_a_frozen_result_backend_holds_up_nothing(any_system: System, redis_url: str) -> None:
+    with Proxy(redis_url) as proxy, redis.Redis.from_url(redis_url) as server:
+        lane = f"{any_system.queue}.0"
+        any_system.money_worker(
+            queues=[any_system.queue, lane], BALANCE_LANES="1", BALANCE_LANE_LEASE_S="3", BALANCE_RESULT_URL=proxy.url
+        )
+        client = Celery(broker=any_system.broker_url, set_as_current=False)
+        client.conf.task_queues = any_system.client.conf.task_queues
+
+        def publish(key: str, **arguments: Any) -> None:
+            arguments = {"idempotency_key": key, "user_id": 1, **arguments}
+            client.send_task("users.upsert", kwargs=arguments, queue=any_system.queue, task_id=key)
+            wait_until(f"{key} to be applied", lambda: any_system.count("jobs", f"idempotency_key = '{key}'"), 20)
+
+        publish("before")
+        wait_until("its result", lambda: server.exists("celery-task-meta-before"))
+        proxy.go_silent(for_all=True)
+        # One after the other, so that each is a batch: with ten seconds each this would take minutes.
+        for number in range(_BATCHES):
+            publish(f"during-{number}")
+        log = any_system.log("money")
+        assert log.count("results.lost") == 1, "it is said, and not for every batch"
+        assert "lane.lost" not in log, "the event loop was never away for long"
+        proxy.heal()
+        again = count()
+
+        def stored() -> bool:
+            key = f"after-{next(again)}"
+            publish(key)
+            return bool(server.exists(f"celery-task-meta-{key}"))
+
+        wait_until("results to be stored again", stored)
+        assert "results.stored_again" in any_system.log("money")
+
+
+def test_whoever_waits_for_what_was_parked_is_told(any_system: System) -> None:
+    any_system.money_worker()
+    with pytest.raises(Exception, match=r"unusable_key: .* nothing was applied") as told:
+        any_system.ask("wallets.top_up", idempotency_key="")
+    assert type(told.value).__name__ == "Parked"
