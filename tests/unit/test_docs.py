@@ -6,12 +6,14 @@ import ast
 import re
 from pathlib import Path
 
+from models.domain.letters import FOLLOW_UP, GARBAGE
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def _reasons() -> set[str]:
     """Every reason for which a message is parked: those of Malformed, and what the lane and the transport park."""
-    found = {"failed", "garbage"}
+    found = {"failed", GARBAGE, FOLLOW_UP}
     for folder in ("models", "tasks", "worker"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

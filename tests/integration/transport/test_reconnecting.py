@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kombu
 import pytest
 import redis
 from celery import Celery
@@ -14,6 +15,7 @@ from tests.integration.transport.brokers import Broker, consuming, wait_until
 from tests.integration.transport.workers import left, number_of, send, working
 from tests.proxy import Proxy
 from worker.embedded import EmbeddedValkey
+from worker.transport import Transport
 
 _QUICK = {"health_check_interval": 1, "socket_timeout": 2, "socket_connect_timeout": 2, "socket_keepalive": True}
 
@@ -106,3 +108,24 @@ def test_closing_while_the_server_is_away_loses_nothing(broker: Broker, capfd: p
         assert "messages.not_settled" in capfd.readouterr().out
     assert broker.unacked() == [0, 1, 2]
     assert broker.waiting() == []
+
+
+def test_a_connection_that_was_given_up_with_its_server_away_ends_in_a_line(
+    restartable: EmbeddedValkey, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What a process does last of all: kombu restores once more, on channels whose connection is long gone."""
+    with kombu.Connection(restartable.url, transport=Transport, transport_options=_QUICK) as connection:
+        channel: Any = connection.channel()
+        kombu.Queue("q", kombu.Exchange(""), routing_key="q")(channel).declare()
+        kombu.Producer(channel).publish("{}", exchange="", routing_key="q", content_type="application/json")
+        qos, message = channel.qos, channel.basic_get("q")
+        qos.ack_later(message.delivery_tag)
+        restartable.stop()
+    capfd.readouterr()
+    qos.restore_unacked_once()
+    assert capfd.readouterr().out.count("messages.not_settled") == 1
+    restartable.start()
+    with kombu.Connection(restartable.url, transport=Transport, transport_options=_QUICK) as connection:
+        channel = connection.channel()
+        channel.flush_acks()
+        assert channel.client.hlen(channel.unacked_key) == 0, "the next connection tells it"
