@@ -1,6 +1,6 @@
 """The worker is killed at every step of the path: what is delivered again is applied once and answered as ever.
 
-The batch holds one job twice. docs/crash-matrix.md is this table in words.
+The batch holds one job twice; something follows the last one. docs/crash-matrix.md is this table in words.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from kombu import Connection
+from kombu import Connection, Exchange, Queue
 from sqlalchemy import Engine
 
 from tests import forks
 from tests.acceptance.killpoints import KillPoint, assert_killed, start
 from tests.acceptance.system import System, wait_until
 from tests.builders import done
+from tests.queues import taken
 
 BATCH: Final = [("a", 100), ("b", 50), ("a", 100), ("c", -30)]  # key, kopeks
 BALANCES: Final = {"a": 100, "b": 150, "c": 120}  # after each key's entry, in this order
@@ -47,6 +48,7 @@ def _step(function: str, when: Any, call: int = 1, **what: Any) -> Step:
 
 _ACK: Final = "kombu.message:Message.ack_log_error"
 _LOCK: Final = "models.store.accounts:lock_free or models.store.accounts:lock"  # a batch, a lone job
+_SEND: Final = "worker.followups:FollowUps._send"
 STEPS: Final = {
     "1 the first message is in": _step("worker.lane:understand", "before"),
     "1 half of the batch is in": _step("worker.lane:understand", "before", 3),
@@ -64,6 +66,8 @@ STEPS: Final = {
     "7 after the commit": _step("sqlalchemy:Connection.commit", "after", committed=True),
     "8 before the results": _step("worker.answers:Results.store", "before", committed=True),
     "8 after the results": _step("worker.answers:Results.store", "after", committed=True),
+    "8 before what follows is sent": _step(_SEND, "before", committed=True, acknowledged=3),
+    "8 what follows is sent": _step(_SEND, "after", committed=True, acknowledged=3),
     "8 one message is acknowledged": _step(_ACK, "after", committed=True, acknowledged=1),
     "8 all messages are acknowledged": _step(_ACK, "after", 4, committed=True, acknowledged=4),
 }
@@ -76,17 +80,24 @@ class Cell:
         self.step, self.user, self.system = STEPS[name], user, system
         self._victim_log, self._rescuer_log = logs / f"{user}-victim.log", logs / f"{user}-rescuer.log"
         self.on_redis = system.broker_url.startswith("redis")
+        self.after = f"{system.queue}.after"  # a queue of the publisher's own
 
     def try_it(self) -> None:
         done(self.system.engine, "users.upsert", idempotency_key=f"u{self.user}", user_id=self.user)
+        if not self.on_redis:
+            with Connection(self.system.broker_url) as connection:
+                Queue(self.after, Exchange(""), routing_key=self.after)(connection.default_channel).declare()
         for key, kopeks in BATCH:
+            link = self.system.client.signature("books.note", queue=self.after) if key == "c" else None
             self.system.client.send_task(
-                "users.update_balance", kwargs=self._job(key, kopeks), queue=self.system.queue, ignore_result=True
-            )
+                "users.update_balance", kwargs=self._job(key, kopeks), queue=self.system.queue, ignore_result=True,
+                link=link,
+            )  # fmt: skip
         self._kill()
         rescuer = self._start(self._rescuer_log)
         try:
             self._is_rescued()
+            self._is_followed()
             self._is_answered_for_ever()
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self._rescuer_log.read_text()[-1500:]}") from error
@@ -113,6 +124,10 @@ class Cell:
             assert self._settled("applied") == len(BALANCES)
         elif self.on_redis:
             assert self._settled("applied") == 0
+
+    def _is_followed(self) -> None:
+        sent = wait_until("what follows", lambda: [*taken(self.system.broker_url, self.after)])
+        assert {message.payload[0][0]["idempotency_key"] for message in sent} == {f"{self.user}/c"}
 
     def _is_answered_for_ever(self) -> None:
         for key, kopeks in dict(BATCH).items():
@@ -165,6 +180,7 @@ def cells(
             channel: Any = connection.channel()
             for cell in made.values():
                 channel.queue_delete(cell.system.queue)
+                channel.queue_delete(cell.after)
 
 
 def test_killed_at_every_step_each_job_is_applied_once(cells: dict[str, Cell]) -> None:

@@ -50,6 +50,7 @@ def examine_workers(reports: list[Report], settings: Settings) -> Iterator[Findi
         yield _served(queue, reports)
     for report in reports:
         yield _alike(report, settings)
+        yield from _unacknowledged(report)
         yield clock(f"worker.clock.{report.worker}", report.worker, report.told["now"], report.at, uncertain_s=1.0)
     yield _beat(reports, settings)
 
@@ -63,6 +64,16 @@ def _served(queue: str, reports: list[Report]) -> Finding:
         check, "no worker answers", "What is in this queue waits; nothing is lost.",
         f"start one: celery -A worker.app worker -Q {queue} … (docs/operations.md), or give it time: --wait 10",
     )  # fmt: skip
+
+
+def _unacknowledged(report: Report) -> Iterator[Finding]:
+    if count := report.told["settled_unacknowledged"]:
+        yield warning(
+            f"worker.unacknowledged.{report.worker}", f"{count} jobs settled and not acknowledged yet",
+            "What follows them is being sent, or the broker did not hear of them. They take up room in the worker, and "
+            "are answered alike if they come again.",
+            "ask again in a few seconds; if the number stays, look at the worker's log for follow_ups.waiting",
+        )  # fmt: skip
 
 
 def _alike(report: Report, settings: Settings) -> Finding:
