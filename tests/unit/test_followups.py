@@ -82,14 +82,17 @@ def test_the_next_batch_does_not_wait_for_what_has_just_been_given_up() -> None:
 
 
 def test_a_breaker_is_open_for_longer_each_time_and_closes_with_the_first_success() -> None:
-    now = 100.0
-    breaker = Breaker(base_s=1.0, cap_s=5.0, clock=lambda: now)
+    at = [100.0]
+    breaker = Breaker(base_s=1.0, cap_s=5.0, clock=lambda: at[0])
+
+    def is_open(after_s: float) -> bool:
+        at[0] += after_s
+        return breaker.is_open
+
     for seconds in (1.0, 2.0, 4.0, 5.0, 5.0):
-        assert not breaker.is_open
         breaker.failed()
-        now += seconds - 0.01
-        assert breaker.is_open
-        now += 0.02
+        assert is_open(after_s=seconds - 0.01)
+        assert not is_open(after_s=0.02)
     breaker.failed()
     breaker.succeeded()
-    assert not breaker.is_open
+    assert not is_open(after_s=0)
