@@ -76,6 +76,7 @@ def configuration() -> dict[str, Any]:
         "timezone": "UTC",
         "enable_utc": True,
         "beat_schedule": beat_schedule(settings),
+        "beat_scheduler": "worker.beat:BeatScheduler",
         "beat_max_loop_interval": 5,
     }
 

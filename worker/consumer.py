@@ -15,13 +15,16 @@ from celery.worker import state
 from celery.worker.consumer import Consumer
 from celery.worker.consumer.tasks import Tasks
 
+from worker.beats import heard
 from worker.lane import Lane, MoneyTask
 from worker.leases import Leases
 from worker.runtime import RUNTIME, stopping
+from worker.schedule import TICKS
 from worker.transport_pending import unsent
 from worker.urls import mask_url
 
 _COLLECT_EVERY: Final = 50_000  # objects made and not dropped yet
+_NO_TIMES: Final = {"eta": None, "expires": None}  # by another machine's clock: worker/pace.py tells what is stale
 
 
 class MoneyConsumer(Consumer):
@@ -57,6 +60,9 @@ class MoneyConsumer(Consumer):
             task = self.app.tasks.get(name) if isinstance(name, str) else None
             if task is None or isinstance(task, MoneyTask):
                 return self._take(message)
+            if name in TICKS:
+                heard(headers)
+                headers.update(_NO_TIMES)
             return scheduled(message)
 
         return on_message

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from celery.worker.control import inspect_command
 
+from worker.beats import beats
 from worker.clock import now
 from worker.runtime import RUNTIME
 
@@ -17,13 +18,13 @@ _TICKS: Final[dict[str, float]] = {}  # by name, when it last began here (monoto
 
 
 def ticked(name: str) -> None:
-    """A tick that beat sent has arrived: the only sign of life that beat gives."""
+    """This tick begins here."""
     _TICKS[name] = monotonic()
 
 
 @inspect_command(name=REPORT)
 def report(state: Any) -> dict[str, Any]:
-    """Version, transport, queues, prefetch, clock, and how long ago each tick of beat was run here (seconds)."""
+    """Version, transport, queues, prefetch, clock; the beats it hears, and how long ago it ran each tick (seconds)."""
     settings, consumer, at = RUNTIME.settings, state.consumer, monotonic()
     return {
         "version": version("balance-worker"),
@@ -39,4 +40,5 @@ def report(state: Any) -> dict[str, Any]:
         "now": now().timestamp(),
         "up_s": at - _STARTED,
         "ticks": {name: at - began for name, began in _TICKS.items()},
+        "beats": beats(),
     }

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
 from celery import Celery
+from celery.schedules import schedule
 
 from tasks import autotopup, expiry, housekeeping
 from tasks.settling import Interrupted
+from worker.clock import LONG_AGO, steady
+from worker.pace import Pace
 from worker.report import ticked
 from worker.runtime import RUNTIME
 from worker.settings import Settings
@@ -30,42 +34,62 @@ def _prune_jobs() -> int:
     return housekeeping.prune(RUNTIME.settler, settings.prune_after_days, settings.sweep_limit)
 
 
-_TICKS: Final[dict[str, Callable[[], int]]] = {
-    "autotopup.scan": _scan_top_ups,
-    "credits.expire": _expire_credits,
-    "jobs.prune": _prune_jobs,
+@dataclass(frozen=True, slots=True)
+class _Tick:
+    look: Callable[[], int]  # returns how much was found
+    every_s: Callable[[Settings], float]
+    pace: Pace = field(default_factory=Pace)
+
+
+TICKS: Final[dict[str, _Tick]] = {
+    "autotopup.scan": _Tick(_scan_top_ups, lambda settings: settings.topup_scan_every_s),
+    "credits.expire": _Tick(_expire_credits, lambda settings: settings.expire_every_s),
+    "jobs.prune": _Tick(_prune_jobs, lambda settings: settings.prune_every_s),
 }
 
 
 def register_ticks(app: Celery) -> None:
     """Makes the scheduled tasks known to the app."""
-    for name, action in _TICKS.items():
-        app.task(name=name, ignore_result=True, acks_late=False, typing=True)(_tick(name, action))
+    for name, tick in TICKS.items():
+        app.task(name=name, ignore_result=True, acks_late=False, typing=True)(_task(name, tick))
 
 
-def _tick(name: str, action: Callable[[], int]) -> Callable[[], int]:
-    def tick() -> int:
-        ticked(name)
-        try:
-            done = action()
-        except Interrupted:
-            return 0  # the next tick, wherever it runs, finds the same rows
-        if done:
-            _LOG.info("tick.done", tick=name, count=done)
-        return done
+def _task(name: str, tick: _Tick) -> Callable[[], int]:
+    def run() -> int:
+        with tick.pace.turn(tick.every_s(RUNTIME.settings)) as mine:
+            return _run(name, tick) if mine else 0
 
-    tick.__doc__ = f"{name}: see docs/operations.md."
-    return tick
+    run.__doc__ = f"{name}: see docs/operations.md."
+    return run
+
+
+def _run(name: str, tick: _Tick) -> int:
+    ticked(name)
+    try:
+        done = tick.look()
+    except Interrupted:
+        return 0  # the next tick, wherever it runs, finds the same rows
+    if done:
+        _LOG.info("tick.done", tick=name, count=done)
+    return done
+
+
+def periods(settings: Settings) -> dict[str, float]:
+    """How often each tick is sent, in seconds."""
+    return {name: tick.every_s(settings) for name, tick in TICKS.items()}
 
 
 def beat_schedule(settings: Settings) -> dict[str, Any]:
-    """A tick that nobody ran by the time of the next one is dropped: the next one looks for the same rows."""
-    every = {
-        "autotopup.scan": settings.topup_scan_every_s,
-        "credits.expire": settings.expire_every_s,
-        "jobs.prune": settings.prune_every_s,
-    }
+    """What beat sends: each at once when beat starts, and then by a clock that nobody sets.
+
+    Ticks carry no `expires`: it would be compared with another machine's clock. What is stale is told by the pace.
+    """
     return {
-        name: {"task": name, "schedule": seconds, "options": {"queue": settings.io_queue, "expires": max(1.0, seconds)}}
-        for name, seconds in every.items()
+        name: {
+            "task": name,
+            "schedule": schedule(seconds, nowfun=steady),
+            "options": {"queue": settings.io_queue},
+            "last_run_at": LONG_AGO,
+        }
+        for name, seconds in periods(settings).items()
     }

@@ -59,7 +59,7 @@ class System:
     """Processes of one test on one broker and one database."""
 
     def __init__(self, broker_url: str, database_url: str, engine: Engine, queue: str, logs: Path) -> None:
-        self.broker_url, self.engine, self.queue, self._logs = broker_url, engine, queue, logs
+        self.broker_url, self.engine, self.queue, self.logs = broker_url, engine, queue, logs
         self._processes: list[Process] = []
         self.environment = {
             **os.environ,
@@ -88,12 +88,14 @@ class System:
     def io_worker(self, name: str = "io", **settings: str) -> Process:
         return self._worker(name, ["--pool=threads", "--concurrency=2", f"--queues={self.queue}.io"], settings)
 
-    def beat(self, name: str = "beat") -> Process:
-        return self.start(name, ["-m", "celery", "-A", "worker.app", "beat", f"--schedule={self._logs / name}"])
+    def beat(self, name: str = "beat", *, clock_s: str = "", **settings: str) -> Process:
+        """Beat; `clock_s`: by how much its clock is off, as tests/chaos/shifted.py takes it."""
+        program = ["tests.chaos.shifted", clock_s] if clock_s else ["celery", "-A", "worker.app"]
+        return self.start(name, ["-m", *program, "beat", f"--schedule={self.logs / 'schedule'}"], settings)
 
     def start(self, name: str, arguments: list[str], settings: Mapping[str, str] | None = None) -> Process:
         """A Python process with this system's settings; its output goes to a log of its own."""
-        with (self._logs / f"{name}.log").open("ab") as log:
+        with (self.logs / f"{name}.log").open("ab") as log:
             environment = {**self.environment, **(settings or {})}
             process: Process = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=log, stderr=log)
         self._processes.append(process)
@@ -115,7 +117,7 @@ class System:
         return int(self.rows(f"select count(*) from {table} where {where}")[0][0])
 
     def log(self, name: str) -> str:
-        return (self._logs / f"{name}.log").read_text()
+        return (self.logs / f"{name}.log").read_text()
 
     def stop(self) -> None:
         """Ends what is still running; children that do not stop on SIGTERM are killed."""

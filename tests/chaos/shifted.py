@@ -1,5 +1,7 @@
 """Celery in a process whose clock is off: `python -m tests.chaos.shifted SECONDS worker --pool solo ...`
 
+SECONDS may be two, FIRST/THEN: on SIGUSR1 the clock is set, and is THEN off.
+
 Python's wall clocks are moved, for all code of the process: `time.time`, and `datetime.now` with its relatives. The
 monotonic clock, which a wrong date does not move either, stays. This must come before anything that asks the time.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import runpy
+import signal
 import sys
 import time
 from datetime import UTC, datetime, tzinfo
@@ -37,6 +40,9 @@ def shift(seconds: int) -> None:
 
 
 if __name__ == "__main__":
-    shift(int(sys.argv[1]))
+    first, _, then = sys.argv[1].partition("/")
+    shift(int(first))
+    if then:
+        signal.signal(signal.SIGUSR1, lambda *_: shift(int(then)))
     sys.argv = ["celery", "-A", "worker.app", *sys.argv[2:]]
     runpy.run_module("celery", run_name="__main__")

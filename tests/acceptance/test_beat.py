@@ -1,0 +1,106 @@
+"""Beats with wrong clocks, broken files and no I/O worker: whatever becomes due is done within seconds of the mend."""
+
+from __future__ import annotations
+
+import shelve
+import signal
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any, Final
+
+import celery
+from celery import Celery
+from celery.beat import ScheduleEntry
+from celery.schedules import schedule
+from kombu import Connection, Exchange, Queue
+
+from tasks.queues import queue_arguments
+from tests.acceptance.system import System, wait_until
+from tests.builders import balance, done
+
+CREDITS: Final = 10**9  # units of a wallet
+POLICY: Final = {
+    "auto_topup_trigger": "balance_below_threshold",
+    "auto_topup_min_balance": 10,
+    "auto_topup_amount": 100,
+}
+DAY_S: Final = 86_400
+TICKS: Final = ("autotopup.scan", "credits.expire", "jobs.prune")
+SOON_S: Final = 15  # a beat has to start for it, on a busy machine
+_WALLETS: Final = count()
+
+
+def _becomes_due(system: System, tick: Callable[[], None] = lambda: None) -> None:
+    """A wallet falls below its minimum, and is topped up soon."""
+    name = f"w{next(_WALLETS)}"
+    done(system.engine, "wallets.create", wallet_id=name, **POLICY)
+    done(system.engine, "wallets.top_up", wallet_id=name, credits_to_add=20, transaction_reason="INVOICE_PAYMENT")
+    done(system.engine, "wallets.debit", wallet_id=name, credits=15)
+    tick()
+    wait_until("the top-up", lambda: balance(system.engine, f"wallet:{name}") == 105 * CREDITS, SOON_S)
+
+
+def _queue(system: System) -> Queue:
+    """Of ticks."""
+    name = f"{system.queue}.io"
+    return Queue(name, Exchange(""), routing_key=name, queue_arguments=queue_arguments(system.broker_url))
+
+
+def _send_ticks(system: System, many: int, **options: Any) -> None:
+    """Like a beat of ours, or of an earlier version, with what these options say."""
+    queue: Any = _queue(system)
+    with Celery(broker=system.broker_url, set_as_current=False) as app, app.producer_pool.acquire() as producer:
+        for _ in range(many):
+            app.send_task(TICKS[0], queue=queue, producer=producer, ignore_result=True, **options)
+
+
+def _waiting(system: System) -> int:
+    """Ticks that nobody has taken yet."""
+    with Connection(system.broker_url) as connection:
+        declared: Any = _queue(system)(connection.default_channel).queue_declare()
+        return int(declared.message_count)
+
+
+def _transactions(system: System) -> int:
+    """How many this database has seen; it is told late, by a second or so."""
+    return int(
+        system.rows("select xact_commit + xact_rollback from pg_stat_database where datname = current_database()")[0][0]
+    )
+
+
+def test_what_is_due_is_done_whatever_time_beat_thinks_it_is(any_system: System) -> None:
+    """It finds a file of Celery's own scheduler, by a clock that was ahead; then a file of the one before it."""
+    with shelve.open(str(any_system.logs / "schedule")) as stored:
+        ahead = datetime.now(UTC) + timedelta(days=30)
+        stored["entries"] = {name: ScheduleEntry(name, name, ahead, schedule=schedule(0.5)) for name in TICKS}
+        stored.update(__version__=celery.__version__, tz="UTC", utc_enabled=True)
+    any_system.io_worker()
+    # A beat of an earlier version said `expires`, by its own clock.
+    _becomes_due(any_system, lambda: _send_ticks(any_system, 1, expires=datetime.now(UTC) - timedelta(hours=1)))
+    behind = -6 if any_system.broker_url.startswith("redis") else -3600
+    wrong = any_system.beat("wrong", clock_s=f"{behind}/{30 * DAY_S}")
+    _becomes_due(any_system)
+    wrong.send_signal(signal.SIGUSR1)
+    wait_until("it to notice", lambda: "clock.jumped" in any_system.log("wrong"))
+    _becomes_due(any_system)
+    wrong.terminate()
+    assert wrong.wait(30) == 0
+    any_system.beat("right")
+    _becomes_due(any_system)
+    assert "schedule.from_the_future" in any_system.log("right")
+
+
+def test_ticks_that_waited_out_an_outage_are_not_run_one_by_one_and_more_are_held_back(any_system: System) -> None:
+    backlog = 1_200
+    _send_ticks(any_system, backlog)
+    any_system.beat()
+    wait_until("beat to say so", lambda: "ticks.held_back" in any_system.log("beat"))
+    assert _waiting(any_system) == backlog
+    before = _transactions(any_system)
+    any_system.io_worker()
+    wait_until("the queue to be empty", lambda: _waiting(any_system) == 0)
+    _becomes_due(any_system)  # beat goes on
+    wait_until("what they cost to be told", lambda: _transactions(any_system) > before)
+    assert _transactions(any_system) - before < backlog / 4
+    assert any_system.log("beat").count("ticks.held_back") == 1, "once a minute"

@@ -1,0 +1,121 @@
+"""Beat's scheduler, which needs no file and no clock that is right.
+
+Celery's own remembers in a file when it last sent what, by the time of the day: once that was ahead, nothing is sent
+until it comes true. Here the intervals are measured by a clock that nobody sets, and all is sent when beat starts: a
+tick only says "look". The file that `--schedule` names is a sign of life, for whoever watches its age.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from socket import gethostname
+from typing import Any, Final
+
+import structlog
+from celery.beat import ScheduleEntry, Scheduler, SchedulingError
+from celery.schedules import schedstate
+from kombu.exceptions import OperationalError
+
+from tasks.settling import Reminder
+from worker.beats import HEADER, told_by
+from worker.clock import now, steady
+from worker.runtime import RUNTIME
+
+_LOG: Final = structlog.get_logger(__name__)
+_WAITING_MAX: Final = 1_000  # messages in the queue of ticks: with no I/O worker they would fill the broker
+_LOOK_AGAIN_S: Final = 1.0
+_JUMP_MIN: Final = timedelta(seconds=2)
+
+
+class BeatScheduler(Scheduler):
+    """Sends ticks for as long as the broker takes them and somebody runs them."""
+
+    def __init__(self, *args: Any, schedule_filename: str, **kwargs: Any) -> None:
+        self._sign = Path(schedule_filename)
+        self._offset = now() - steady()
+        self._reminder = Reminder()
+        super().__init__(*args, schedule_filename=schedule_filename, **kwargs)
+
+    def setup_schedule(self) -> None:
+        super().setup_schedule()
+        self._look_back()
+        self._give_a_sign()
+
+    def is_due(self, entry: ScheduleEntry) -> Any:
+        """Not while a thousand wait: the next one finds the same work."""
+        due = super().is_due(entry)
+        if not due[0] or (waiting := self._waiting()) < _WAITING_MAX:
+            return due
+        queue = RUNTIME.settings.io_queue
+        if self._reminder.due("ticks.held_back", queue):
+            _LOG.error(
+                "ticks.held_back", queue=queue, waiting=waiting,
+                next=f"start an I/O worker, or see why it takes nothing: celery -A worker.app worker -Q {queue} …",
+            )  # fmt: skip
+        self._give_a_sign()
+        return schedstate(is_due=False, next=_LOOK_AGAIN_S)
+
+    def apply_async(self, entry: ScheduleEntry, *args: Any, **kwargs: Any) -> Any:
+        options: Any = entry.options  # that of all entries of this name, which have to stay equal
+        options["headers"] = {HEADER: told_by(gethostname())}
+        try:
+            sent = super().apply_async(entry, *args, **kwargs)
+        except SchedulingError as error:
+            if self._reminder.due("ticks.not_sent", str(error)):
+                _LOG.error(
+                    "ticks.not_sent", tick=entry.name, error=str(error), next="bring the broker back; beat goes on"
+                )
+            return None
+        self._give_a_sign()
+        return sent
+
+    def _waiting(self) -> int:
+        """Ticks that nobody has taken yet; 0 when that cannot be told now: sending one says why."""
+        queue: Any = self.app.amqp.queues[RUNTIME.settings.io_queue]
+        producer: Any = self.producer
+        connection = producer.connection
+
+        def ask() -> int:
+            count: int = queue(producer.channel).queue_declare().message_count
+            return count
+
+        try:
+            counted: int = connection.ensure(producer, ask, max_retries=1)()
+        except (OperationalError, *connection.channel_errors):
+            return 0
+        return counted
+
+    def _look_back(self) -> None:
+        """Whether the clock was ahead when beat ran last. It does no harm, but whoever keeps the clock should know."""
+        try:
+            last = datetime.fromisoformat(self._sign.read_text(encoding="ascii").strip())
+            ahead = last - now()
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, TypeError) as error:
+            _LOG.info("schedule.not_read", file=str(self._sign), error=str(error), next="nothing: it is written anew")
+            return
+        if ahead >= _JUMP_MIN:
+            _LOG.warning(
+                "schedule.from_the_future", file=str(self._sign), by_s=round(ahead.total_seconds()),
+                next="set the clock of this machine (NTP): it was ahead, or is behind now; ticks are sent all the same",
+            )  # fmt: skip
+
+    def _give_a_sign(self) -> None:
+        """The broker takes ticks. Also says when the clock has been set meanwhile."""
+        offset = now() - steady()
+        if abs(jump := offset - self._offset) >= _JUMP_MIN:
+            self._offset = offset
+            _LOG.warning(
+                "clock.jumped", by_s=round(jump.total_seconds(), 1),
+                next="see that NTP keeps the clock of this machine; ticks are sent as before",
+            )  # fmt: skip
+        try:
+            self._sign.write_text(f"{now().isoformat()}\n", encoding="ascii")
+        except OSError as error:
+            if self._reminder.due("schedule.not_written", str(error)):
+                _LOG.error(
+                    "schedule.not_written", file=str(self._sign), error=str(error),
+                    next="let --schedule name a file that beat may write; ticks are sent, but no health check sees it",
+                )  # fmt: skip
