@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from socket import gethostname
 from typing import Any, Final
 
 import celery
@@ -17,6 +18,7 @@ from kombu import Connection, Exchange, Queue
 
 from tasks.queues import queue_arguments
 from tests.acceptance.system import System, wait_until
+from tests.acceptance.test_doctor import doctor
 from tests.builders import balance, done
 
 CREDITS: Final = 10**9  # units of a wallet
@@ -81,6 +83,9 @@ def test_what_is_due_is_done_whatever_time_beat_thinks_it_is(any_system: System)
     behind = -6 if any_system.broker_url.startswith("redis") else -3600
     wrong = any_system.beat("wrong", clock_s=f"{behind}/{30 * DAY_S}")
     _becomes_due(any_system)
+    findings = doctor(any_system)[1]
+    assert findings["beat.alive"]["level"] == "ok"
+    assert findings[f"beat.clock.{gethostname()}"]["level"] == "warning"
     wrong.send_signal(signal.SIGUSR1)
     wait_until("it to notice", lambda: "clock.jumped" in any_system.log("wrong"))
     _becomes_due(any_system)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from celery import Celery
 
+from worker.checks.beat import examine_beat, waiting_in
 from worker.checks.broker import examine_broker
 from worker.checks.database import examine_database
 from worker.checks.finding import Finding, Level
@@ -23,4 +24,6 @@ def examine(app: Celery, settings: Settings, wait_s: float) -> Iterator[Finding]
     yield from examine_database(settings)
     yield examine_results(settings)
     if reachable is not None and reachable.level is Level.OK:  # workers are asked through the broker
-        yield from examine_workers(ask(app, settings, wait_s), settings)
+        reports = ask(app, settings, wait_s)
+        yield from examine_workers(reports, settings)
+        yield from examine_beat(reports, settings, lambda: waiting_in(app, settings.io_queue))

@@ -1,11 +1,11 @@
-"""The workers that answer, and beat, of whom their ticks are the sign of life."""
+"""The workers that answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any
 
 from celery import Celery
 
@@ -13,10 +13,7 @@ from worker.checks.clocks import clock
 from worker.checks.finding import Finding, failure, ok, warning
 from worker.clock import now
 from worker.report import REPORT
-from worker.schedule import beat_schedule
 from worker.settings import Settings
-
-_BEAT_GRACE_S: Final = 5.0  # beat looks at its schedule that often at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,6 @@ def examine_workers(reports: list[Report], settings: Settings) -> Iterator[Findi
         yield _alike(report, settings)
         yield from _unacknowledged(report)
         yield clock(f"worker.clock.{report.worker}", report.worker, report.told["now"], report.at, uncertain_s=1.0)
-    yield _beat(reports, settings)
 
 
 def _served(queue: str, reports: list[Report]) -> Finding:
@@ -94,32 +90,4 @@ def _alike(report: Report, settings: Settings) -> Finding:
         "This worker runs with another version or other settings than this command. The shortest visibility timeout "
         "of all counts, and lanes that differ break the order of an account.",
         "give all processes the same BALANCE_*, and this command too; finish an upgrade",
-    )  # fmt: skip
-
-
-def _beat(reports: list[Report], settings: Settings) -> Finding:
-    """By the tick that comes most often. An age is by the worker's own clock, so that clocks do not matter."""
-    every = {name: float(entry["schedule"]) for name, entry in beat_schedule(settings).items()}
-    name = min(every, key=lambda each: every[each])
-    late = 3 * every[name] + _BEAT_GRACE_S
-    serving = [each for each in reports if each.serves(settings.io_queue)]
-    ages = [each.told["ticks"][name] for each in serving if name in each.told["ticks"]]
-    if ages and min(ages) <= late:
-        return ok("beat.alive", f"{name} {min(ages):.1f} s ago")
-    if not serving:
-        return failure(
-            "beat.alive", f"cannot be seen: no worker of {settings.io_queue} answers",
-            "Ticks are run by those workers; nothing becomes due without them either.", "start an I/O worker first",
-        )  # fmt: skip
-    if not ages and max(each.told["up_s"] for each in serving) <= late:
-        return warning(
-            "beat.alive", "no tick yet, the I/O worker has just started", "Beat may be there or not.",
-            f"ask again in {late:.0f} s",
-        )  # fmt: skip
-    found = f"{name} {min(ages):.0f} s ago" if ages else f"no {name} seen"
-    return failure(
-        "beat.alive", f"{found}, expected every {every[name]:g} s",
-        "Beat does not run, or its ticks do not get through: no auto top-up and no expiry is written. Jobs are not "
-        "concerned, and credits that have expired cannot be spent.",
-        "start it: celery -A worker.app beat",
     )  # fmt: skip
