@@ -24,6 +24,7 @@ from models.domain.retry import Park, RetryPolicy, decide_retry
 from models.store.blame import error_kind
 from tasks.apply import apply, apply_free
 from tasks.outcome import Outcome
+from tasks.progress import Progress
 
 _LOG: Final = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -88,6 +89,7 @@ class Settler:
     wait: Waiting
     random: Callable[[], float]
     reminder: Reminder = field(default_factory=Reminder)
+    progress: Progress = field(default_factory=Progress)
 
     def settle(self, jobs: Sequence[Job]) -> list[Outcome | Failed]:
         """An answer or a Failed for each job, in their order. Lasts as long as a transient fault does."""
@@ -113,12 +115,13 @@ class Settler:
         for number in late:
             settled[number] = yield from self._settling_one(jobs[number])
         if failed := _alike([settled[number] for number in late], passed=len(settled) > len(late)):
+            remedy = failed.next_step if isinstance(failed, Fault) else "mend what keeps them all from being written"
+            self.progress.failed(str(failed), remedy)
             if self.reminder.due("jobs.undecided", str(failed)):
-                remedy = (
-                    failed.next_step if isinstance(failed, Fault) else "mend what keeps them all from being written"
-                )
                 _LOG.error("jobs.undecided", jobs=len(late), error=str(failed), next=remedy)
             settled |= {number: Undecided(jobs[number], failed) for number in late}
+        elif jobs:
+            self.progress.passed()
         return [settled[number] for number in range(len(jobs))]
 
     def _settling_all(self, jobs: Sequence[Job]) -> Steps[list[Outcome | Failed]]:
@@ -148,17 +151,22 @@ class Settler:
         policy, attempt = replace(self.policy, limit=sys.maxsize if limit is None else limit), 0
         while True:
             try:
-                return action()
+                result = action()
             except Exception as error:
                 attempt += 1
                 decision = decide_retry(policy, attempt, error, self.random())
                 if isinstance(decision, Park):
                     raise
                 self._tell_waiting(error, attempt, decision.seconds)
+            else:
+                if attempt:
+                    self.progress.passed()
+                return result
             yield decision.seconds
 
     def _tell_waiting(self, error: Exception, attempt: int, seconds: float) -> None:
         next_step = error.next_step if isinstance(error, Fault) else "tried again, then parked"
+        self.progress.failed(str(error), next_step)
         said = {"attempt": attempt, "seconds": round(seconds, 2), "error": str(error), "next": next_step}
         if not isinstance(error, DeploymentFault):
             _LOG.warning("jobs.waiting", **said)

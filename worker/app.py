@@ -15,6 +15,8 @@ from worker.intake import bound_decompression
 from worker.job_queue import JobQueue
 from worker.lane import MoneyTask
 from worker.logs import configure_logging
+from worker.readiness import ReadinessStep
+from worker.remote import register_remote_control
 from worker.runtime import RUNTIME
 from worker.schedule import beat_schedule, register_ticks
 from worker.serialization import EXACT_JSON, register_exact_json
@@ -111,7 +113,8 @@ def make_app() -> Celery:
     for name in CATALOGUE:
         made.register_task(type(f"Money_{name.replace('.', '_')}", (MoneyTask,), {"name": name})())
     register_ticks(made)
-    made.steps["consumer"].add(LaneStep)
+    register_remote_control()
+    made.steps["consumer"].update((LaneStep, ReadinessStep))
     signals.setup_logging.connect(_configure_logging, weak=False)
     return made
 

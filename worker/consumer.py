@@ -72,9 +72,11 @@ class MoneyConsumer(Consumer):
         self._take(message)
 
     def add_task_queue(self, queue: Any, *args: Any, **kwargs: Any) -> Any:
-        """Told by remote control."""
+        """Told by remote control; `queue` is one of ours."""
         if self._is_leased(queue):
             return self.leases.serve([queue])
+        queues = self.app.amqp.queues
+        queues.select_add(queues[queue])  # with the next connection too
         return super().add_task_queue(queue, *args, **kwargs)
 
     def cancel_task_queue(self, queue: Any) -> None:
@@ -83,6 +85,12 @@ class MoneyConsumer(Consumer):
             self.leases.leave(queue)
         else:
             super().cancel_task_queue(queue)
+
+    @property
+    def consumed(self) -> set[str]:
+        """The queues that are taken from, or whose lease is waited for."""
+        ours: Any = self.task_consumer  # type: ignore[attr-defined]  # not in the stubs; None before the connection
+        return {*(ours._active_tags if ours else ()), *self.leases.served}
 
     def forget(self, channel: Any) -> None:
         """What this channel delivered and waits here is not settled: it has been put back."""

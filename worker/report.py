@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib.metadata import version
 from time import monotonic
 from typing import Any, Final
@@ -24,14 +25,15 @@ def ticked(name: str) -> None:
 
 @inspect_command(name=REPORT)
 def report(state: Any) -> dict[str, Any]:
-    """Version, transport, queues, prefetch, clock; the beats it hears, and how long ago it ran each tick (seconds)."""
+    """Version, transport, queues, prefetch, clock, beats that it hears, how long ago it ran each tick (seconds), and
+    what keeps it from its work."""
     settings, consumer, at = RUNTIME.settings, state.consumer, monotonic()
     return {
         "version": version("balance-worker"),
         "queue": settings.queue,
         "io_queue": settings.io_queue,
         "lanes": settings.lanes,
-        "queues": sorted({*consumer.app.amqp.queues.consume_from, *consumer.leases.served}),
+        "queues": sorted(consumer.consumed),
         "transport": settings.redis_transport if settings.broker_kind == "redis" else "amqp",
         "visibility_timeout_s": settings.visibility_timeout_s,
         "prefetch": consumer.initial_prefetch_count,
@@ -41,4 +43,6 @@ def report(state: Any) -> dict[str, Any]:
         "up_s": at - _STARTED,
         "ticks": {name: at - began for name, began in _TICKS.items()},
         "beats": beats(),
+        "left_out": consumer.readiness.left_out,
+        "troubles": [asdict(each) for each in consumer.readiness.troubles()],
     }

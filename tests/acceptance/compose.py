@@ -87,6 +87,7 @@ class Local:
             "HOME": str(directory),
             "HOSTNAME": socket.gethostname(),  # as Docker sets it
             "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(directory),
             **given,
         }
         if self.queue != QUEUE:

@@ -72,6 +72,7 @@ class System:
             "BALANCE_EXPIRY_GRACE_S": "0",
             "BALANCE_RETRY_CAP_S": "0.5",
             "BALANCE_CONNECT_TIMEOUT_S": "2",
+            "BALANCE_RUN_DIR": str(logs / "run"),
         }
         # Results on Redis are read by an app of their own: a result object of the publishing app would subscribe, and
         # call its server once more when it is collected, long after the test.

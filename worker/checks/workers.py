@@ -12,6 +12,7 @@ from celery import Celery
 from worker.checks.clocks import clock
 from worker.checks.finding import Finding, failure, ok, warning
 from worker.clock import now
+from worker.readiness import take_again
 from worker.report import REPORT
 from worker.settings import Settings
 
@@ -26,6 +27,10 @@ class Report:
 
     def serves(self, queue: str) -> bool:
         return queue in self.told["queues"]
+
+    def leaves_out(self, queue: str) -> bool:
+        """Whether it was started for this queue and told to take nothing from it. Earlier versions do not say."""
+        return queue in self.told.get("left_out", ())
 
 
 def ask(app: Celery, settings: Settings, wait_s: float) -> list[Report]:
@@ -46,6 +51,7 @@ def examine_workers(reports: list[Report], settings: Settings) -> Iterator[Findi
     for queue in (settings.queue, *settings.lane_queues, settings.io_queue):
         yield _served(queue, reports)
     for report in reports:
+        yield _ready(report)
         yield _alike(report, settings)
         yield from _unacknowledged(report)
         yield clock(f"worker.clock.{report.worker}", report.worker, report.told["now"], report.at, uncertain_s=1.0)
@@ -56,6 +62,11 @@ def _served(queue: str, reports: list[Report]) -> Finding:
     check = f"workers.{queue}"
     if names:
         return ok(check, ", ".join(names))
+    if idle := [each.worker for each in reports if each.leaves_out(queue)]:
+        return failure(
+            check, f"{', '.join(idle)} is there, and takes nothing from it",
+            "What is in this queue waits; nothing is lost.", take_again(queue, idle[0]),
+        )  # fmt: skip
     return failure(
         check, "no worker answers", "What is in this queue waits; nothing is lost.",
         f"start one: celery -A worker.app worker -Q {queue} … (docs/operations.md), or give it time: --wait 10",
@@ -63,13 +74,24 @@ def _served(queue: str, reports: list[Report]) -> Finding:
 
 
 def _unacknowledged(report: Report) -> Iterator[Finding]:
-    if count := report.told["settled_unacknowledged"]:
+    if count := report.told.get("settled_unacknowledged"):  # earlier versions do not say
         yield warning(
             f"worker.unacknowledged.{report.worker}", f"{count} jobs settled and not acknowledged yet",
             "What follows them is being sent, or the broker did not hear of them. They take up room in the worker, and "
             "are answered alike if they come again.",
             "ask again in a few seconds; if the number stays, look at the worker's log for follow_ups.waiting",
         )  # fmt: skip
+
+
+def _ready(report: Report) -> Finding:
+    """As `balance-worker ready` says on its machine. Earlier versions do not say."""
+    check, troubles = f"worker.ready.{report.worker}", report.told.get("troubles", [])
+    if not troubles:
+        return ok(check, f"takes from {', '.join(report.told['queues'])}")
+    found, action = ("; ".join(each[name] for each in troubles) for name in ("what", "next"))
+    if all(each["kind"] == "queues" for each in troubles):
+        return warning(check, found, "What is in these queues waits for other workers.", action)
+    return failure(check, found, "Jobs are held, unacknowledged, until it is mended; then they go on.", action)
 
 
 def _alike(report: Report, settings: Settings) -> Finding:

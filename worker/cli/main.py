@@ -18,6 +18,7 @@ from worker.cli import (
     jobs,
     migrate,
     publish,
+    ready,
     reference,
     up,
     verify,
@@ -25,7 +26,7 @@ from worker.cli import (
 from worker.cli.faults import NO, stop
 
 _MODULES: Final = (
-    demo, up, migrate, publish, jobs, dead_letters, accounts, verify, doctor, asyncapi, config, reference,
+    demo, up, migrate, publish, jobs, dead_letters, accounts, verify, doctor, ready, asyncapi, config, reference,
 )  # fmt: skip
 _EPILOG = """\
 \b

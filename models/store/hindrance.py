@@ -1,0 +1,70 @@
+"""What would keep jobs from being applied, found without applying any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from models.domain.errors import Fault
+from models.store import schema
+from models.store.session import snapshot
+from models.tables.base import Base
+
+_STATE: Final = text("""
+    select pg_is_in_recovery() as standby, current_setting('default_transaction_read_only')::bool as read_only,
+           to_regclass('alembic_version') is not null as migrated
+""")
+_REVISION: Final = text("select version_num from alembic_version")
+_MISSING: Final = text("""
+    select format('%s on %s', privilege, name)
+    from unnest(cast(:tables as text[])) name, unnest(array['select', 'insert']) privilege
+    where not has_table_privilege(name, privilege)
+    order by 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Hindrance:
+    """Something that is not as it must be, and what to do about it."""
+
+    what: str
+    remedy: str
+
+
+def hindrance(engine: Engine) -> Hindrance | None:
+    """None: a job would be applied, as far as can be seen. Lasts as long as connecting does."""
+    try:
+        with snapshot(engine) as connection:
+            return _look(connection)
+    except Fault as fault:
+        return Hindrance(str(fault), fault.next_step)
+    except DBAPIError as error:
+        return Hindrance(str(error.orig).strip().split("\n", 1)[0], "look at the log of the database server")
+
+
+def missing(connection: Connection) -> list[str]:
+    """Privileges that we need and have not: every table is read and added to. The tables must be there."""
+    tables = [table.name for table in Base.metadata.sorted_tables]
+    return list(connection.scalars(_MISSING, {"tables": tables}))
+
+
+def _look(connection: Connection) -> Hindrance | None:
+    state = connection.execute(_STATE).one()
+    if state.standby or state.read_only:
+        what = "a standby" if state.standby else "default_transaction_read_only is on"
+        return Hindrance(
+            f"the database is read-only: {what}",
+            "let BALANCE_DATABASE_URL name the primary, promote this server, or make it writable",
+        )
+    revision = connection.scalar(_REVISION) if state.migrated else None
+    if schema.is_behind(revision):
+        return Hindrance(
+            f"the database is at {revision or 'base (no tables)'}, this version needs {schema.head()}",
+            "run `balance-worker migrate`, of the newest version in use",
+        )
+    if lacking := missing(connection):
+        return Hindrance(f"missing privileges: {', '.join(lacking)}", "grant them: docs/deployment.md, PostgreSQL")
+    return None

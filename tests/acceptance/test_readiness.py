@@ -1,0 +1,100 @@
+"""`balance-worker ready`: no as long as anything keeps a worker from its work, yes again by itself."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from time import monotonic
+
+import pytest
+from sqlalchemy import make_url
+
+from tests.acceptance.system import System, wait_until
+from tests.proxy import Proxy
+from worker.health import judge
+from worker.pulse import Pulse, is_alive
+from worker.settings import Settings
+
+NODE = "money"
+
+
+def _troubles(system: System) -> set[str] | None:
+    """The kinds of what the worker's last word comes to; None: it has left none."""
+    given = ("broker_url", "database_url", "queue", "io_queue", "run_dir")
+    settings = Settings.model_validate({name: system.environment[f"BALANCE_{name.upper()}"] for name in given})
+    for word in Pulse(settings).read(f"{NODE}@{system.queue}"):
+        return {trouble.kind for trouble in judge(word, monotonic(), alive=is_alive(word.pid))}
+    return None
+
+
+def _wait_for(system: System, *kinds: str) -> None:
+    """Until these are its troubles, and no others."""
+    wait_until(f"{kinds or 'ready'}", lambda: _troubles(system) == {*kinds})
+
+
+def _ask(system: System) -> tuple[int, list[str], str]:
+    """The command's exit code, the kinds that it names, and what it says on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", "worker.cli.main", "ready", "--json", f"{NODE}@{system.queue}"],
+        env=system.environment, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    return done.returncode, [trouble["kind"] for each in told for trouble in each["troubles"]], done.stderr
+
+
+@pytest.fixture
+def links(any_system: System) -> Iterator[tuple[Proxy, Proxy]]:
+    """To the broker, and to the database."""
+    url = make_url(any_system.environment["BALANCE_DATABASE_URL"])
+    with Proxy(any_system.broker_url) as broker, Proxy(url.render_as_string(hide_password=False)) as database:
+        any_system.environment |= {"BALANCE_BROKER_URL": broker.url, "BALANCE_DATABASE_URL": database.url}
+        yield broker, database
+        any_system.stop()
+
+
+def test_a_worker_is_ready_while_it_does_its_work_and_only_then(any_system: System, links: tuple[Proxy, Proxy]) -> None:
+    broker, database = links
+    code, kinds, said = _ask(any_system)
+    assert (code, kinds) == (1, [])
+    assert "has left word" in said
+    worker = any_system.money_worker(NODE, BALANCE_BROKER_SOCKET_TIMEOUT_S="2")
+    _wait_for(any_system)
+    assert _ask(any_system) == (0, [], "")
+
+    node, control = [f"{NODE}@{any_system.queue}"], any_system.client.control
+    control.cancel_consumer(any_system.queue, destination=node)
+    _wait_for(any_system, "queues")
+    broker.refuse()
+    _wait_for(any_system, "broker")
+    broker.heal()
+    _wait_for(any_system, "queues")
+    control.add_consumer(any_system.queue, destination=node)
+    _wait_for(any_system)
+
+    database.refuse()
+    _wait_for(any_system, "database")
+    answer = any_system.send("users.upsert", idempotency_key="k", user_id=1)
+    _wait_for(any_system, "database", "held")
+    assert _ask(any_system)[:2] == (1, ["database", "held"])
+    database.heal()
+    assert answer.get()["status"] == "applied"
+    _wait_for(any_system)
+    log = any_system.log(NODE)
+    assert log.count("worker.not_ready") < 6, "once for each reason, and once a minute"
+    assert "control add_consumer" in log
+
+    if any_system.broker_url.startswith("redis"):
+        worker.send_signal(signal.SIGSTOP)
+        _wait_for(any_system, "loop")
+        worker.send_signal(signal.SIGCONT)
+        _wait_for(any_system)
+        worker.terminate()
+        assert worker.wait(30) == 0
+        assert _troubles(any_system) is None, "it has taken its leave"
+    else:
+        worker.kill()
+        worker.wait()
+        assert _troubles(any_system) == {"process"}
