@@ -74,6 +74,7 @@ DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 ProducersText = Annotated[SecretStr, AfterValidator(_producers)]
 PemFile = Annotated[str, AfterValidator(_pem_file)]
 Credentials = Annotated[SecretStr, AfterValidator(_credentials)]
+Directory = Path
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 
 BROKERS: JsonDict = {"allowed": "a redis://, rediss://, amqp:// or amqps:// URL with a host"}
@@ -81,6 +82,7 @@ RESULTS: JsonDict = {"allowed": "a redis:// or rediss:// URL with a host, or rpc
 DATABASES: JsonDict = {"allowed": "a postgresql:// URL with a database name"}
 NAME = r"^[A-Za-z0-9._-]{1,100}$"
 NAMES: JsonDict = {"allowed": "1 to 100 letters, digits, dots, hyphens and underscores"}
+DIRECTORIES: JsonDict = {"allowed": "a directory; unset: balance-worker-UID in that for temporary files"}
 PEM_FILES: JsonDict = {"allowed": "the path of a readable PEM file"}
 PRODUCERS: JsonDict = {
     "allowed": 'a JSON object like {"billing": {"secrets": ["…"], "jobs": ["wallets.top_up"]}}, or the path of a file '

@@ -2,7 +2,6 @@
 
 import os
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
@@ -213,11 +212,8 @@ class Settings(BaseSettings):
         json_schema_extra={"allowed": "user:password"},
         description="Whom Flower lets in, as user:password. Needed when it listens on more than this machine.",
     )
-    run_dir: Path | None = Field(
-        None,
-        json_schema_extra={"allowed": "a directory"},
-        description="Where the workers of this machine leave word of how they are, for `balance-worker ready`. Unset: "
-        "balance-worker-UID in the directory for temporary files.",
+    run_dir: types.Directory | None = Field(
+        None, json_schema_extra=types.DIRECTORIES, description="Where workers say how they are: `balance-worker ready`."
     )
     log_level: LogLevel = Field("info", description="The least severe messages that are logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written to stderr.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import Connection, Engine, text
@@ -45,12 +46,6 @@ def hindrance(engine: Engine) -> Hindrance | None:
         return Hindrance(str(error.orig).strip().split("\n", 1)[0], "look at the log of the database server")
 
 
-def missing(connection: Connection) -> list[str]:
-    """Privileges that we need and have not: every table is read and added to. The tables must be there."""
-    tables = [table.name for table in Base.metadata.sorted_tables]
-    return list(connection.scalars(_MISSING, {"tables": tables}))
-
-
 def _look(connection: Connection) -> Hindrance | None:
     state = connection.execute(_STATE).one()
     if state.standby or state.read_only:
@@ -60,11 +55,17 @@ def _look(connection: Connection) -> Hindrance | None:
             "let BALANCE_DATABASE_URL name the primary, promote this server, or make it writable",
         )
     revision = connection.scalar(_REVISION) if state.migrated else None
-    if schema.is_behind(revision):
+    if revision != _needed():
         return Hindrance(
-            f"the database is at {revision or 'base (no tables)'}, this version needs {schema.head()}",
+            f"the database is at {revision or 'base (no tables)'}, this version needs {_needed()}",
             "run `balance-worker migrate`, of the newest version in use",
         )
-    if lacking := missing(connection):
-        return Hindrance(f"missing privileges: {', '.join(lacking)}", "grant them: docs/deployment.md, PostgreSQL")
+    tables = [table.name for table in Base.metadata.sorted_tables]
+    if missing := list(connection.scalars(_MISSING, {"tables": tables})):
+        return Hindrance(f"missing privileges: {', '.join(missing)}", "grant them: docs/deployment.md, PostgreSQL")
     return None
+
+
+@lru_cache(maxsize=1)
+def _needed() -> str:
+    return schema.head()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -28,22 +26,11 @@ def current(url: str) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-@lru_cache(maxsize=1)
 def head() -> str:
     """The newest revision that this version of the code knows."""
     revision = ScriptDirectory.from_config(_config("")).get_current_head()
     assert revision is not None
     return revision
-
-
-def is_behind(revision: str | None) -> bool:
-    """Whether this version needs a newer one. One that it does not know is of a newer version than this."""
-    return revision is None or (revision != head() and revision in _known())
-
-
-@lru_cache(maxsize=1)
-def _known() -> frozenset[str]:
-    return frozenset(script.revision for script in ScriptDirectory.from_config(_config("")).walk_revisions())
 
 
 def _config(url: str) -> Config:

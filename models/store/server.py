@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from models.domain.errors import TransientFault
 from models.store import schema
 from models.store.diagnosis import Diagnosis, diagnose
-from models.store.hindrance import missing
 from models.store.session import snapshot
+from models.tables.base import Base
 from models.tables.ledger import Entry
 
 _SETTINGS: Final = text("""
@@ -62,6 +62,11 @@ def _look(connection: Connection) -> Server:
     state = connection.execute(_STATE).one()
     revision = connection.scalar(text("select version_num from alembic_version")) if state.migrated else None
     current = revision == schema.head()
+    missing = (
+        [f"{privilege} on {table}" for table, privilege in _needed() if not _may(connection, table, privilege)]
+        if current
+        else []
+    )
     rewriting = (
         [each for each in ("update", "delete", "truncate") if _may(connection, Entry.__tablename__, each)]
         if current
@@ -70,8 +75,13 @@ def _look(connection: Connection) -> Server:
     letters = connection.scalar(_LETTERS) if current and _may(connection, "dead_letters", "select") else None
     return Server(
         settings=settings, at=state.at, read_only=state.read_only, connections=state.connections, revision=revision,
-        missing=missing(connection) if current else [], rewriting=rewriting, dead_letters=letters,
+        missing=missing, rewriting=rewriting, dead_letters=letters,
     )  # fmt: skip
+
+
+def _needed() -> list[tuple[str, str]]:
+    """(table, privilege): every table is read and added to."""
+    return [(table.name, privilege) for table in Base.metadata.sorted_tables for privilege in ("select", "insert")]
 
 
 def _may(connection: Connection, table: str, privilege: str) -> bool:

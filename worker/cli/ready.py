@@ -56,7 +56,8 @@ def ready(
             for trouble in troubles:
                 line(shown(f"  {trouble.what}; {trouble.next}"))
     if not found:
-        raise Stop(f"no worker {wanted or 'of this deployment'} has left word in {pulse.directory}: start it", NO)
+        who = f"no worker{f' {wanted}' if wanted else ''} of this broker, database and queue"
+        raise Stop(f"{who} has left word in {pulse.directory}: start one, or give this command its settings", NO)
     if any(found.values()):
         raise typer.Exit(NO)
 

@@ -51,7 +51,7 @@ def test_each_thing_that_is_not_as_it_must_be_is_named_until_it_is_mended(databa
         (f"revoke insert on jobs from {role}", f"grant insert on jobs to {role}", "missing privileges: insert on jobs"),
         (f"revoke select on alembic_version from {role}", f"grant select on alembic_version to {role}", "permission"),
         (f"{revision} '0001'", f"{revision} '0002'", "the database is at 0001, this version needs 0002"),
-        (f"{revision} 'of a newer version'", f"{revision} '0002'", ""),
+        (f"{revision} 'newer'", f"{revision} '0002'", "the database is at newer, this version needs 0002"),
         (
             f"alter database {database} set default_transaction_read_only = on",
             f"alter database {database} reset default_transaction_read_only",
@@ -62,7 +62,6 @@ def test_each_thing_that_is_not_as_it_must_be_is_named_until_it_is_mended(databa
     for breaks, mends, what in cases:
         _on(database_url, breaks)
         assert what in _what(narrow)
-        assert bool(what) == bool(_what(narrow))
         _on(database_url, "set default_transaction_read_only = off", mends)
         assert _what(narrow) == ""
 
