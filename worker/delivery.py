@@ -21,7 +21,7 @@ from worker.answers import Answer
 from worker.clock import now
 from worker.events import of_tasks
 from worker.intake import too_deep
-from worker.letters import letter_of
+from worker.letters import letter_of, sending_of
 from worker.links import NO_LINKS, FollowUp, Links
 from worker.runtime import RUNTIME
 from worker.serialization import loads
@@ -50,13 +50,14 @@ class Delivery:
     request: MoneyRequest
     job: Job | Malformed
     links: Links  # what is sent on when it is settled
+    sending: str | None  # see worker/letters.py
 
     def letter(self, reason: str, error: str, attempts: int = 1) -> DeadLetter:
         """The message as a dead letter: nothing of it is lost."""
         request, job = self.request, self.job if isinstance(self.job, Job) else None
         return letter_of(
             self.message, request.name, str(request.id), job, request.kwargs,
-            reason=reason, error=error, attempts=attempts,
+            reason=reason, error=error, attempts=attempts, sending=self.sending,
         )  # fmt: skip
 
     def follow_ups(self, answer: Answer) -> list[FollowUp]:
@@ -83,13 +84,13 @@ def understand(message: Any, app: Any, consumer: Any) -> Delivery:
         job = error
     except Exception as error:  # noqa: BLE001 - a message that breaks the parser itself is kept like any other
         job = Malformed("unreadable", repr(error))
-    task_id = headers.get("id") or _headers(message).get("id") or uuid4()
+    task_id = headers.get("id") or _headers(message).get("id")
     request = MoneyRequest(
         message, app=app, hostname=consumer.hostname, eventer=of_tasks(consumer.event_dispatcher),
         task=app.tasks.get(name) or app.tasks[_ANY_JOB], connection_errors=consumer.connection_errors, body=content,
-        decoded=True, headers={**headers, **_NOT_CELERYS, "id": str(task_id), "task": name},
+        decoded=True, headers={**headers, **_NOT_CELERYS, "id": str(task_id or uuid4()), "task": name},
     )  # fmt: skip
-    return Delivery(message, request, job, links)
+    return Delivery(message, request, job, links, sending_of(message, task_id))
 
 
 def _headers(message: Any) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from models.contracts.envelope import Identity
 from models.domain.commands import Job
-from models.store.dead_letters import BROKER_MARKS, DeadLetter
+from models.store.dead_letters import BROKER_MARKS, LETTER_MARK, DeadLetter
 from models.store.history import Row
 from tasks.publishing import RawMessage
+from worker.transport_qos import FIRST_TAG
 
 _UNKNOWN_TYPE: Final = "application/octet-stream"
 _TEXTS: Final = ("correlation_id", "reply_to", "message_id", "type", "app_id")  # user_id is the broker's, not the job's
@@ -32,6 +33,7 @@ def letter_of(
     reason: str,
     error: str,
     attempts: int = 1,
+    sending: str | None = None,
 ) -> DeadLetter:
     """What to keep of a message as kombu delivered it. Never raises for what the message holds."""
     headers = _plain(message.headers)
@@ -50,7 +52,22 @@ def letter_of(
         properties=_properties(message),
         producer=producer,
         key=key,
+        sending=sending,
     )
+
+
+def sending_of(message: Any, task_id: Any) -> str | None:
+    """What tells a message from those that are equal to it, each time it is delivered. None: nothing does.
+
+    RabbitMQ names no message. One that never came before is another than all before it; of one that did come nobody
+    can say which of the equal ones it is.
+    """
+    if task_id:
+        return str(task_id)
+    properties = message.properties if isinstance(message.properties, dict) else {}
+    if FIRST_TAG in properties:
+        return str(properties[FIRST_TAG])
+    return None if (message.delivery_info or {}).get("redelivered") else uuid4().hex
 
 
 def message_of(letter: Row) -> RawMessage:
@@ -62,6 +79,8 @@ def message_of(letter: Row) -> RawMessage:
     headers = {**kept, "expires": None, "eta": None}
     if letter["reason"] in ("no_id", "revoked"):
         headers["id"] = headers["root_id"] = str(uuid4())
+    if letter["idempotency_key"] is None:
+        headers[LETTER_MARK] = bytes(letter["digest"]).hex()[32:]
     properties = json.loads(letter["properties"])
     return RawMessage(
         body=bytes(letter["body"]),

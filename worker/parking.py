@@ -14,6 +14,7 @@ from models.store.dead_letters import DeadLetter
 from models.store.session import transaction
 from worker.answers import Parked
 from worker.runtime import RUNTIME
+from worker.transport_garbage import Found
 
 _LOG: Final = structlog.get_logger(__name__)
 
@@ -40,18 +41,19 @@ def park(letters: Sequence[DeadLetter]) -> list[Parked]:
     ]
 
 
-def park_garbage(found: Sequence[tuple[str, bytes]]) -> None:
+def park_garbage(found: Sequence[Found]) -> None:
     """Keeps what somebody wrote to Redis queues and is no message. The transport calls this, again when it fails."""
-    park([_garbage(queue, raw) for queue, raw in found])
+    park([_garbage(each) for each in found])
 
 
-def _garbage(queue: str, raw: bytes) -> DeadLetter:
+def _garbage(found: Found) -> DeadLetter:
     return DeadLetter(
         reason=GARBAGE,
         error="what was written to the queue is no Celery message",
         task=None,
         task_id=None,
-        queue=queue or None,
+        queue=found.queue or None,
         headers={},
-        body=raw,
+        body=found.raw,
+        sending=found.tag,
     )

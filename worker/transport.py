@@ -9,7 +9,7 @@ docs/decisions/0003-atomic-redis-transport.md
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha1
 from queue import Empty
 from typing import Any, Final, Literal, NamedTuple
@@ -23,8 +23,9 @@ from redis.exceptions import NoScriptError
 
 from worker import transport_qos
 from worker.serialization import loads_envelope
-from worker.transport_garbage import Garbage
+from worker.transport_garbage import Found, Garbage
 from worker.transport_poller import Peek, Poller, peek_kind
+from worker.transport_qos import FIRST_TAG
 from worker.transport_scripts import TAKE
 
 _LOG: Final = structlog.get_logger(__name__)
@@ -63,7 +64,7 @@ class Channel(_stock.Channel):  # type: ignore[misc]  # Any, see _stock
 
     take_limit = 500  # messages in one call, also when prefetching is unlimited
     garbage_key = "_balance.garbage"  # the list of what is no message
-    on_garbage: str | Callable[[str, bytes], None] | None = None  # see Garbage.drain; "module:function" or a callable
+    on_garbage: str | Callable[[Sequence[Found]], None] | None = None  # "module:function" too; see Garbage
 
     from_transport_options = (*_stock.Channel.from_transport_options, "take_limit", "garbage_key", "on_garbage")
 
@@ -221,7 +222,8 @@ class Channel(_stock.Channel):  # type: ignore[misc]  # Any, see _stock
             properties = payload["properties"]
             if not isinstance(properties["delivery_info"], dict) or not isinstance(payload.get("headers", {}), dict):
                 raise TypeError("headers and delivery_info must be objects")
-            properties["delivery_tag"] = taken.tag
+            properties["delivery_tag"] = taken.tag  # ours: two copies of one message have the producer's in common
+            properties.setdefault(FIRST_TAG, taken.tag)
             return self.Message(payload, channel=self)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             self.garbage.put_aside(taken, error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 from kombu.utils.imports import symbol_by_name
@@ -14,8 +14,16 @@ _LOG: Final = structlog.get_logger(__name__)
 _AT_ONCE: Final = 100  # entries that the hook is given together
 
 
+class Found(NamedTuple):
+    """What lay in a queue, and the tag that it was taken under, which tells it from its equals."""
+
+    queue: str
+    tag: str
+    raw: bytes
+
+
 class Garbage:
-    """The list `channel.garbage_key`. An entry is the queue, the channel's `sep`, and the bytes as they were."""
+    """The list `channel.garbage_key`. An entry is `queue NUL tag`, the channel's `sep`, and the bytes as they were."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -23,14 +31,14 @@ class Garbage:
         self._error: Exception | None = None
         self._kept = False  # whether the hook has failed
 
-    def push(self, queue: str | None, raw: bytes) -> tuple[str, bytes]:
+    def push(self, queue: str | None, tag: str, raw: bytes) -> tuple[str, bytes]:
         """The list and the entry to push there. Without a queue `raw` is a whole record that cannot be read."""
-        return self._channel.garbage_key, f"{queue or ''}{self._channel.sep}".encode() + raw
+        return self._channel.garbage_key, f"{queue or ''}\0{tag}{self._channel.sep}".encode() + raw
 
     def put_aside(self, taken: Taken, error: Exception) -> None:
         """Move what was taken from the unacknowledged messages to the list, in one step."""
         with self._channel.conn_or_acquire() as client:
-            self._channel.qos.move([(taken.tag, [self.push(taken.queue, taken.raw)])], client)
+            self._channel.qos.move([(taken.tag, [self.push(taken.queue, taken.tag, taken.raw)])], client)
         self._channel.qos.settle(taken.tag)
         self._put_aside, self._error = self._put_aside + 1, error
 
@@ -47,7 +55,7 @@ class Garbage:
             self.drain()
 
     def drain(self) -> int:
-        """Give the entries to the channel's `on_garbage([(queue, raw), …])`; they leave the list when that returns.
+        """Give the entries to the channel's `on_garbage([Found, …])`; they leave the list when that returns.
 
         Workers may do so at once, so the hook must bear the same entry twice. What the hook failed for stays in the
         list, and is given again with the next batch or by the next consumer. Returns how many were given.
@@ -59,12 +67,10 @@ class Garbage:
         self._kept = False
         # kombu's client puts the key prefix in front of no key of the commands used here.
         key = f"{self._channel.global_keyprefix}{self._channel.garbage_key}"
-        separator = self._channel.sep.encode()
         with self._channel.conn_or_acquire() as client:
             while entries := client.lrange(key, 0, _AT_ONCE - 1):
-                parts = [entry.partition(separator) for entry in entries]
                 try:
-                    hook([(queue.decode(), raw) for queue, _, raw in parts])
+                    hook([self._found(entry) for entry in entries])
                 except Exception:  # noqa: BLE001  # whatever the hook raises, the good messages must go on
                     _LOG.exception("message.garbage_kept", messages=len(entries), kept_in=key)
                     self._kept = True
@@ -75,3 +81,8 @@ class Garbage:
                     pipe.execute()
                 drained += len(entries)
         return drained
+
+    def _found(self, entry: bytes) -> Found:
+        origin, _, raw = entry.partition(self._channel.sep.encode())
+        queue, _, tag = origin.decode().partition("\0")  # what an earlier version has put aside has no tag
+        return Found(queue, tag, raw)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _LOG: Final = structlog.get_logger(__name__)
 _stock: Any = redis  # its stubs leave out most of what is built on here
+FIRST_TAG: Final = "balance_first_tag"  # a property: what the message was first taken under, before it was put back
 _RESTORED_AT_ONCE: Final = 100
 _RENEWED_AT_ONCE: Final = 1_000
 _SCORE_STEP_S: Final = 0.000001  # what one record is later than the one before; the scripts step by the same
@@ -243,7 +244,7 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
                     for tag in some:
                         pipe.hget(self.unacked_key, tag)
                     records = pipe.execute()
-                moves = [(tag, self._pushes(record)) for tag, record in zip(some, records, strict=True)]
+                moves = [(tag, self._pushes(tag, record)) for tag, record in zip(some, records, strict=True)]
                 self.move(moves, client)
 
     def move(self, moves: list[tuple[Any, list[tuple[str, str | bytes]]]], client: Any) -> None:
@@ -257,17 +258,19 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
                 arguments += [number[key], content]
         self.channel.run(RESTORE, [self.unacked_key, self.unacked_index_key, *lists], arguments, client)
 
-    def _pushes(self, record: bytes | None) -> list[tuple[str, str | bytes]]:
+    def _pushes(self, tag: str | bytes, record: bytes | None) -> list[tuple[str, str | bytes]]:
         if record is None:
             return []
         try:
             message, exchange, routing_key = loads(bytes_to_str(record))
         except (ValueError, TypeError, RecursionError):
-            return [self.channel.garbage.push(None, record)]
+            return [self.channel.garbage.push(None, bytes_to_str(tag), record)]
         target = _Pushes()
+        if isinstance(message, dict) and isinstance(message.get("properties"), dict):
+            message["properties"].setdefault(FIRST_TAG, bytes_to_str(tag))
         self.channel._do_restore_message(message, exchange, routing_key, target)
         # kombu gives up on a message that it cannot mark or route; it is kept here all the same.
-        return target.pushes or [self.channel.garbage.push(None, record)]
+        return target.pushes or [self.channel.garbage.push(None, bytes_to_str(tag), record)]
 
 
 class _Acks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -16,13 +17,19 @@ from models.contracts.storable import storable_text
 _BYTES_MAX: Final = 4 * 2**20  # of bodies in one statement
 _TEXT_MAX: Final = 255  # characters of what is indexed, or shown in a column
 _ERROR_MAX: Final = 2_000
+LETTER_MARK: Final = "balance_letter"
+"""The header by which a replayed message without a key finds its letter: the second half of the letter's digest."""
 # What says when, where and for whom a message was sent, and not what it asks for: it differs between repetitions.
 _OF_ONE_SENDING: Final = frozenset(
     {
         *("id", "root_id", "parent_id", "group", "group_index", "origin", "shadow", "retries", "timelimit", "eta"),
         *("expires", "argsrepr", "kwargsrepr", "ignore_result", "replaced_task_nesting", "stamped_headers", "stamps"),
+        LETTER_MARK,
     }
 )
+_MARK: Final = re.compile("[0-9a-f]{32}")
+_HALF: Final = 16  # bytes of a digest that say what a message is; the others say which one of equal messages it is
+_ONE_OF_THEM: Final = bytes(_HALF)
 BROKER_MARKS: Final = frozenset({"redelivered", "x-delivery-count", "x-acquired-count", "x-death"})
 """Headers that a broker (for Redis: kombu) adds to a message that comes again."""
 # Sorted by digest, so that workers that park the same letters do so in the same order.
@@ -53,6 +60,14 @@ _REPLAYED: Final = text("""
     from unnest(cast(:ids as uuid[]), cast(:attempts as bigint[])) as sent (id, attempts)
     where letter.id = sent.id and letter.attempts = sent.attempts and letter.status <> 'discarded'
 """)
+_EQUAL: Final = text("""
+    select wanted.digest as wanted, equal.digest
+    from unnest(cast(:digests as bytea[]), cast(:lasts as bytea[])) as wanted (digest, last)
+    cross join lateral (
+        select digest from dead_letters
+        where digest between wanted.digest and wanted.last and status <> 'discarded' order by digest limit 1
+    ) as equal
+""")
 _DISCARD: Final = text("""
     update dead_letters set status = 'discarded', closed_at = clock_timestamp(), discard_reason = :reason
     where id = any(cast(:ids as uuid[])) and status = 'parked'
@@ -74,10 +89,25 @@ class DeadLetter:
     properties: Mapping[str, Any] | None = None  # content type and what else travels beside the headers
     producer: str | None = None
     key: str | None = None
+    sending: str | None = None  # what tells it from equal messages; None: nothing does, and it has come before
 
     @property
     def digest(self) -> bytes:
-        """The same message is one letter, counted, however often it comes and for whatever reason it is parked."""
+        """The same message is one letter, counted, however often it comes and for whatever reason it is parked.
+
+        By its key a job is the same however often it is sent. Without one each sending is a message, equal or not.
+        """
+        if self.key is not None:
+            return self._content
+        mark = self.headers.get(LETTER_MARK)
+        if isinstance(mark, str) and _MARK.fullmatch(mark):  # which merges equal messages at most, whoever wrote it
+            return self._content[:_HALF] + bytes.fromhex(mark)
+        if self.sending is None:
+            return self._content[:_HALF] + _ONE_OF_THEM
+        return self._content[:_HALF] + hashlib.sha256(self.sending.encode("utf-8", "surrogatepass")).digest()[:_HALF]
+
+    @property
+    def _content(self) -> bytes:
         lasting = {name: value for name, value in self.headers.items() if name not in _OF_ONE_SENDING | BROKER_MARKS}
         content_type = str((self.properties or {}).get("content_type"))
         parts = [(self.task or "").encode("utf-8", "surrogatepass"), content_type.encode("utf-8", "surrogatepass")]
@@ -87,7 +117,7 @@ class DeadLetter:
 
 def park(connection: Connection, letters: Sequence[DeadLetter]) -> list[UUID]:
     """Keeps the messages, or counts one more where one is there. Returns the letters' ids, in their order."""
-    digests = [letter.digest for letter in letters]
+    digests = _known(connection, [letter.digest for letter in letters])
     counted: dict[bytes, tuple[int, DeadLetter]] = {}
     for number, (digest, letter) in enumerate(zip(digests, letters, strict=True)):
         before = counted[digest][1].attempts if digest in counted else 0
@@ -108,6 +138,16 @@ def mark_replayed(connection: Connection, sent: Sequence[tuple[UUID, int]]) -> i
 def discard(connection: Connection, ids: Sequence[UUID], reason: str) -> int:
     """Closes those of the letters that are parked. Returns how many there were."""
     return connection.execute(_DISCARD, {"ids": list(ids), "reason": storable_text(reason)}).rowcount
+
+
+def _known(connection: Connection, digests: Sequence[bytes]) -> list[bytes]:
+    """The digests, those of just any of some equal messages replaced by that of one that is kept."""
+    if not (unsure := {digest for digest in digests if digest.endswith(_ONE_OF_THEM)}):
+        return list(digests)
+    lasts = [digest[:_HALF] + b"\xff" * _HALF for digest in unsure]
+    found = connection.execute(_EQUAL, {"digests": list(unsure), "lasts": lasts})
+    kept = {bytes(row.wanted): bytes(row.digest) for row in found}
+    return [kept.get(digest, digest) for digest in digests]
 
 
 def _chunks(letters: Sequence[tuple[bytes, tuple[int, DeadLetter]]]) -> Iterator[list[dict[str, Any]]]:

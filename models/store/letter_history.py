@@ -22,7 +22,7 @@ _SHORT: Final = """
     l.last_seen, l.closed_at, l.discard_reason, j.id as job_id, j.status as job_status, j.code as job_code
 """
 _WHOLE: Final = f"""
-    {_SHORT}, l.task_id, cast(l.headers as text) as headers, cast(l.properties as text) as properties, l.body
+    {_SHORT}, l.digest, l.task_id, cast(l.headers as text) as headers, cast(l.properties as text) as properties, l.body
 """
 _FROM: Final = """
     from ({chosen}) as l

@@ -42,7 +42,8 @@ KINDS: Final[list[Callable[[int], Message]]] = [
     lambda n: (b'[[], {"user_id": %d}, {}]' % n, _job(n), "application/json"),
     lambda n: (b"[[%d], {}, {}]" % n, _job(n), "application/json"),
     lambda n: (b'{"number": %d}' % n, _job(n), "application/json"),
-    lambda n: (b"[[], {}, {}]", _job(n), "application/json"),  # one letter, counted
+    lambda n: (b"[[], {}, {}]", _job(n), "application/json"),  # equal but for its id
+    lambda n: (b"[[], {}, {}]", _job(7), "application/json"),  # one letter, counted
 ]
 
 

@@ -29,6 +29,7 @@ def test_a_replayed_letter_carries_a_good_signature() -> None:
         "properties": json.dumps(letter.properties),
         "body": letter.body,
         "reason": letter.reason,
+        "idempotency_key": "k",
     }
     again = message_of(row)
     assert again.headers["expires"] is None

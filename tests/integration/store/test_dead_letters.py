@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from models.domain.letters import LetterStatus
 from models.store import dead_letters, letter_history
-from models.store.dead_letters import DeadLetter
+from models.store.dead_letters import LETTER_MARK, DeadLetter
 from models.store.letter_history import LetterFilter
 from models.store.session import snapshot, transaction
 from tests.builders import execute, rows
@@ -26,7 +26,10 @@ def engine(emptied: Engine) -> Engine:
 
 
 def letter(number: int = 0, **changes: Any) -> DeadLetter:
-    plain = DeadLetter("failed", "boom", "wallets.top_up", f"id-{number}", "balance", {"lang": "py"}, b"%d" % number)
+    plain = DeadLetter(
+        "failed", "boom", "wallets.top_up", f"id-{number}", "balance", {"lang": "py"}, b"%d" % number,
+        sending=f"id-{number}",
+    )  # fmt: skip
     return replace(plain, **changes)
 
 
@@ -77,6 +80,51 @@ def test_the_same_message_in_one_batch_and_in_later_ones_is_one_letter_that_coun
     assert (row["attempts"], row["error"], row["reason"]) == (6, "again", "failed")
     assert row["headers"]["id"] == "other", "the message that came last is the one that would be sent again"
     assert row["first_seen"] < row["last_seen"]
+
+
+KEYED: dict[str, Any] = {"producer": "shop", "key": "k"}
+MARK = {"headers": {LETTER_MARK: "0f" * 16}}
+OF_NO_NAME: dict[str, Any] = {"sending": None}  # it came before, and nothing tells it from those that are equal
+# Messages one after the other, by what is not as usual about each, and the attempts of the letters that they become.
+MESSAGES: dict[str, tuple[list[dict[str, Any]], list[int]]] = {
+    "one, three times": ([{}, {}, {}], [3]),
+    "equal ones": ([{"sending": str(number)} for number in range(16)], [1] * 16),
+    "one sending, two bodies": ([{}, {"body": b"other"}], [1, 1]),
+    "one job by its key, sent twice": ([{**KEYED, "sending": "1"}, {**KEYED, "sending": "2"}], [2]),
+    "one job by its key, come again": ([{**KEYED, "sending": "1"}, {**KEYED, **OF_NO_NAME}], [2]),
+    "two keys": ([KEYED, {**KEYED, "key": "other", "body": b"other"}], [1, 1]),
+    "one key, two bodies": ([KEYED, {**KEYED, "body": b"other"}], [1, 1]),
+    "equal ones, and one of them again": ([{"sending": "1"}, {"sending": "2"}, OF_NO_NAME, OF_NO_NAME], [1, 3]),
+    "one of no name, again": ([OF_NO_NAME, OF_NO_NAME], [2]),
+    "one of no name and an equal one": ([OF_NO_NAME, {"sending": "1"}], [1, 1]),
+    "two of no name": ([OF_NO_NAME, {**OF_NO_NAME, "body": b"other"}], [1, 1]),
+    "one that is marked, whatever its id": ([{**MARK, "sending": "1"}, {**MARK, "sending": "2"}], [2]),
+    "one mark, two bodies": ([MARK, {**MARK, "body": b"other"}], [1, 1]),
+    "no mark of ours": ([{"headers": {LETTER_MARK: mark}} for mark in ("0F" * 16, "0f", " " * 32, 1)], [4]),
+}
+
+
+IN_ONE_BATCH = [case for case in MESSAGES if "again" not in case]  # what comes again came before
+
+
+@pytest.mark.parametrize(
+    ("case", "together"), [*((case, False) for case in MESSAGES), *((case, True) for case in IN_ONE_BATCH)]
+)
+def test_a_message_is_a_letter_however_often_it_comes(engine: Engine, case: str, together: bool) -> None:
+    changes, expected = MESSAGES[case]
+    letters = [letter(0, **each) for each in changes]
+    ids = park(engine, *letters) if together else [park(engine, each)[0] for each in letters]
+    assert sorted(row["attempts"] for row in rows(engine, "select attempts from dead_letters")) == expected
+    assert len(set(ids)) == len(expected)
+
+
+def test_what_was_discarded_is_another_than_what_comes_again(engine: Engine) -> None:
+    ids = park(engine, letter())
+    with transaction(engine) as connection:
+        dead_letters.discard(connection, ids, "not wanted")
+    again = park(engine, letter(sending=None))
+    assert again != ids
+    assert park(engine, letter(sending=None)) == again
 
 
 @pytest.mark.parametrize(

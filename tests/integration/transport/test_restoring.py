@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from tests.integration.transport.brokers import Broker, Consumption, Kind, abandon, consuming, wait_until
+from worker.transport_qos import FIRST_TAG
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("atomic", [0, 1, 2, 3, 4]), ("stock", [2, 1, 0, 3, 4])])
@@ -109,7 +110,7 @@ def test_one_settled_meanwhile_is_not_restored(broker: Broker) -> None:
         tag = one.messages[0].delivery_tag
         with broker.connect() as connection:
             qos = connection.channel().qos
-            pushes = qos._pushes(broker.client.hget(f"{broker.prefix}unacked", tag))
+            pushes = qos._pushes(tag, broker.client.hget(f"{broker.prefix}unacked", tag))
             assert len(pushes) == 1
             one.ack()
             one.turn()
@@ -177,4 +178,17 @@ def test_a_record_that_cannot_be_read_or_routed_is_kept(broker: Broker) -> None:
         connection.channel().qos.restore_visible(num=None, interval=1)
     assert broker.names() <= {"_balance.garbage", "unacked_mutex"}
     kept = broker.client.lrange(f"{broker.prefix}_balance.garbage", 0, -1)
-    assert sorted(kept) == sorted(b"\x06\x16" + record for record in records.values())
+    assert sorted(kept) == sorted(b"\0%s\x06\x16" % tag.encode() + record for tag, record in records.items())
+
+
+def test_equal_messages_are_told_apart_by_what_they_were_first_taken_under(broker: Broker) -> None:
+    broker.publish("equal")
+    [message] = broker.raw()
+    broker.client.lpush(f"{broker.prefix}jobs", message, message)
+    known: list[list[str]] = []
+    for _ in range(3):
+        with consuming(broker, prefetch=3) as one:
+            one.drain(3)
+            known.append([message.properties[FIRST_TAG] for message in one.messages])
+    assert known[0] == known[1] == known[2]
+    assert len(set(known[0])) == 3
