@@ -30,8 +30,11 @@ _NO_TIMES: Final = {"eta": None, "expires": None}  # by another machine's clock:
 class MoneyConsumer(Consumer):
     """Celery's consumer with a money lane, one for each connection."""
 
+    hub: Any
+    event_dispatcher: Any
     money_lane: Lane | None = None
     leases: Leases  # of lane queues; on Redis alone
+    _events_wait = False  # to be flushed by the event loop
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         settings = RUNTIME.settings
@@ -112,6 +115,17 @@ class MoneyConsumer(Consumer):
         finally:
             self.money_lane = None
         self.leases.stop(release=stopping())
+
+    def on_send_event_buffered(self) -> None:  # type: ignore[override]  # the stubs want a callable
+        """From any thread: Celery's adds to a set that the event loop may be going through, and does not wake it."""
+        if self.hub and not self._events_wait:
+            self._events_wait = True
+            self.hub.call_soon(self._flush_events)
+
+    def _flush_events(self) -> None:
+        self._events_wait = False  # first: an event that comes now asks again
+        if self.event_dispatcher is not None:
+            self.event_dispatcher.flush()
 
     def _is_leased(self, queue: str) -> bool:
         settings = RUNTIME.settings
