@@ -17,7 +17,9 @@ from typing import IO, ClassVar, Final
 
 import pytest
 
-from worker.localserver import HOST, LocalServer, ServerError, end, free_port, write_private
+from worker.localserver import LocalServer, end, write_private
+from worker.ports import HOST, free_port
+from worker.server_error import ServerError
 from worker.spawn import spawn
 
 # Debian's /usr/sbin/rabbitmq-server is a wrapper that becomes the machine's rabbitmq user: the program itself is here.

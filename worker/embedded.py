@@ -14,7 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Literal
 
-from worker.localserver import HOST, LocalServer, ServerError, open_log, write_private
+from worker.localserver import LocalServer, end, last_lines, open_log, write_private
+from worker.ports import HOST
+from worker.server_error import ServerError
 from worker.spawn import Identity, spawn
 from worker.unprivileged import give, let_through, unprivileged_identity
 
@@ -28,6 +30,7 @@ class EmbeddedPostgres(LocalServer):
     """
 
     name = "postgres"
+    room = 60_000_000
     stop_signal = signal.SIGINT  # "fast" shutdown: sessions are ended, the last checkpoint is written
 
     def __init__(self, data_dir: Path, port: int | None = None, fast: bool = False) -> None:
@@ -56,6 +59,11 @@ class EmbeddedPostgres(LocalServer):
             let_through(self._cluster)
             let_through(_postgres_programs(self._cluster) / "postgres")
         if not (self._cluster / "PG_VERSION").exists():
+            if self._cluster.exists() and any(self._cluster.iterdir()):
+                raise ServerError(
+                    f"{self._cluster} is no PostgreSQL cluster: move what is there away, or choose another directory"
+                    " with --data-dir"
+                )
             self._create_cluster()
 
     def _create_cluster(self) -> None:
@@ -80,11 +88,18 @@ class EmbeddedPostgres(LocalServer):
         argv += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         argv += ["--no-instructions", *(["--no-sync"] if self._fast else [])]
         with open_log(self.log_path) as output:
+            before = output.tell()
             process = spawn(
                 argv, death_signal=signal.SIGKILL, output=output, cwd=self.directory, identity=self._identity
             )
-            if process.wait(self.start_timeout_s) != 0:
-                raise ServerError(f"initdb failed, see {self.log_path}")
+            try:
+                code = process.wait(self.start_timeout_s)
+            except subprocess.TimeoutExpired:
+                end(process, signal.SIGKILL, self.stop_timeout_s)
+                code = process.returncode
+            if code != 0:
+                said = last_lines(self.log_path.read_bytes()[before:].decode(errors="replace"))
+                raise ServerError(f"{self._cluster} could not be made (log: {self.log_path}):\n{said}")
 
     def _launch(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
         options = {
@@ -112,9 +127,15 @@ class EmbeddedPostgres(LocalServer):
         import psycopg  # here, so that Valkey alone needs no database driver
 
         super()._bring_up()
-        with psycopg.connect(self._url("postgres", "postgresql"), autocommit=True) as connection:
-            if connection.execute("select 1 from pg_database where datname = 'balance'").fetchone() is None:
-                connection.execute("create database balance")
+        try:
+            with psycopg.connect(self._url("postgres", "postgresql"), autocommit=True) as connection:
+                if connection.execute("select 1 from pg_database where datname = 'balance'").fetchone() is None:
+                    connection.execute("create database balance")
+        except psycopg.OperationalError as error:
+            said = " ".join(str(error).split())
+            raise ServerError(
+                f"postgres runs and does not let us in ({said}); its password is kept in {self.directory / 'password'}"
+            ) from error
 
 
 class EmbeddedValkey(LocalServer):
@@ -193,10 +214,13 @@ def _postgres_programs(cluster: Path) -> Path:
     """The directory of the PostgreSQL programs: those that made the cluster, or the newest for a new one."""
     programs = _installed_postgres()
     version_file = cluster / "PG_VERSION"
-    version = int(version_file.read_text()) if version_file.exists() else max(programs)
-    if version not in programs:
-        raise ServerError(f"{cluster} was made by PostgreSQL {version}; installed: {', '.join(map(str, programs))}")
-    return programs[version]
+    version = version_file.read_text().strip() if version_file.exists() else str(max(programs))
+    if not version.isdecimal() or int(version) not in programs:
+        raise ServerError(
+            f"{cluster} was made by PostgreSQL {version[:20]!r}; installed are {', '.join(map(str, sorted(programs)))}:"
+            " install the version of balance-worker[embedded] that made it, or choose another directory with --data-dir"
+        )
+    return programs[int(version)]
 
 
 @cache

@@ -1,11 +1,9 @@
 """A server on 127.0.0.1 that belongs to one object: started, found again, stopped."""
 
 import contextlib
-import fcntl
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -14,16 +12,15 @@ from threading import Event
 from types import TracebackType
 from typing import IO, ClassVar, Self
 
-HOST = "127.0.0.1"
-# Below the range that Linux takes source ports from: a remembered port is seldom taken by somebody's connection.
-_PORTS = range(15_000, 32_000)
+from worker.data_directory import check_room, hold, located
+from worker.ports import free_port, is_free
+from worker.server_error import ServerError, plainly
+
 _POLL_S = 0.02
 _LOG_LIMIT_BYTES = 10_000_000
 _START_ATTEMPTS = 5
-
-
-class ServerError(RuntimeError):
-    """A server could not be started or stopped; the message says which, why, and what to do."""
+_PORT_MAX = 65_535
+_SHOWN_LINES = 8
 
 
 class LocalServer(ABC):
@@ -31,11 +28,12 @@ class LocalServer(ABC):
 
     name: ClassVar[str]
     stop_signal: ClassVar[signal.Signals]
+    room: ClassVar[int] = 1_000_000  # bytes that it takes at its first start
     start_timeout_s: ClassVar[float] = 60.0  # PostgreSQL may have to replay its log after a crash
     stop_timeout_s: ClassVar[float] = 30.0
 
     def __init__(self, data_dir: Path, port: int | None) -> None:
-        self.directory = data_dir.expanduser().absolute() / self.name
+        self.directory = located(data_dir) / self.name
         self._wanted_port = port
         self._port: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -87,15 +85,20 @@ class LocalServer(ABC):
         """
         if self.pid is not None:
             return
-        if self._lock is None:  # it is held when the server died under us
-            self._take_lock()
-        try:
-            self._prepare()
-            self._stop_leftover()
-            self._bring_up()
-        except BaseException:
-            self.stop()
-            raise
+        with plainly(self.directory):
+            if self._lock is None:  # it is held when the server died under us
+                self._lock = hold(self.directory)
+            try:
+                is_new = not (self.directory / "password").exists()
+                check_room(self.directory, self.room if is_new else 0)
+                if is_new:
+                    write_private(self.directory / "password", secrets.token_urlsafe(24))
+                self._prepare()
+                self._stop_leftover()
+                self._bring_up()
+            except BaseException:
+                self.stop()
+                raise
 
     def stop(self) -> None:
         """Stop the server the clean way, wait, and only then use force. Nothing when it does not run."""
@@ -126,28 +129,6 @@ class LocalServer(ABC):
     @abstractmethod
     def _pid_file(self) -> Path: ...
 
-    def _take_lock(self) -> None:
-        if not self.directory.parent.exists():
-            # As root the servers' users differ: PostgreSQL's must be able to pass through.
-            self.directory.parent.mkdir(parents=True, mode=0o711 if os.geteuid() == 0 else 0o700)
-        self.directory.mkdir(exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
-        lock = (self.directory / "lock").open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            owner = lock.read().strip()
-            lock.close()
-            raise ServerError(
-                f"{self.directory} is in use by process {owner}: stop that one, or choose another data directory"
-            ) from None
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        self._lock = lock
-        if not (self.directory / "password").exists():
-            write_private(self.directory / "password", secrets.token_urlsafe(24))
-
     def _bring_up(self) -> None:
         """Choose a port, start and wait until the server answers."""
         moves = self._port is None  # once somebody has our URL, the port stays
@@ -164,17 +145,16 @@ class LocalServer(ABC):
             # Lost the port between choosing and listening, or an older server's last processes are still ending.
             passing = "address already in use" in said.lower() or "is still in use" in said
             if not passing or attempt == _START_ATTEMPTS:
-                lines = "\n".join(said.splitlines()[-8:])
-                raise ServerError(f"{self.name} did not start (log: {self.log_path}):\n{lines}")
+                raise ServerError(f"{self.name} did not start (log: {self.log_path}):\n{last_lines(said)}")
             Event().wait(0.2 * attempt)
 
     def _choose_port(self) -> int:
         if self._wanted_port is not None:
             return self._wanted_port
         remembered = self.directory / "port"
-        if remembered.exists() and is_free(port := int(remembered.read_text())):
-            return port
-        return free_port()
+        noted = remembered.read_text().strip() if remembered.exists() else ""
+        usable = noted.isdecimal() and 0 < int(noted) <= _PORT_MAX and is_free(int(noted))
+        return int(noted) if usable else free_port()
 
     def _wait_until_answering(self, process: subprocess.Popen[bytes]) -> bool:
         deadline = time.monotonic() + self.start_timeout_s
@@ -242,6 +222,11 @@ def end(process: subprocess.Popen[bytes], stop_signal: signal.Signals, timeout_s
     return True
 
 
+def last_lines(said: str, count: int = _SHOWN_LINES) -> str:
+    """The end of what a program said, where it says why it ended."""
+    return "\n".join([line for line in said.splitlines() if line.strip()][-count:])
+
+
 def open_log(path: Path) -> IO[bytes]:
     """Open a log that only we can read, to append to; one that has passed 10 MB is first moved to `NAME.1`."""
     if path.exists() and path.stat().st_size > _LOG_LIMIT_BYTES:
@@ -249,21 +234,3 @@ def open_log(path: Path) -> IO[bytes]:
     file = path.open("ab")
     path.chmod(0o600)
     return file
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    while not is_free(port := secrets.choice(_PORTS)):
-        continue
-    return port
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of 127.0.0.1 now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True

@@ -1,29 +1,29 @@
 """All of it on one machine: the servers (embedded unless given), the migrations, the workers, beat and Flower."""
 
 import importlib.util
-import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 from types import TracebackType
-from typing import Self
-from urllib.error import URLError
-from urllib.request import urlopen
+from typing import IO, Self
 
-from celery import Celery
 from celery.utils.nodenames import host_format
 
 from models.store.schema import upgrade
+from worker.data_directory import hold, located
 from worker.embedded import EmbeddedPostgres, EmbeddedValkey
-from worker.localserver import LocalServer, ServerError, free_port, is_free
+from worker.localserver import LocalServer
+from worker.ports import free_port, refusal
+from worker.probes import answers, serves, web_address
+from worker.server_error import ServerError, plainly
 from worker.settings import Settings, child_environment
 from worker.supervisor import Announcer, Backoff, Child, Event, Supervisor
 from worker.urls import SecretUrl, mask_url
 
 _APP = "worker.app"
-_PING_TIMEOUT_S = 1.0
 _SERVER_POLL_S = 0.5
 _WARM_SHUTDOWN_S = 60.0  # a batch that is being applied may finish
 
@@ -40,7 +40,7 @@ class Stack:
     """
 
     def __init__(self, settings: Settings, data_dir: Path, on_event: Callable[[Event], None] = _ignore) -> None:
-        self.data_dir = data_dir.expanduser().absolute()
+        self.data_dir = located(data_dir)
         self.settings = settings  # after start(): with the addresses of the embedded servers
         self._tell = Announcer(on_event)
         given = settings.model_fields_set
@@ -49,6 +49,7 @@ class Stack:
         self.valkey = None if "broker_url" in given else EmbeddedValkey(self.data_dir, appendfsync=fsync)
         self.supervisor: Supervisor | None = None
         self._keepers: list[_ServerKeeper] = []
+        self._lock: IO[str] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -61,21 +62,23 @@ class Stack:
     @property
     def flower_url(self) -> str | None:
         """Where Flower is; None when it is not installed. Its port is known after start()."""
-        return (
-            f"http://{_reachable(self.settings.flower_address)}:{self.settings.flower_port}" if _has_flower() else None
-        )
+        return web_address(self.settings.flower_address, self.settings.flower_port) if _has_flower() else None
 
     def start(self, ready_timeout_s: float = 60.0) -> None:
         """Start everything and return when it is ready to take jobs; whatever was started is stopped when it fails.
 
-        Raises ServerError (an embedded server), NotReady (a worker, beat or Flower), or what the migrations ran into.
+        Raises ServerError (the directory, an embedded server, a port), NotReady (a worker, beat or Flower), or what the
+        migrations ran into.
         """
         try:
+            self._lock = hold(self.data_dir)
+            self._choose_flower_port()
             self._start_servers()
             upgrade(self.settings.database_url)
             self._tell(Event("ready", "migrations", None, "the database is at the newest revision"))
             self.supervisor = Supervisor(self._children(), self.data_dir / "logs", self._tell)
-            self.supervisor.start()
+            with plainly(self.data_dir):
+                self.supervisor.start()
             self.supervisor.wait_ready(ready_timeout_s)
         except BaseException:
             self.stop()
@@ -88,9 +91,11 @@ class Stack:
             self.supervisor = None
         while self._keepers:
             self._keepers.pop().stop()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def _start_servers(self) -> None:
-        self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
         chosen: dict[str, object] = {}
         for field, server in (("database_url", self.postgres), ("broker_url", self.valkey)):
             if server is not None:
@@ -98,9 +103,19 @@ class Stack:
                 self._keepers.append(keeper)
                 keeper.start()
                 chosen[field] = SecretUrl(server.url)
-        if "flower_port" not in self.settings.model_fields_set and not is_free(self.settings.flower_port):
-            chosen["flower_port"] = free_port()
         self.settings = self.settings.model_copy(update=chosen)
+
+    def _choose_flower_port(self) -> None:
+        """The usual one, or another when that is taken; one that was given has to be free. Raises ServerError."""
+        address, port = self.settings.flower_address, self.settings.flower_port
+        if not _has_flower() or (refused := refusal(address, port)) is None:
+            return
+        if "flower_port" in self.settings.model_fields_set:
+            raise ServerError(
+                f"Flower cannot listen on {address} port {port}: {refused}: set BALANCE_FLOWER_PORT or"
+                " BALANCE_FLOWER_ADDRESS to what is free here"
+            )
+        self.settings = self.settings.model_copy(update={"flower_port": free_port()})
 
     def _children(self) -> list[Child]:
         """In the order of their start; they stop in the reverse: first what makes work, then what does it."""
@@ -126,11 +141,9 @@ class Stack:
         ]
         if _has_flower():
             address = [f"--address={settings.flower_address}", f"--port={settings.flower_port}"]
-            healthy = f"{self.flower_url}/healthcheck"
-            children.insert(
-                0,
-                self._child("flower", ["flower", *address], f"shows it: {self.flower_url}", lambda: _answers(healthy)),
-            )
+            describe = f"shows it: {self.flower_url}"
+            serving = partial(serves, address=settings.flower_address, port=settings.flower_port)
+            children.insert(0, self._child("flower", ["flower", *address], describe, serving))
         return children
 
     def _worker(self, name: str, queues: str, pool: list[str], describe: str) -> Child:
@@ -138,15 +151,15 @@ class Stack:
         alone = ["--without-mingle", "--without-gossip", "--task-events", f"--loglevel={self.settings.log_level}"]
         argv = ["worker", f"--queues={queues}", f"--hostname={name}@%h", *pool, *alone]
         node = host_format(f"{name}@%h")
-        settings = self.settings
-        return self._child(name, argv, describe, lambda: _pings(settings, node), stop_timeout_s=_WARM_SHUTDOWN_S)
+        answering = partial(answers, settings=self.settings, node=node)
+        return self._child(name, argv, describe, answering, stop_timeout_s=_WARM_SHUTDOWN_S)
 
     def _child(
         self,
         name: str,
         arguments: list[str],
         describe: str,
-        ready: Callable[[], bool],
+        ready: Callable[[int], bool],
         before_start: Callable[[], None] | None = None,
         stop_timeout_s: float = 10.0,
     ) -> Child:
@@ -227,7 +240,7 @@ class _BeatSchedule:
     def remember(self) -> None:
         self._before = self._state()
 
-    def was_written(self) -> bool:
+    def was_written(self, _pid: int) -> bool:
         return self._state() != self._before
 
     def _state(self) -> dict[str, int]:
@@ -237,29 +250,3 @@ class _BeatSchedule:
 
 def _has_flower() -> bool:
     return importlib.util.find_spec("flower") is not None
-
-
-def _reachable(address: str) -> str:
-    return "127.0.0.1" if address in {"0.0.0.0", "::", ""} else address  # noqa: S104 -- compared, not listened on
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urlopen(url, timeout=_PING_TIMEOUT_S) as response:  # noqa: S310 -- our own http address
-            return bool(response.status == 200)
-    except (URLError, TimeoutError, ConnectionError):
-        return False
-
-
-def _pings(settings: Settings, node: str) -> bool:
-    """Whether the worker itself answers over the broker."""
-    app = Celery(broker=settings.broker_url, set_as_current=False)
-    app.conf.broker_use_ssl = settings.tls.options(settings.broker_url)
-    app.conf.broker_connection_timeout = _PING_TIMEOUT_S
-    try:
-        with app.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, timeout=1)
-            replies = app.control.ping(destination=[node], timeout=_PING_TIMEOUT_S, connection=connection)
-    finally:
-        app.close()
-    return any(node in reply for reply in replies or [])

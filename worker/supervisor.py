@@ -11,7 +11,7 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Literal
 
-from worker.localserver import end, open_log
+from worker.localserver import end, last_lines, open_log
 from worker.spawn import spawn
 
 _log = logging.getLogger("balance.supervisor")
@@ -21,7 +21,7 @@ EventKind = Literal["started", "ready", "died", "failed", "stopping", "stopped",
 
 
 class NotReady(RuntimeError):
-    """Children did not become ready in time; the text names them and their logs."""
+    """Children did not become ready in time, or ended before they were; the text says which, and what they said."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,16 @@ class Child:
     """A process to keep running.
 
     `env`: its whole environment (None = ours); secrets belong there and not in `argv`, which process lists show.
-    `describe`: what it does, for people. `ready`: asked several times a second until it says yes; None = ready once
-    started. `stop_timeout_s`: seconds between SIGTERM and SIGKILL. `cwd`: its working directory (None = ours).
-    `before_start`: called before every start, the first included.
+    `describe`: what it does, for people. `ready`: asked with its process id several times a second until it says yes;
+    None = ready once started. `stop_timeout_s`: seconds between SIGTERM and SIGKILL. `cwd`: its working directory
+    (None = ours). `before_start`: called before every start, the first included.
     """
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] | None = field(default=None, repr=False)
     describe: str = ""
-    ready: Callable[[], bool] | None = None
+    ready: Callable[[int], bool] | None = None
     stop_timeout_s: float = 10.0
     cwd: Path | None = None
     before_start: Callable[[], None] | None = None
@@ -106,12 +106,19 @@ class Supervisor:
             keeper.start()
 
     def wait_ready(self, timeout_s: float) -> None:
-        """Return when all children are ready. Raises NotReady when `timeout_s` seconds were not enough."""
+        """Return when all children are ready.
+
+        Raises NotReady when `timeout_s` seconds were not enough, and at once when a child cannot be started or ends by
+        itself before it ever was ready: it would again.
+        """
         deadline = monotonic() + timeout_s
-        late = [keeper for keeper in self._keepers if not keeper.ready.wait(max(0.0, deadline - monotonic()))]
-        if late:
-            names = ", ".join(f"{keeper.child.name} (log: {keeper.log_path})" for keeper in late)
-            raise NotReady(f"not ready after {timeout_s:g} s: {names}")
+        while late := [keeper for keeper in self._keepers if not keeper.ready.is_set()]:
+            if failed := [keeper for keeper in late if keeper.failure]:
+                raise NotReady("; ".join(f"{keeper.child.name} {keeper.failure}" for keeper in failed))
+            if monotonic() >= deadline:
+                names = ", ".join(f"{keeper.child.name} {keeper.end_of_log()}" for keeper in late)
+                raise NotReady(f"not ready after {timeout_s:g} s: {names}")
+            late[0].ready.wait(min(_READY_POLL_S, deadline - monotonic()))
 
     def pid(self, name: str) -> int | None:
         """The process id of a child now; None while it has none. Raises KeyError for an unknown name."""
@@ -134,6 +141,9 @@ class _Keeper:
         self.child = child
         self.log_path = log_dir / f"{child.name}.log"
         self.ready = Flag()
+        self.failure = ""  # why it cannot be started; a child that was ready once is always started again
+        self._was_ready = False
+        self._log_start = 0  # where the process of now began to write
         self._tell = tell
         self._backoff = backoff
         self._stopping = Flag()
@@ -146,6 +156,16 @@ class _Keeper:
     def pid(self) -> int | None:
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
+
+    def end_of_log(self) -> str:
+        """Where the log is, and the last line of it."""
+        try:
+            with self.log_path.open("rb") as log:
+                log.seek(self._log_start)
+                line = last_lines(log.read().decode(errors="replace"), 1)
+        except OSError:  # there is no log yet
+            line = ""
+        return f"(log: {self.log_path}{f': {line.strip()}' if line else ''})"
 
     def start(self) -> None:
         self._start_process()  # here and not on the thread: so that they start in order
@@ -182,6 +202,8 @@ class _Keeper:
             self._deaths_in_a_row = 1 if alive_s >= self._backoff.stable_s else self._deaths_in_a_row + 1
             delay_s = self._backoff.delay_s(self._deaths_in_a_row)
             if process is not None:
+                if process.returncode >= 0 and not self._was_ready:  # not by a signal: somebody else's doing
+                    self.failure = f"{_how_it_ended(process)} before it was ready {self.end_of_log()}"
                 detail = f"{_how_it_ended(process)} after {alive_s:.1f} s; restarting in {delay_s:g} s"
                 self._say("died", process.pid, detail)
             if not self._stopping.wait(delay_s):
@@ -197,12 +219,14 @@ class _Keeper:
                 if child.before_start is not None:
                     child.before_start()
                 with open_log(self.log_path) as output:
+                    self._log_start = output.tell()
                     self._process = spawn(
                         child.argv, env=child.env, cwd=child.cwd, output=output, death_signal=signal.SIGKILL
                     )
             except OSError as error:
                 problem = str(error)
         if self._process is None:
+            self.failure = "" if self._was_ready else f"could not be started: {problem}"
             self._say("failed", None, f"could not be started: {problem}")
             return
         self._say("started", self._process.pid, self.child.describe)
@@ -212,12 +236,13 @@ class _Keeper:
         complaint = ""
         while not self.ready.is_set() and process.poll() is None and not self._stopping.is_set():
             try:
-                is_ready = self.child.ready is None or self.child.ready()
+                is_ready = self.child.ready is None or self.child.ready(process.pid)
             except Exception as error:  # noqa: BLE001 -- whatever a check runs into is said, and asked again
                 is_ready = False
                 if complaint != (complaint := f"cannot tell whether it is ready: {error!r}"):
                     self._say("failed", process.pid, complaint)
             if is_ready and process.poll() is None:
+                self._was_ready = True
                 self.ready.set()
                 self._say("ready", process.pid, self.child.describe)
             else:

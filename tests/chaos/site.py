@@ -23,7 +23,7 @@ from tests.chaos.fleet import Child, celery
 from tests.proxy import Proxy
 from tests.rabbitmq_node import RabbitMQNode
 from worker.embedded import EmbeddedPostgres, EmbeddedValkey
-from worker.localserver import ServerError
+from worker.server_error import ServerError
 
 Kind = Literal["redis", "rabbitmq"]
 LANES: Final = 2

@@ -19,7 +19,8 @@ import redis
 from tests import servers
 from worker import embedded
 from worker.embedded import EmbeddedPostgres, EmbeddedValkey
-from worker.localserver import ServerError, is_free
+from worker.ports import is_free
+from worker.server_error import ServerError
 
 Make = Callable[[Path], EmbeddedPostgres | EmbeddedValkey]
 

@@ -3,19 +3,25 @@
 import os
 import signal
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from urllib.request import urlopen
 
 import psycopg
 import pytest
 import redis
+from celery.utils.nodenames import host_format
 
 from tests import servers
 from tests.listener import Listener
 from worker import stack as stack_module
-from worker.localserver import free_port
+from worker.ports import free_port
+from worker.probes import answers, serves
+from worker.server_error import ServerError
 from worker.settings import Settings
 from worker.stack import Stack
+from worker.supervisor import NotReady
 
 _APP = """
 import os
@@ -66,6 +72,10 @@ def test_everything_starts_serves_survives_a_kill_and_stops(directory: Path) -> 
         assert stack.postgres is not None
         assert stack.valkey is not None
         pids = {name: stack.supervisor.pid(name) for name in ("flower", "money", "io", "beat")}
+        assert pids["io"] is not None
+        node = host_format("money@%h")
+        assert not answers(pids["io"], stack.settings, node), "another worker of that name"
+        assert not serves(pids["io"], "127.0.0.1", stack.settings.flower_port)
         for password in (stack.postgres.password, stack.valkey.password):
             assert not any(password.encode() in _command_line(pid) for pid in pids.values())
             assert password not in repr(heard.events)
@@ -102,24 +112,56 @@ def test_a_start_that_fails_leaves_nothing_running(directory: Path) -> None:
     (directory / "small_app.py").write_text("raise SystemExit('no application')")
     heard = Listener(_PATIENCE_S)
     stack = Stack(_settings(), directory, heard)
-    with pytest.raises(RuntimeError, match=r"not ready after 2 s: flower \(log: .*money"):
-        stack.start(2)
+    with pytest.raises(NotReady, match=r"ended with code 1 before it was ready \(log: \S+: no application\)"):
+        stack.start(_PATIENCE_S)
     assert stack.supervisor is None
     assert stack.postgres is not None
     assert stack.postgres.pid is None
 
 
-def test_flower_moves_when_its_usual_port_is_taken_and_stays_when_told(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
+class _Foreign(BaseHTTPRequestHandler):
+    """Another system's Flower."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def foreign_flower() -> Iterator[int]:
+    """The port of one that answers."""
+    with HTTPServer(("127.0.0.1", 0), _Foreign) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_flower_moves_when_its_usual_port_is_taken_and_says_so_when_it_was_given(
+    directory: Path, foreign_flower: int
 ) -> None:
-    monkeypatch.setattr(stack_module, "is_free", lambda port: False)
-    url = "redis://127.0.0.1/0"
-    told = Stack(Settings(broker_url=url, database_url="postgresql://h/d", flower_port=5999), directory)
-    told._start_servers()
-    assert told.settings.flower_port == 5999
-    free = Stack(Settings(broker_url=url, database_url="postgresql://h/d"), directory)
-    free._start_servers()
-    assert free.settings.flower_port != 5555
+    given = {"broker_url": "redis://127.0.0.1:1/0", "database_url": "postgresql://127.0.0.1:1/d"}
+    told = Stack(_settings(**given, flower_port=foreign_flower), directory)
+    with pytest.raises(ServerError, match=f"Flower cannot listen on 127.0.0.1 port {foreign_flower}: address already"):
+        told.start()
+    usual = Settings.model_validate({**given, "flower_port": foreign_flower})
+    usual.model_fields_set.discard("flower_port")
+    free = Stack(usual, directory)
+    free._choose_flower_port()
+    assert free.settings.flower_port != foreign_flower
+
+
+def test_the_flower_of_another_system_is_not_ours(
+    directory: Path, foreign_flower: int, redis_url: str, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack_module, "refusal", lambda *_: None)  # it has come after we looked
+    given = {"broker_url": redis_url, "database_url": empty_database_url}
+    with Stack(_settings(**given, flower_port=foreign_flower), directory) as stack:
+        said = r"^flower ended with code 1 before it was ready \(log: \S+: .*[Aa]ddress already in use"
+        with pytest.raises(NotReady, match=said):
+            stack.start(_PATIENCE_S)
 
 
 def test_flower_without_a_password_can_stop_nobody(directory: Path) -> None:

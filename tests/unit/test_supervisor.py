@@ -88,7 +88,7 @@ while not pathlib.Path({str(go)!r}).exists(): threading.Event().wait(0.02)
 pathlib.Path({str(sign)!r}).touch()
 threading.Event().wait()
 """
-    supervisor = start(_python("slow", program, ready=sign.exists, describe="is slow"))
+    supervisor = start(_python("slow", program, ready=lambda _: sign.exists(), describe="is slow"))
     with pytest.raises(NotReady, match=r"not ready after 0\.3 s: slow \(log: .*slow\.log\)"):
         supervisor.wait_ready(0.3)
     assert not supervisor.is_ready("slow")
@@ -98,10 +98,56 @@ threading.Event().wait()
     assert [event.detail for event in heard.said("ready")] == ["is slow"]
 
 
+def test_ready_is_asked_of_the_process_that_runs(start: Start) -> None:
+    asked: list[int] = []
+
+    def ready(pid: int) -> bool:
+        asked.append(pid)
+        return True
+
+    supervisor = start(_python("money", _FOREVER, ready=ready))
+    supervisor.wait_ready(_PATIENCE_S)
+    assert asked == [supervisor.pid("money")]
+
+
+def test_a_child_that_cannot_start_is_told_at_once_with_why(start: Start) -> None:
+    never = _python("slow", _FOREVER, ready=lambda _: False)
+    brief = _python("brief", "raise SystemExit('the port is taken')", ready=lambda _: False)
+    supervisor = start(never, brief)
+    began = monotonic()
+    with pytest.raises(NotReady, match=r"^brief ended with code 1 before it was ready \(log: .*: the port is taken\)$"):
+        supervisor.wait_ready(600)
+    assert monotonic() - began < _PATIENCE_S
+
+
+def test_a_child_that_has_no_log_is_told_at_once_with_why(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "logs" / "money.log").mkdir(parents=True)
+    supervisor = start(_python("money", _FOREVER, ready=lambda _: True))
+    with pytest.raises(NotReady, match=r"^money could not be started: .*Is a directory"):
+        supervisor.wait_ready(600)
+
+
+def test_a_child_that_was_killed_before_it_was_ready_is_started_again(start: Start, heard: Listener) -> None:
+    supervisor = start(_python("money", _FOREVER, ready=lambda _: len(heard.said("started")) > 1))
+    pid = supervisor.pid("money")
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    supervisor.wait_ready(_PATIENCE_S)
+
+
+def test_who_is_late_is_told_with_what_it_said_last(start: Start, heard: Listener) -> None:
+    program = f"print('first', flush=True); print('waiting for a broker\\n', flush=True); {_FOREVER}"
+    supervisor = start(_python("money", program, ready=lambda _: False))
+    log = Path(supervisor._keepers[0].log_path)
+    _wait_until(lambda: "broker" in log.read_text())
+    with pytest.raises(NotReady, match=r"not ready after 0.1 s: money \(log: .*: waiting for a broker\)$"):
+        supervisor.wait_ready(0.1)
+
+
 def test_a_check_that_fails_is_said_once_and_asked_again(start: Start, heard: Listener) -> None:
     answers: Iterator[ConnectionError | bool] = iter([ConnectionError("refused"), ConnectionError("refused"), True])
 
-    def ready() -> bool:
+    def ready(_pid: int) -> bool:
         answer = next(answers)
         if isinstance(answer, ConnectionError):
             raise answer
@@ -148,7 +194,7 @@ def test_a_child_that_does_not_stop_is_killed_with_what_it_started(
 ) -> None:
     program = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {_DEAF!r}]); {_DEAF}"
     log = tmp_path / "logs" / "deaf.log"
-    supervisor = start(_python("deaf", program, stop_timeout_s=0.3, ready=lambda: log.read_text().count("up") == 2))
+    supervisor = start(_python("deaf", program, stop_timeout_s=0.3, ready=lambda _: log.read_text().count("up") == 2))
     supervisor.wait_ready(_PATIENCE_S)
     pid = supervisor.pid("deaf")
     assert pid is not None
@@ -186,7 +232,7 @@ def test_a_program_that_is_not_there_is_said_and_tried_again(start: Start, heard
 def test_output_goes_to_a_private_log_and_settings_come_by_environment(start: Start, tmp_path: Path) -> None:
     log = tmp_path / "logs" / "money.log"
     program = f"import os, sys; print(os.environ['WORD'], flush=True); print('bad', file=sys.stderr); {_FOREVER}"
-    child = _python("money", program, env={"WORD": "secret"}, ready=lambda: "secret" in log.read_text())
+    child = _python("money", program, env={"WORD": "secret"}, ready=lambda _: "secret" in log.read_text())
     assert "secret" not in repr(child)
     supervisor = start(child)
     supervisor.wait_ready(_PATIENCE_S)

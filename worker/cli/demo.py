@@ -37,17 +37,15 @@ def demo(
     from rich.console import Console
 
     from worker.demo import Unexpected
-    from worker.localserver import ServerError
     from worker.stack import Stack
-    from worker.supervisor import NotReady
 
     console, began = Console(width=None if sys.stdout.isatty() else 110), monotonic()
     console.print("Starting PostgreSQL, Valkey, two workers and beat …")
     with Stack(_settings(), data_dir) as stack:
+        stack.start()
         try:
-            stack.start()
             summary = _tour(console, stack)
-        except (ServerError, NotReady, Unexpected) as error:
+        except Unexpected as error:
             typer.echo(f"demo: failed: {error}\nlogs: {stack.data_dir / 'logs'}", err=True)
             raise typer.Exit(1) from error
         console.print("Stopping everything that was started …")

@@ -3,7 +3,8 @@
 0    done
 1    the answer is no: the ledger does not add up, the deployment has a failure, the job was refused, there is no such
      job or account
-2    it could not be done: wrong arguments or settings, database or broker out of reach, migrations missing
+2    it could not be done: wrong arguments or settings, database or broker out of reach, migrations missing, a directory
+     or a port that cannot be used
 3    published, but with no outcome yet when the waiting time was over
 70   a mistake in this program: the traceback is for its authors
 130  interrupted
@@ -56,9 +57,11 @@ def stop(error: Exception) -> NoReturn:
 
 def explain(error: Exception) -> str | None:
     """What is wrong and what to do about it; None for an error that nobody expected."""
+    from worker.server_error import ServerError
     from worker.settings import SettingsError
+    from worker.supervisor import NotReady
 
-    return str(error) if isinstance(error, SettingsError) else _database(error)
+    return str(error) if isinstance(error, (SettingsError, ServerError, NotReady)) else _database(error)
 
 
 def _database(error: Exception) -> str | None:

@@ -35,7 +35,8 @@ Exit codes:
   1    the answer is no: the ledger does not add up, the deployment has a
        failure, the job was refused, there is no such job or account
   2    it could not be done: wrong arguments or settings, database or broker
-       out of reach, migrations missing; stderr says what to do
+       out of reach, migrations missing, a directory or port that cannot be
+       used; stderr says what to do
   3    published, but with no outcome yet when the waiting time was over
   70   a mistake in this program
   130  interrupted

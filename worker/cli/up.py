@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,10 +34,9 @@ def up(
 
       balance-worker up --data-dir /var/lib/balance-worker --json
     """
-    from worker.localserver import ServerError
     from worker.settings import load_settings
     from worker.stack import Stack
-    from worker.supervisor import Event, NotReady
+    from worker.supervisor import Event
 
     def tell(event: Event) -> None:
         if as_json:
@@ -51,11 +49,7 @@ def up(
 
     settings = load_settings()
     with _stop_signals() as stop, Stack(settings, data_dir, tell) as stack:
-        try:
-            stack.start(ready_timeout)
-        except (ServerError, NotReady) as error:
-            _say(f"balance-worker: cannot start: {error}", to=sys.stderr)
-            raise typer.Exit(2) from error
+        stack.start(ready_timeout)
         ready = {
             "broker_url": str(stack.settings.broker_url),
             "database_url": str(stack.settings.database_url),
@@ -91,8 +85,8 @@ def _line(document: dict[str, Any]) -> None:
     _say(json.dumps(document, ensure_ascii=False))
 
 
-def _say(text: str, to: Any = None) -> None:
-    print(text, file=to or sys.stdout, flush=True)
+def _say(text: str) -> None:
+    typer.echo(text)
 
 
 def register(app: typer.Typer) -> None:

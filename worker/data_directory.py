@@ -1,0 +1,74 @@
+"""The directory that one process keeps its data in: made, held, and known to be usable before anything starts there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Final
+from unicodedata import category
+
+from worker.server_error import ServerError, plainly
+
+_PROBE: Final = bytes(64 * 1024)
+_LENGTH_MAX: Final = 800  # bytes; PostgreSQL has room for 1,024 in the path of a file
+_MB: Final = 1_000_000
+_MODE: Final = 0o711 if os.geteuid() == 0 else 0o700  # as root PostgreSQL runs as another, who must pass through
+
+
+def located(directory: Path) -> Path:
+    """Its whole path. Raises ServerError where there is none."""
+    try:
+        whole = directory.expanduser().absolute()
+    except (RuntimeError, FileNotFoundError) as error:  # nobody's home; the working directory was removed
+        raise ServerError(f"{directory} leads nowhere ({error}): choose a whole path with --data-dir") from error
+    if any(category(letter) in ("Cc", "Cs") for letter in str(whole)):
+        raise ServerError(f"{str(whole)!r} cannot be used: choose a name in UTF-8, without control characters")
+    if len(os.fsencode(whole)) > _LENGTH_MAX:
+        raise ServerError(f"{whole} cannot be used: choose a path of at most {_LENGTH_MAX} bytes with --data-dir")
+    return whole
+
+
+def hold(directory: Path) -> IO[str]:
+    """Makes the directory and takes it for this process, until the file is closed. Raises ServerError."""
+    with plainly(directory):
+        for each in (directory.parent, directory):
+            each.mkdir(parents=True, exist_ok=True, mode=_MODE)
+        return _lock(directory)
+
+
+def check_room(directory: Path, needed: int) -> None:
+    """Whether there is space for so many bytes, and for a little more. Raises ServerError."""
+    with plainly(directory):
+        free = shutil.disk_usage(directory).free
+        if free < needed:
+            raise ServerError(
+                f"{directory} cannot be used: {free // _MB} MB are free there, and {needed // _MB} MB are needed to"
+                " begin: free some space, or choose another directory with --data-dir"
+            )
+        with TemporaryFile(dir=directory) as probe:  # quotas and devices say only then that they are full
+            probe.write(_PROBE)
+            probe.flush()
+            os.fsync(probe.fileno())
+
+
+def _lock(directory: Path) -> IO[str]:
+    lock = (directory / "lock").open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        owner = lock.read().strip()
+        lock.close()
+        raise ServerError(
+            f"{directory} is in use by process {owner}: stop that one, or choose another directory with --data-dir"
+        ) from None
+    except OSError:
+        lock.close()
+        raise
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock
