@@ -92,4 +92,5 @@ def letter_of(follow_up: FollowUp, error: NotAccepted) -> DeadLetter:
             "content_type": message.content_type,
             "content_encoding": message.content_encoding,
         },
+        sending=follow_up.task_id,
     )
