@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import structlog
 from kombu.utils.imports import symbol_by_name
 
+from tasks.settling import Reminder
+
 if TYPE_CHECKING:
     from worker.transport import Channel, Taken
 
@@ -30,6 +32,7 @@ class Garbage:
         self._put_aside = 0  # since the list was last looked at
         self._error: Exception | None = None
         self._kept = False  # whether the hook has failed
+        self._reminder = Reminder()
 
     def push(self, queue: str | None, tag: str, raw: bytes) -> tuple[str, bytes]:
         """The list and the entry to push there. Without a queue `raw` is a whole record that cannot be read."""
@@ -71,9 +74,13 @@ class Garbage:
             while entries := client.lrange(key, 0, _AT_ONCE - 1):
                 try:
                     hook([self._found(entry) for entry in entries])
-                except Exception:  # noqa: BLE001  # whatever the hook raises, the good messages must go on
-                    _LOG.exception("message.garbage_kept", messages=len(entries), kept_in=key)
+                except Exception as error:  # noqa: BLE001  # whatever the hook raises, the good messages must go on
                     self._kept = True
+                    if self._reminder.due("message.garbage_kept", type(error).__name__):
+                        _LOG.error(
+                            "message.garbage_kept", kept_in=key, error=str(error),
+                            next="it stays in that list of Redis, and is parked once the database is back",
+                        )  # fmt: skip
                     break
                 with client.pipeline(transaction=False) as pipe:
                     for entry in entries:

@@ -131,5 +131,7 @@ class Poller(_stock.MultiChannelPoller):  # type: ignore[misc]  # Any, see _stoc
                     continue
                 if sock is None or _stock._socket_readable(sock):
                     continue
-                _LOG.warning("broker.silent", waited_s=round(waited_s), queue=peek.key, next="connecting anew")
+                _LOG.warning(
+                    "broker.silent", waited_s=round(waited_s), queue=peek.key, next="nothing: it connects anew"
+                )
                 peek.drop()

@@ -224,11 +224,11 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
                     )  # fmt: skip
                     if tags:
                         self.restore(tags[::-1], client)
-                        _LOG.warning("messages.restored", count=len(tags), reason="taken and not settled in time")
+                        _LOG.warning("messages.restored", count=len(tags), next="see why a worker is gone or silent")
             except _stock.MutexHeld:
                 return  # another worker does it
             except OutOfMemoryError:  # not even the mutex can be had; taking, which makes room, must go on
-                _LOG.warning("broker.full", next="what was abandoned is restored once the broker has memory again")
+                _LOG.warning("broker.full", next="give Redis memory: what was abandoned is given out again then")
 
     def latest(self, client: Any) -> float:
         """A record of this time or an earlier one (s since 1970) is abandoned."""

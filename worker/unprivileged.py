@@ -42,8 +42,7 @@ def let_through(path: Path) -> None:
         if not mode & _SEARCH_BY_OTHERS:
             directory.chmod(mode | _SEARCH_BY_OTHERS)
             _log.warning(
-                "%s was closed to other users; it can now be passed through (not listed), because PostgreSQL runs "
-                "as another user than root and has to reach %s",
+                "%s was closed to other users and can be passed through now (not listed): PostgreSQL has to reach %s",
                 directory,
                 path,
             )
