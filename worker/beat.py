@@ -13,6 +13,7 @@ from socket import gethostname
 from typing import Any, Final
 
 import structlog
+from amqp.exceptions import RecoverableConnectionError
 from celery.beat import ScheduleEntry, Scheduler, SchedulingError
 from celery.schedules import schedstate
 from kombu.exceptions import OperationalError
@@ -77,12 +78,15 @@ class BeatScheduler(Scheduler):
         connection = producer.connection
 
         def ask() -> int:
-            count: int = queue(producer.channel).queue_declare().message_count
+            channel = producer.channel
+            if not channel.connection:  # it was given up; `ensure` gets another
+                raise RecoverableConnectionError
+            count: int = queue(channel).queue_declare().message_count
             return count
 
         try:
             counted: int = connection.ensure(producer, ask, max_retries=1)()
-        except (OperationalError, *connection.channel_errors):
+        except (OperationalError, *connection.connection_errors, *connection.channel_errors):
             return 0
         return counted
 
