@@ -18,9 +18,9 @@ from models.domain.commands import Job
 from models.store.dead_letters import DeadLetter
 from tasks.outcome import Outcome
 from worker.answers import Answer
-from worker.clock import now
 from worker.events import of_tasks
 from worker.intake import too_deep
+from worker.ledger_clock import LEDGER_CLOCK
 from worker.letters import letter_of, sending_of
 from worker.links import NO_LINKS, FollowUp, Links
 from worker.runtime import RUNTIME
@@ -139,7 +139,7 @@ def _check(headers: dict[str, Any], content: Any) -> None:
         raise Malformed("revoked", "the job was revoked before it was applied")
     expires = headers.get("expires")
     try:
-        late = bool(expires) and maybe_make_aware(datetime.fromisoformat(str(expires))) <= now()
+        late = bool(expires) and maybe_make_aware(datetime.fromisoformat(str(expires))) <= LEDGER_CLOCK.now()
     except ValueError as error:
         raise Malformed("expired", f"expires is {expires!r}, which is not a time") from error
     if late:

@@ -12,7 +12,7 @@ from models.contracts.catalogue import CATALOGUE
 from models.contracts.envelope import DEFAULT_PRODUCER
 from models.contracts.message import Malformed
 from models.domain.signature import SECRET_LENGTH_MIN, SIGNATURE, SIGNED_AT, signed_by
-from worker.clock import now
+from worker.ledger_clock import LEDGER_CLOCK
 
 _SECRETS_MAX: Final = 2  # the one in use, and the one before or after it
 _ALL: Final = "*"
@@ -54,7 +54,7 @@ class Producers:
     def _check_age(self, signed_at: int | None) -> None:
         if signed_at is None:
             raise Malformed("stale", f"the message has no header {SIGNED_AT}; BALANCE_SIGNATURE_MAX_AGE_S asks for it")
-        age_s = now().timestamp() - signed_at
+        age_s = LEDGER_CLOCK.now().timestamp() - signed_at
         if abs(age_s) > self.max_age_s:
             raise Malformed("stale", f"signed {age_s:.0f} s ago; BALANCE_SIGNATURE_MAX_AGE_S is {self.max_age_s:g}")
 

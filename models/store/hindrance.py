@@ -1,10 +1,11 @@
-"""What would keep jobs from being applied, found without applying any."""
+"""How the database is, found without applying a job: its time, and what would keep jobs from being applied."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -15,7 +16,8 @@ from models.store.session import snapshot
 from models.tables.base import Base
 
 _STATE: Final = text("""
-    select pg_is_in_recovery() as standby, current_setting('default_transaction_read_only')::bool as read_only,
+    select clock_timestamp() as at, pg_is_in_recovery() as standby,
+           current_setting('default_transaction_read_only')::bool as read_only,
            to_regclass('alembic_version') is not null as migrated
 """)
 _REVISION: Final = text("select version_num from alembic_version")
@@ -35,19 +37,30 @@ class Hindrance:
     remedy: str
 
 
-def hindrance(engine: Engine) -> Hindrance | None:
-    """None: a job would be applied, as far as can be seen. Lasts as long as connecting does."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """`at`: its clock; None when nobody answers. `hindrance` None: a job would be applied, as far as can be seen."""
+
+    at: datetime | None
+    hindrance: Hindrance | None
+
+
+def look(engine: Engine) -> Look:
+    """Lasts as long as connecting does."""
+    at: datetime | None = None
     try:
         with snapshot(engine) as connection:
-            return _look(connection)
+            state = connection.execute(_STATE).one()
+            at = state.at
+            return Look(at, _hindrance(connection, state))
     except Fault as fault:
-        return Hindrance(str(fault), fault.next_step)
+        return Look(at, Hindrance(str(fault), fault.next_step))
     except DBAPIError as error:
-        return Hindrance(str(error.orig).strip().split("\n", 1)[0], "look at the log of the database server")
+        said = str(error.orig).strip().split("\n", 1)[0]
+        return Look(at, Hindrance(said, "look at the log of the database server"))
 
 
-def _look(connection: Connection) -> Hindrance | None:
-    state = connection.execute(_STATE).one()
+def _hindrance(connection: Connection, state: Any) -> Hindrance | None:
     if state.standby or state.read_only:
         what = "a standby" if state.standby else "default_transaction_read_only is on"
         return Hindrance(

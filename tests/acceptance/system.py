@@ -82,17 +82,19 @@ class System:
         arguments = queue_arguments(broker_url)
         self.client.conf.task_queues = [Queue(queue, Exchange(""), routing_key=queue, queue_arguments=arguments)]
 
-    def money_worker(self, name: str = "money", *, queues: Sequence[str] = (), **settings: str) -> Process:
-        """A money worker that answers pings. Without `queues` it serves the door alone."""
-        return self._worker(name, ["--pool=solo", f"--queues={','.join(queues or [self.queue])}"], settings)
+    def money_worker(
+        self, name: str = "money", *, queues: Sequence[str] = (), clock_s: str = "", **settings: str
+    ) -> Process:
+        """A money worker that answers pings. Without `queues` it serves the door alone. `clock_s`: as for `beat`."""
+        arguments = ["--pool=solo", f"--queues={','.join(queues or [self.queue])}"]
+        return self._worker(name, arguments, settings, clock_s)
 
     def io_worker(self, name: str = "io", **settings: str) -> Process:
         return self._worker(name, ["--pool=threads", "--concurrency=2", f"--queues={self.queue}.io"], settings)
 
     def beat(self, name: str = "beat", *, clock_s: str = "", **settings: str) -> Process:
         """Beat; `clock_s`: by how much its clock is off, as tests/chaos/shifted.py takes it."""
-        program = ["tests.chaos.shifted", clock_s] if clock_s else ["celery", "-A", "worker.app"]
-        return self.start(name, ["-m", *program, "beat", f"--schedule={self.logs / 'schedule'}"], settings)
+        return self.start(name, [*_celery(clock_s), "beat", f"--schedule={self.logs / 'schedule'}"], settings)
 
     def start(self, name: str, arguments: list[str], settings: Mapping[str, str] | None = None) -> Process:
         """A Python process with this system's settings; its output goes to a log of its own."""
@@ -135,9 +137,9 @@ class System:
         self.client.close()
         self._reader.close()
 
-    def _worker(self, name: str, arguments: list[str], settings: Mapping[str, str]) -> Process:
+    def _worker(self, name: str, arguments: list[str], settings: Mapping[str, str], clock_s: str = "") -> Process:
         node = f"{name}@{self.queue}"
-        common = ["-m", "celery", "-A", "worker.app", "worker", f"--hostname={node}", "--without-mingle", *arguments]
+        common = [*_celery(clock_s), "worker", f"--hostname={node}", "--without-mingle", *arguments]
         process = self.start(name, common, settings)
 
         def answers() -> bool:
@@ -149,6 +151,11 @@ class System:
 
         wait_until(f"{node} to answer", answers)
         return process
+
+
+def _celery(clock_s: str) -> list[str]:
+    """How Celery is started, by a clock that is so far off."""
+    return ["-m", *(("tests.chaos.shifted", clock_s) if clock_s else ("celery", "-A", "worker.app"))]
 
 
 def seed_response(seed: str) -> dict[str, Any]:

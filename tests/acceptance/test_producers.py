@@ -94,3 +94,14 @@ def test_a_message_that_is_too_large_is_kept_whole_and_the_next_one_applied(any_
     )[0]
     assert (reason, size, same) == ("oversized", len(large), True)
     assert worker.poll() is None
+
+
+def test_a_worker_whose_clock_is_wrong_finds_no_signature_stale_that_is_not(system: System) -> None:
+    """Ages are by the database's clock, also those of the first messages."""
+    hour = {"BALANCE_PRODUCERS": json.dumps(PRODUCERS), "BALANCE_SIGNATURE_MAX_AGE_S": "3600"}
+    with BalanceClient(system.broker_url, "billing", queue=system.queue, secret=NEW) as client:
+        job = client.users_upsert(user_id=1, idempotency_key="u")
+        system.money_worker(clock_s="86400", **hour)
+        assert job.get(60).applied
+        assert client.users_update_balance(user_id=1, amount_kopeks=7, idempotency_key="b").get(60).applied
+    assert system.count("dead_letters") == 0

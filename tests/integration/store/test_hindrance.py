@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 
-from models.store.hindrance import hindrance
+from models.store.hindrance import look
 from models.store.schema import downgrade
 from models.store.session import make_engine
 
@@ -24,7 +24,7 @@ def _on(url: str, *statements: str) -> None:
 def _what(engine: Engine) -> str:
     """It, or nothing. A look is a new connection."""
     engine.dispose()
-    found = hindrance(engine)
+    found = look(engine).hindrance
     assert found is None or found.remedy
     return "" if found is None else found.what
 
