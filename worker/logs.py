@@ -9,8 +9,10 @@ import structlog
 from structlog.typing import Processor
 
 from worker.urls import mask_url
+from worker.visible import visible
 
 _SECRET_KEYS = frozenset({"password", "passwd", "requirepass", "authorization", "secret", "token"})
+_OF_LINES = frozenset({"exception", "stack"})
 # Their information is about themselves; ours is about money.
 _QUIET = ("sqlalchemy", "kombu", "amqp", "tornado.access", "alembic.runtime.plugins")
 
@@ -38,17 +40,18 @@ def configure_logging(
     handlers of its own beside it.
     """
     target = sys.stderr if stream is None else stream
-    renderer: Processor
+    rendering: list[Any]
     if log_format == "json":
         # Not ASCII only: descriptions in Russian and Arabic stay readable and searchable.
-        renderer = structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+        rendering = [structlog.processors.JSONRenderer(ensure_ascii=False, default=str), _one_line]
     else:
-        renderer = structlog.dev.ConsoleRenderer(
+        console = structlog.dev.ConsoleRenderer(
             colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
+        rendering = [_show_values, console]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_SHARED,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _mask_names, renderer, _mask_text],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _mask_names, *rendering, _mask_text],
     )
     handler = logging.StreamHandler(target)
     handler.setFormatter(formatter)
@@ -78,6 +81,20 @@ def _mask_names(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> 
     for key in event.keys() & _SECRET_KEYS:
         event[key] = "***"
     return event
+
+
+def _show_values(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Whoever names a task could otherwise write lines of ours. Those of a traceback do not begin where ours do."""
+    for key, value in event.items():
+        if key in _OF_LINES:
+            event[key] = "  " + visible(str(value), keep="\n\t").replace("\n", "\n  ")
+        elif value is not None and not isinstance(value, (bool, int, float)):
+            event[key] = visible(str(value))
+    return event
+
+
+def _one_line(_logger: Any, _method: str, rendered: Any) -> Any:
+    return visible(rendered) if isinstance(rendered, str) else rendered
 
 
 def _mask_text(_logger: Any, _method: str, rendered: Any) -> Any:

@@ -73,3 +73,27 @@ def test_the_last_call_counts() -> None:
     structlog.get_logger("balance").info("once")
     assert first.getvalue() == ""
     assert second.getvalue().count("once") == 1
+
+
+_FORGED = "x\n2026-01-01 00:00:00 [info     ] jobs.settled  applied=1"
+_TURNED = "a\u202eb\u2066c\x1b[2Jd\r\x85e\u2028f"
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_no_text_of_a_stranger_begins_a_line_or_moves_the_cursor(log_format: str) -> None:
+    stream = io.StringIO()
+    configure_logging("info", log_format, stream)  # type: ignore[arg-type]  # the parameter is one of the two
+    log = structlog.get_logger("balance")
+    log.info(_FORGED)
+    log.warning("message.parked", task=_FORGED, error=_TURNED, reasons={_FORGED: 1}, path=[_TURNED])
+    logging.getLogger("celery").error("unknown task %s", _FORGED + _TURNED)
+    try:
+        raise ValueError(_FORGED + _TURNED)
+    except ValueError:
+        log.exception("failed")
+    text = stream.getvalue()
+    assert not any(line.startswith("2026-01-01") for line in text.splitlines())
+    assert not {*text} & {*"\x1b\r\x85\u2028\u2029\u202e\u2066"}
+    assert "\\u202e" in text, "it is shown what was there"
+    if log_format == "json":
+        assert _json_lines(stream)[0]["event"] == _FORGED

@@ -20,11 +20,11 @@ from worker.cli.output import (
     indented,
     line,
     raw,
-    shown,
     when,
     write_json,
 )
 from worker.cli.reading import reading
+from worker.visible import visible
 
 if TYPE_CHECKING:
     from models.store.history import Row
@@ -202,7 +202,7 @@ def _readable(body: bytes) -> str:
     try:
         return indented(body.decode())
     except (UnicodeDecodeError, DecodeError):
-        return shown(body.decode("utf-8", "backslashreplace"), keep="\n")
+        return visible(body.decode("utf-8", "backslashreplace"), keep="\n")
 
 
 def register(app: typer.Typer) -> None:

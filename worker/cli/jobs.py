@@ -20,13 +20,13 @@ from worker.cli.output import (
     indented,
     line,
     raw,
-    shown,
     signed,
     table,
     when,
     write_json,
 )
 from worker.cli.reading import reading
+from worker.visible import visible
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -237,7 +237,7 @@ def _entry_facts(entry: Mapping[str, Any] | None) -> dict[str, str]:
         "held": signed(entry["held"], scale) if entry["held"] else "",
         "balance": f"{before} -> {after}",
         "reason": entry["reason"] or "",
-        "description": shown(entry["description"] or ""),
+        "description": visible(entry["description"] or ""),
     }
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
+from worker.visible import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -56,7 +58,7 @@ def indented(json_text: str) -> str:
     """Stored JSON for people."""
     from msgspec.json import format as indented
 
-    return shown(indented(json_text, indent=2), keep="\n")
+    return visible(indented(json_text, indent=2), keep="\n")
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
@@ -124,13 +126,6 @@ def remark(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def shown(text: object, keep: str = "") -> str:
-    """The text with control characters made visible: what producers have sent must not steer a terminal."""
-    return "".join(
-        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in str(text)
-    )
-
-
 def when(at: datetime | None) -> str:
     """2027-01-31T12:00:00Z"""
     return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -161,4 +156,4 @@ def _print(grid: Table) -> None:
 def _cell(value: str) -> Text:
     from rich.text import Text
 
-    return Text(shown(value, keep="\n"))
+    return Text(visible(value, keep="\n"))

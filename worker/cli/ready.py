@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.faults import NO, Stop
-from worker.cli.output import AsJson, line, shown, write_json
+from worker.cli.output import AsJson, line, write_json
+from worker.visible import visible
 
 if TYPE_CHECKING:
     from worker.health import Trouble
@@ -52,9 +53,9 @@ def ready(
         write_json([{"node": node, "ready": not found[node], "troubles": _told(found[node])} for node in found])
     else:
         for name, troubles in found.items():
-            line(shown(f"{name}: {'not ' if troubles else ''}ready"))
+            line(visible(f"{name}: {'not ' if troubles else ''}ready"))
             for trouble in troubles:
-                line(shown(f"  {trouble.what}; {trouble.next}"))
+                line(visible(f"  {trouble.what}; {trouble.next}"))
     if not found:
         who = f"no worker{f' {wanted}' if wanted else ''} of this broker, database and queue"
         raise Stop(f"{who} has left word in {pulse.directory}: start one, or give this command its settings", NO)

@@ -147,7 +147,7 @@ def test_what_a_producer_sent_does_not_steer_the_terminal(cli: Cli, engine: Engi
     done(engine, "users.upsert", user_id=1, first_name="\x1b[31mred\x1b[0m [bold]")
     text = cli.text("accounts", "show", "user:1")
     assert "\x1b" not in text
-    assert facts(text)["first name"] == r"\x1b[31mred\x1b[0m [bold]"
+    assert facts(text)["first name"] == r"\u001b[31mred\u001b[0m [bold]"
 
 
 def test_show_what_is_not_there(cli: Cli, story: Story) -> None:

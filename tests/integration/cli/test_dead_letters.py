@@ -81,7 +81,7 @@ def test_list_filters(cli: Cli, letters: list[str]) -> None:
 def test_show_prints_the_body_without_steering_the_terminal(cli: Cli, letters: list[str]) -> None:
     text = cli.text("dead-letters", "show", letters[1])
     assert '"amount": 1.10,' in text  # indented, digit for digit
-    assert '"note": "\\x1b[2J…"' in text
+    assert '"note": "\\u001b[2J…"' in text
     assert "\x1b" not in text
     assert "no key, number 1" in text
     assert '"number": 1' in text
