@@ -6,14 +6,14 @@ Imports of the product stand inside the fixtures, so that a test of one part run
 import itertools
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 
 from tests import servers
+from tests.search import AGAIN, DRAWN
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -30,15 +30,22 @@ _TEMPLATE = "balance_template"
 _IN_CI = os.environ.get("CI") == "true"
 _REDIS_DATABASES = 64
 
-settings.register_profile("default")
-settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if _IN_CI else "default")
-
 
 def pytest_configure(config: pytest.Config) -> None:
+    seed = config.getoption("--hypothesis-seed")
+    DRAWN.begin(None if seed is None else int(seed))
     for name, meaning in _FOLDER_MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning} (given by folder)")
     config.addinivalue_line("markers", "tampered_ledger: the test damages the ledger itself; it is not audited after")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tells how to repeat what a seed has found, unless the test has told more exactly."""
+    report = yield
+    if report.failed and DRAWN.seed is not None and AGAIN not in report.longreprtext:
+        report.sections.append(("again", DRAWN.again(item.nodeid)))
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

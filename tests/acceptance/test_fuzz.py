@@ -18,6 +18,7 @@ from kombu import Connection
 from tests.acceptance.system import System, wait_until
 from tests.builders import reset
 from tests.property.wire import JSON_VALUES, damaged, messages
+from tests.search import DRAWN
 
 _ENVELOPE = ("body", "content-type", "content-encoding", "headers", "properties")
 
@@ -56,7 +57,10 @@ def _every_one_ends(system: System, message: st.SearchStrategy[Any], publish: Ca
         )
         return int(count)
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+    @settings(
+        max_examples=DRAWN.examples(150, weight=5),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
     @given(message)
     def each(drawn: Any) -> None:
         reset(system.engine)

@@ -1,6 +1,5 @@
-"""How many histories are drawn, and a second database for those that are applied in two ways."""
+"""A second database, for histories that are applied in two ways."""
 
-import os
 import uuid
 from collections.abc import Iterator
 
@@ -10,13 +9,6 @@ from sqlalchemy import Engine
 from models.store.session import make_engine
 from tests import servers
 from worker.embedded import EmbeddedPostgres
-
-
-def examples(usual: int, weight: int = 1) -> int:
-    """How many histories a test draws: as many as `make property EXAMPLES=…` says, or as are usual. `weight`: how much
-    longer than in memory one takes."""
-    asked = os.environ.get("EXAMPLES")
-    return int(asked) // weight if asked else usual
 
 
 @pytest.fixture

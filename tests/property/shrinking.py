@@ -7,23 +7,27 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from tests.property.steps import History, Step, history
+from tests.search import DRAWN
 
 Property = Callable[[History], None]
 """Raises when it does not hold."""
 
 
 def holds_for(count: int, holds: Property, *, policy: bool = False) -> None:
-    """Raises for the first of so many histories for which the property does not hold. They are always the same ones;
-    FIRST, in the environment, is the seed of the first."""
-    first = int(os.environ.get("FIRST", "0"))
-    for seed in range(first, first + count):
+    """Raises for the first of so many histories for which the property does not hold. Without a seed they are always
+    the same ones."""
+    for seed in range(DRAWN.first, DRAWN.first + count):
         drawn = history(seed, policy=policy)
         error = _error(drawn, holds)
         if error is not None:
             smallest = _smallest(drawn, holds, type(error))
             error = _error(smallest, holds) or error
             steps = "".join(f"\n    {step!r}," for step in smallest.steps)
-            error.add_note(f"seed {seed}; the smallest history that fails:\nHistory({smallest.floor}, ({steps}\n))")
+            test = os.environ["PYTEST_CURRENT_TEST"].removesuffix(" (call)")
+            error.add_note(
+                f"the smallest history that fails:\nHistory({smallest.floor}, ({steps}\n))\n"
+                f"{DRAWN.again(test, seed, examples='1')}"
+            )
             raise error
 
 

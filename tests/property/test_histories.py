@@ -23,13 +23,12 @@ from models.domain.outcome import Code, Status
 from models.store.audit import assert_ledger_is_coherent
 from tasks.outcome import Outcome
 from tests.builders import reset, rows
-from tests.property.conftest import examples
 from tests.property.drawn import histories
 from tests.property.histories import WALLETS, History, Step, play
+from tests.search import DRAWN
 
 on_a_database = settings(
-    max_examples=examples(25, weight=20),
-    deadline=None,
+    max_examples=DRAWN.examples(25, weight=20),
     # The database is emptied at the start of each example.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

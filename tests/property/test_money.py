@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.domain import money
+from tests.search import DRAWN
 
 scales = st.integers(0, money.SCALE_MAX)
 units = st.integers(-money.UNITS_MAX, money.UNITS_MAX)
@@ -23,7 +24,7 @@ rates = st.builds(
 )
 
 
-@settings(deadline=None)
+@settings(max_examples=DRAWN.examples(100))
 @given(units=units, scale=scales)
 def test_units_survive_the_way_out_and_back(units: int, scale: int) -> None:
     value = money.from_units(units, scale)
@@ -31,7 +32,7 @@ def test_units_survive_the_way_out_and_back(units: int, scale: int) -> None:
     assert Fraction(value) == Fraction(units, 10**scale)
 
 
-@settings(deadline=None)
+@settings(max_examples=DRAWN.examples(100))
 @given(value=decimals, scale=scales)
 def test_a_decimal_is_stored_exactly_or_refused(value: Decimal, scale: int) -> None:
     exact = Fraction(value) * 10**scale
@@ -46,7 +47,7 @@ def test_a_decimal_is_stored_exactly_or_refused(value: Decimal, scale: int) -> N
         assert abs(stored) <= money.UNITS_MAX
 
 
-@settings(deadline=None)
+@settings(max_examples=DRAWN.examples(100))
 @given(amount=decimals, rate=rates, scale=scales)
 def test_a_quotient_is_the_nearest_number_of_units(amount: Decimal, rate: Decimal, scale: int) -> None:
     exact = Fraction(amount) / Fraction(rate) * 10**scale
@@ -59,7 +60,7 @@ def test_a_quotient_is_the_nearest_number_of_units(amount: Decimal, rate: Decima
     assert off < Fraction(1, 2) or (off == Fraction(1, 2) and found % 2 == 0)
 
 
-@settings(deadline=None)
+@settings(max_examples=DRAWN.examples(100))
 @given(value=decimals, zeros=st.integers(0, 9))
 def test_equal_numbers_have_one_text(value: Decimal, zeros: int) -> None:
     longer = Decimal(f"{money.text(value)}{'' if '.' in money.text(value) else '.'}{'0' * zeros}")

@@ -17,13 +17,13 @@ from models.domain.accounts import Account
 from models.domain.commands import AUTO_TOP_UP
 from models.domain.events import EventType
 from models.domain.outcome import Code
-from tests.property.conftest import examples
 from tests.property.lives import Life
 from tests.property.memory import LIMITS, at, look_job
 from tests.property.shrinking import holds_for
 from tests.property.steps import HUGE, History, Step
+from tests.search import DRAWN
 
-LIVES: Final = examples(300)
+LIVES: Final = DRAWN.examples(300)
 LOOK: Final = Step("look")
 
 

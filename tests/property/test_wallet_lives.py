@@ -21,14 +21,14 @@ from models.domain import credits
 from models.domain.grants import Grant
 from models.domain.ledger import EntryKind
 from models.domain.outcome import Code
-from tests.property.conftest import examples
 from tests.property.found import FOUND
 from tests.property.lives import Life
 from tests.property.memory import Rows, at
 from tests.property.shrinking import holds_for
 from tests.property.steps import SWEEPS, History, Step
+from tests.search import DRAWN
 
-LIVES: Final = examples(400)
+LIVES: Final = DRAWN.examples(400)
 ITS_ROWS: Final = ("ledger", "grant")  # what of Rows.shown only the ledger and the audit show: a sweep changes them
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 from tests.builders import reset
 from tests.emptied import emptied, shared_engine
 from tests.property.wire import message_of, messages
+from tests.search import DRAWN
 from worker.app import app
 from worker.lane import Lane
 from worker.runtime import RUNTIME, Runtime
@@ -88,7 +89,10 @@ def new_lane(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
 
 def test_every_message_is_answered_or_parked_and_acknowledged(new_lane: Callable[[], Lane], engine: Engine) -> None:
-    @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+    @settings(
+        max_examples=DRAWN.examples(300, weight=4),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
     @given(messages())
     def each(parts: dict[str, Any]) -> None:
         reset(engine)

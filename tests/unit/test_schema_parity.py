@@ -28,6 +28,7 @@ from models.contracts.wire_schemas import UNSAID, printable_but
 from models.domain.outcome import Code, Refusal
 from tests.literals import ID_TEXTS, NUMBER_TEXTS, TEXTS, TIME_TEXTS, literals
 from tests.places import PLACES, SCHEMAS, Place, contract_schema, sample
+from tests.search import DRAWN
 from worker.serialization import loads
 
 _INT64: Final = 2**63
@@ -166,7 +167,7 @@ def drawn(draw: st.DrawFn) -> tuple[Place, str]:
     return place, draw(st.one_of(*near, plain).map(json.dumps) | numbers.map(str))
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=DRAWN.examples(1000))
 @given(drawn())
 def test_schema_and_worker_accept_the_same_of_whatever_is_drawn(case: tuple[Place, str]) -> None:
     place, literal = case
