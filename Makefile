@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -q
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format unit property integration acceptance bench bench-quick chaos lock clean
+.PHONY: help demo up test lint format unit property integration acceptance bench bench-quick chaos soak lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,8 +34,9 @@ format: $(READY)  ## let ruff rewrite what it can
 unit: $(READY)  ## tests with no server, milliseconds each
 	@$(PYTEST) tests/unit
 
-property: $(READY)  ## invariants under generated jobs (EXAMPLES=20000: so many histories, not a few hundred)
-	@$(if $(EXAMPLES),EXAMPLES=$(EXAMPLES)) $(PYTEST) -n 2 $(if $(EXAMPLES),--timeout 0) tests/property
+property: $(READY)  ## invariants under generated jobs (EXAMPLES=20000: so many histories; SEED=7: others than always)
+	@$(if $(EXAMPLES),EXAMPLES=$(EXAMPLES)) $(PYTEST) $(if $(TESTS),,-n 2) $(if $(EXAMPLES),--timeout 0) \
+		$(if $(SEED),--hypothesis-seed=$(SEED)) "$(or $(TESTS),tests/property)"
 
 integration: $(READY)  ## the path, the store and the brokers on real servers
 	@$(PYTEST) -n 2 tests/integration
@@ -49,9 +50,12 @@ bench: $(READY)  ## measure beside a plain worker and PostgreSQL alone, 20 minut
 bench-quick: $(READY)  ## the same with small sizes in two minutes: shows that it works, not how fast
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
-chaos: $(READY)  ## everything fails and nothing is lost (DURATION=120 SEED=random BROKER=redis|rabbitmq|both)
+chaos: $(READY)  ## everything fails and nothing is lost (DURATION=120 SEED=random BROKER=redis|rabbitmq|both LOAD=0)
 	@$(BIN)/python -m tests.chaos --duration $(or $(DURATION),120) --broker $(or $(BROKER),both) \
-		$(if $(SEED),--seed $(SEED)) $(ARGS)
+		$(if $(SEED),--seed $(SEED)) $(if $(LOAD),--load $(LOAD)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+soak: $(READY)  ## chaos, properties and fuzz in turn, each from a fresh seed (DURATION=600)
+	@$(BIN)/python -m tests.soak --duration $(or $(DURATION),600) $(ARGS)
 
 lock: $(READY)  ## write requirements.lock from pyproject.toml (UPGRADE=1: newest allowed versions)
 	@test -x $(VENV)/uv/bin/uv || { $(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/pip install -qq uv; }
@@ -60,7 +64,7 @@ lock: $(READY)  ## write requirements.lock from pyproject.toml (UPGRADE=1: newes
 	@echo "requirements.lock: $$(grep -c == requirements.lock) packages"
 
 clean:  ## remove the virtual environment and everything generated
-	@rm -rf $(VENV) dist .balance-worker .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) dist .balance-worker .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .chaos
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last: an installation that was interrupted is done again.

@@ -51,12 +51,11 @@ class Proxy:
 
     def __init__(self, server_url: str) -> None:
         server = urlsplit(server_url)
-        default = 5432 if server.scheme.startswith("postgresql") else 5672 if server.scheme == "amqp" else 6379
-        self._server = (server.hostname or "127.0.0.1", server.port or default)
+        self.move(server_url)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         user_info, at, _ = server.netloc.rpartition("@")
-        port = self._listener.getsockname()[1]
-        self.url = urlunsplit(server._replace(netloc=f"{user_info}{at}127.0.0.1:{port}"))
+        self.port: int = self._listener.getsockname()[1]
+        self.url = urlunsplit(server._replace(netloc=f"{user_info}{at}127.0.0.1:{self.port}"))
         self.delay_s = 0.0  # by which every chunk is held up, in both directions
         self._links: set[_Link] = set()
         self._lock = Lock()
@@ -75,6 +74,12 @@ class Proxy:
         self._thread.join()
         self._listener.close()
         self.cut()
+
+    def move(self, server_url: str) -> None:
+        """From now on new connections lead there. Those that are open stay where they are."""
+        server = urlsplit(server_url)
+        default = 5432 if server.scheme.startswith("postgresql") else 5672 if server.scheme == "amqp" else 6379
+        self._server = (server.hostname or "127.0.0.1", server.port or default)
 
     def arm(self, fault: Fault) -> Fault:
         with self._lock:

@@ -21,9 +21,9 @@ _MANAGEMENT_PORT = 15672
 
 
 @contextlib.contextmanager
-def server_directory() -> Iterator[Path]:
+def server_directory(what: str = "test") -> Iterator[Path]:
     """A directory for servers. Not pytest's own: that one is closed to the user PostgreSQL runs as under root."""
-    with TemporaryDirectory(prefix="balance-test-", ignore_cleanup_errors=True) as name:
+    with TemporaryDirectory(prefix=f"balance-{what}-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         directory.chmod(0o711)
         yield directory

@@ -5,13 +5,12 @@ Always from the same seed: what looks for the unknown is `make chaos`, which dra
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from tests import servers
-from tests.chaos.run import run
+from tests.chaos.plan import Plan
+from tests.chaos.run import run_alone
 from tests.chaos.site import Kind
 from tests.rabbitmq_node import need_rabbitmq_programs
 
@@ -25,10 +24,10 @@ def test_every_accepted_job_is_answered_once_whatever_fails(kind: Kind) -> None:
     if kind == "rabbitmq":
         need_rabbitmq_programs()
     said: list[str] = []
-    with servers.server_directory() as directory:
-        report = run(kind, SECONDS, SEED, 50, Path(directory), said.append)
+    plan = Plan(SECONDS, SEED, rate=50)
+    report = run_alone(kind, plan, said.append)
     shown = "\n".join([*report.findings, *said])
-    assert report.green, f"seed {SEED}:\n{shown}"
+    assert report.green, f"{plan.again([kind])}\n{shown}"
     assert len(report.faults) >= 2, f"too little went wrong to say anything: {report.faults}"
     assert report.applied > 200, report.document()
     assert report.duplicates > 0

@@ -1,7 +1,6 @@
 """docs/deployment.md is true: its grants make the ledger append-only for the workers' role, and cover every table."""
 
 import random
-import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,14 +21,7 @@ from tasks.client import BalanceClient
 from tasks.settling import Settler
 from tests.acceptance.compose import Local
 from tests.acceptance.system import wait_until
-
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "deployment.md").read_text()
-ROLE = "balance_app"
-
-
-def sql_block() -> str:
-    (block,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
-    return str(block)
+from tests.roles import ROLE, sql_block
 
 
 def scalar(url: str, query: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +15,10 @@ from typing import Annotated, Final, Literal, get_args
 import typer
 from rich.console import Console
 
-from tests import servers
-from tests.chaos.report import Report, show
-from tests.chaos.run import run
+from tests.chaos.load import busy
+from tests.chaos.plan import RATE, Plan
+from tests.chaos.report import show
+from tests.chaos.run import run_alone
 from tests.chaos.site import Kind
 from tests.rabbitmq_node import rabbitmq_programs
 
@@ -31,10 +31,12 @@ def main(
     broker: Annotated[
         Literal["redis", "rabbitmq", "both"], typer.Option(help="On which broker; both run at the same time.")
     ] = "both",
-    rate: Annotated[float, typer.Option(min=1, help="Jobs a second, for each broker.")] = 60,
+    rate: Annotated[float, typer.Option(min=1, help="Jobs a second, for each broker.")] = RATE,
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go, as JSON.")] = None,
+    load: Annotated[int, typer.Option(min=0, help="So many processes that do nothing but keep a core busy.")] = 0,
+    only: Annotated[str, typer.Option(help="Faults by the names of their classes, with commas; default: all.")] = "",
     keep: Annotated[
-        Path | None, typer.Option(help="Keep servers' files and logs of processes in this directory.")
+        Path | None, typer.Option(help="Where logs, timeline and findings go; default: .chaos, of runs that are red.")
     ] = None,
 ) -> None:
     """Kills, stops, pauses, cuts and restarts everything at random while jobs are published, and counts every job.
@@ -46,19 +48,28 @@ def main(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     console = Console(width=_WIDTH)
-    seed = seed or str(secrets.randbelow(1_000_000))
+    names = tuple(name for name in only.split(",") if name)
+    plan = Plan(duration, seed or str(secrets.randbelow(1_000_000)), rate, load, names)
+    try:
+        _ = plan.deck
+    except ValueError as error:
+        console.print(f"chaos: {error}")
+        raise typer.Exit(2) from None
     brokers: tuple[Kind, ...] = get_args(Kind) if broker == "both" else (broker,)
     if "rabbitmq" in brokers and rabbitmq_programs() is None:
         console.print("chaos: there is no rabbitmq-server on this machine: install RabbitMQ, or give --broker redis")
         raise typer.Exit(2)
-    console.print(f"chaos: {', '.join(brokers)} for {duration} s, seed {seed}", highlight=False)
-    with ThreadPoolExecutor(len(brokers)) as pool:
-        reports = list(pool.map(partial(_one, duration, seed, rate, keep, stop, teller(console)), brokers))
+    console.print(f"chaos: {', '.join(brokers)} for {duration} s, seed {plan.seed}", highlight=False)
+    with busy(load), ThreadPoolExecutor(len(brokers)) as pool:
+        tell = teller(console)
+        reports = list(pool.map(lambda kind: run_alone(kind, plan, partial(tell, kind), stop, keep), brokers))
     for each in reports:
         show(each, console)
     if json_file is not None:
         json_file.write_text(json.dumps([each.document() for each in reports], indent=2) + "\n")
-    raise typer.Exit(0 if all(each.green for each in reports) else 1)
+    if red := [each.broker for each in reports if not each.green]:
+        console.print(f"again: {plan.again(red)}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1)
 
 
 def teller(console: Console) -> Callable[[str, str], None]:
@@ -72,22 +83,7 @@ def teller(console: Console) -> Callable[[str, str], None]:
     return tell
 
 
-def _one(
-    duration: int,
-    seed: str,
-    rate: float,
-    keep: Path | None,
-    stop: Event,
-    tell: Callable[[str, str], None],
-    kind: Kind,
-) -> Report:
-    with servers.server_directory() as directory:
-        try:
-            return run(kind, duration, seed, rate, directory, partial(tell, kind), stop)
-        finally:
-            if keep is not None:
-                shutil.copytree(directory / "logs", keep / kind, dirs_exist_ok=True)
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()

@@ -6,9 +6,9 @@ import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from models.domain.commands import SYSTEM_PRODUCER
@@ -16,6 +16,7 @@ from tests.chaos.known import Accepted
 from tests.chaos.workload import PRODUCER
 
 _SHOWN: Final = 5
+_AT_ONCE: Final = timedelta(seconds=4)  # with patience for a loaded machine
 Read = Callable[..., list[Any]]
 
 
@@ -41,15 +42,51 @@ def settled_jobs(read: Read, producer: str = PRODUCER) -> dict[str, Settled]:
     return {row[0]: Settled(*row[1:]) for row in rows}
 
 
-def findings(read: Read, known: Mapping[str, Accepted]) -> list[str]:
-    """What does not hold, in words; nothing when all is well. `read` runs a query."""
-    settled = settled_jobs(read)
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A row of `dead_letters`. `text`: the whole message, to look for names in."""
+
+    reason: str
+    task: str | None
+    key: str | None
+    error: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.task} {self.key or ''} {self.error}"
+
+
+def letters(read: Read) -> list[Letter]:
+    rows = read(
+        "select reason, task, idempotency_key, error,"
+        " concat(task_id, headers, properties, encode(body, 'escape')) from dead_letters"
+    )
+    return [Letter(*row) for row in rows]
+
+
+def findings(read: Read, known: Mapping[str, Accepted], arrived: Set[str] = frozenset()) -> list[str]:
+    """What does not hold, in words; nothing when all is well. `read` runs a query; `arrived`: the follow-ups, by id."""
+    settled, parked = settled_jobs(read), letters(read)
+    may_be = {key for key, each in known.items() if each.job.may_be_parked and key not in settled}
+    refused = may_be & {each.key for each in parked}
+    promised = {name: each.job for each in known.values() if each.job.then for name in each.job.then.promised}
+    to_nobody = [name for name, job in promised.items() if job.then and job.then.how == "nowhere"]
+    recorded = {name for name in to_nobody if any(name in letter.text for letter in parked)}
+    never_came = [
+        f"{name} after {job.key}"
+        for name, job in promised.items()
+        if job.key in settled and name not in arrived and name not in recorded
+    ]
+    unexpected = [
+        f"{each}" for each in parked if each.key not in refused and not any(name in each.text for name in recorded)
+    ]
     return [
-        *_shortened("accepted, and without an answer", sorted(known.keys() - settled.keys())),
+        *_shortened("accepted, and without an answer", sorted(known.keys() - settled.keys() - refused)),
         *_shortened("answered, and never accepted", sorted(settled.keys() - known.keys())),
         *_shortened("wrong", list(_wrong(known, settled))),
         *_shortened("balance", list(_balances(read, known, settled))),
-        *_shortened("dead letter", [f"{row}" for row in read("select reason, task, error from dead_letters")]),
+        *_shortened("follow-up never came", never_came),
+        *_shortened("dead letter", unexpected),
     ]
 
 
@@ -77,7 +114,8 @@ def _balances(read: Read, known: Mapping[str, Accepted], settled: Mapping[str, S
     for key, each in known.items():
         job = each.job
         code = settled[key].code if key in settled else None
-        if job.account is None or (len(job.codes) > 1 and code != "applied" and job.name != "apps.update_balance"):
+        may_be_refused = job.may_be_parked or (len(job.codes) > 1 and job.name != "apps.update_balance")
+        if job.account is None or (may_be_refused and code != "applied"):
             continue  # what can only be applied counts whatever the database says
         if job.name == "apps.update_balance":
             sets[job.account] = max(
@@ -98,6 +136,23 @@ def _balances(read: Read, known: Mapping[str, Accepted], settled: Mapping[str, S
             yield f"{account} has {balance}; what was sent comes to {expected}"
     for account in sums.keys() - {account for account, _ in accounts}:
         yield f"{account} is not there"
+
+
+def late(
+    harmless: Sequence[tuple[str, datetime, datetime]], known: Mapping[str, Accepted], settled: Mapping[str, Settled]
+) -> list[str]:
+    """Jobs that had to wait while nothing was wrong that money has to do with."""
+    found = []
+    for what, began, over in harmless:
+        waits = [
+            settled[key].at - each.at
+            for key, each in known.items()
+            if key in settled and began <= each.at < over - _AT_ONCE
+        ]
+        waited = [wait for wait in waits if wait > _AT_ONCE]
+        if waited:
+            found.append(f"{len(waited)} jobs waited, the longest {max(waited).total_seconds():.1f} s: {what}")
+    return found
 
 
 def verify(database_url: str) -> list[str]:

@@ -17,14 +17,18 @@ from worker.spawn import spawn
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _STOP_S: Final = 120.0  # a warm stop while a link is half-open, which takes a few socket timeouts
+_RESTART_S: Final = 5.0
+_SAID_LINES: Final = 12  # of a log, which is kept whole
 
 
 class Child:
-    """One process, started as often as it takes."""
+    """One process, started as often as it takes. `clock_s`: by how much its clock is off, where that is possible."""
 
-    def __init__(self, name: str, argv: Sequence[str], environment: Mapping[str, str], logs: Path) -> None:
+    def __init__(
+        self, name: str, argv: Sequence[str], environment: Mapping[str, str], logs: Path, clock_s: int = 0
+    ) -> None:
         self.name = name
-        self._argv, self._environment = argv, environment
+        self._argv, self._environment, self._clock_s = argv, environment, clock_s
         self._log = logs / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._ours = False  # we ended it, or are about to
@@ -37,12 +41,13 @@ class Child:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> None:
+    def start(self, clock_s: int | None = None) -> None:
+        clock_s = self._clock_s if clock_s is None else clock_s
         with self._lock:
             environment = {**os.environ, "PYTHONPATH": str(_ROOT), **self._environment}
             with self._log.open("ab") as output:
                 self._process = spawn(
-                    [sys.executable, *self._argv],
+                    [sys.executable, *self._command(clock_s)],
                     death_signal=signal.SIGKILL, env=environment, output=output, cwd=_ROOT,
                 )  # fmt: skip
             self._ours = self.paused = False
@@ -57,11 +62,15 @@ class Child:
 
     def stop(self) -> None:
         """SIGTERM. What comes of it: `stopping`, `farewell`."""
-        with self._lock:
-            self._ours = True
+        self.expect_end()
         self._starting = not self._catches(signal.SIGTERM)
-        self._patience = monotonic() + _STOP_S
         self._signal(signal.SIGTERM)
+
+    def expect_end(self) -> None:
+        """Somebody tells it to stop: its end is no finding. What comes of it: `stopping`, `farewell`."""
+        with self._lock:
+            self._ours, self._starting = True, False
+        self._patience = monotonic() + _STOP_S
 
     @property
     def stopping(self) -> bool:
@@ -96,12 +105,24 @@ class Child:
             return f"{self.name} ended by itself with {process.returncode}\n{self.said()}"
 
     def said(self) -> str:
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-25:]) if self._log.exists() else ""
+        """The end of its log."""
+        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        return "\n".join(lines[-_SAID_LINES:])
+
+    def restart(self, clock_s: int | None = None) -> None:
+        """Stops and starts it, for so long with another clock."""
+        self.stop()
+        if self._wait(_RESTART_S) is None:
+            self.kill()
+        self.start(clock_s)
 
     def close(self) -> None:
         if self.running:
             self._signal(signal.SIGCONT)
             self.kill()
+
+    def _command(self, clock_s: int) -> Sequence[str]:
+        return self._argv
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:
@@ -126,8 +147,10 @@ class Child:
             return None
 
 
-def celery(*arguments: str, clock_s: int = 0) -> list[str]:
-    """The command line of a Celery process whose clock is off by so many seconds."""
-    if clock_s:
-        return ["-m", "tests.chaos.shifted", str(clock_s), *arguments]
-    return ["-m", "celery", "-A", "worker.app", *arguments]
+class CeleryChild(Child):
+    """One whose arguments are Celery's."""
+
+    def _command(self, clock_s: int) -> Sequence[str]:
+        if clock_s:
+            return ["-m", "tests.chaos.shifted", str(clock_s), *self._argv]
+        return ["-m", "celery", "-A", "worker.app", *self._argv]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Lock
@@ -23,14 +24,18 @@ class Known:
     jobs: dict[str, Accepted] = field(default_factory=dict)
     unanswered: int = 0  # publishes that failed or whose answer did not come: sent again under the same key
     lock: Lock = field(default_factory=Lock)
+    _times: list[datetime] = field(default_factory=list)  # of the jobs, in their order
 
     def accept(self, job: Job) -> None:
         with self.lock:
             known = self.jobs.get(job.key)
             if known is None:
-                self.jobs[job.key] = Accepted(job, datetime.now(UTC))
+                self._times.append(datetime.now(UTC))
+                self.jobs[job.key] = Accepted(job, self._times[-1])
             else:
                 known.messages += 1
+        if job.then is not None and job.then.job is not None:
+            self.accept(job.then.job)
 
     def repeat(self) -> None:
         with self.lock:
@@ -39,6 +44,11 @@ class Known:
     def snapshot(self) -> dict[str, Accepted]:
         with self.lock:
             return dict(self.jobs)
+
+    def accepted_by(self, moment: datetime) -> int:
+        """How many jobs."""
+        with self.lock:
+            return bisect_left(self._times, moment)
 
     @property
     def messages(self) -> int:

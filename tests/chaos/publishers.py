@@ -5,98 +5,20 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from threading import Event, Thread
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
-from celery import Celery
-from kombu import Exchange, Queue
-
-from tasks.client import BalanceClient, PublishFailed
-from tasks.queues import BALANCE, queue_arguments
+from tests.chaos.doors import CeleryDoor, Door
 from tests.chaos.known import Known
-from tests.chaos.workload import PRODUCER, Job, Workload
+from tests.chaos.workload import Job, Workload
 
-TIMEOUT_S: Final = 4.0
 _AGAIN_S: Final = 0.3  # before a job that was not accepted is published again
 _SENT_TWICE: Final = 0.1
 _TAKEN_BACK: Final = 0.03
 _SETTLED_BY_THEN: Final = 3  # reversals behind: its publisher knows a job's id only from its answer
-
-
-class Door(ABC):
-    """A way to publish."""
-
-    @abstractmethod
-    def publish(self, job: Job) -> bool:
-        """Whether the broker said that it has the job."""
-
-    @abstractmethod
-    def close(self) -> None: ...
-
-
-class ClientDoor(Door):
-    """Our own client, with lanes or without."""
-
-    def __init__(self, broker_url: str, lanes: int = 0) -> None:
-        self._client = BalanceClient(broker_url, PRODUCER, timeout_s=TIMEOUT_S, lanes=lanes)
-
-    def publish(self, job: Job) -> bool:
-        try:
-            self._client.submit((job.name, job.arguments), want_result=False)
-        except PublishFailed:
-            return False
-        return True
-
-    def close(self) -> None:
-        self._client.close()
-
-
-class CeleryDoor(Door):
-    """Any service's Celery, with nothing of ours: on RabbitMQ with confirms."""
-
-    def __init__(self, broker_url: str) -> None:
-        amqp = broker_url.startswith("amqp")
-        limits = (
-            {
-                "confirm_publish": True,
-                "read_timeout": TIMEOUT_S,
-                "write_timeout": TIMEOUT_S,
-                "connect_timeout": TIMEOUT_S,
-            }
-            if amqp
-            else {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
-        )
-        self._app = Celery(broker=broker_url, set_as_current=False)
-        self._app.conf.broker_transport_options = limits
-        arguments = queue_arguments(broker_url)
-        self._app.conf.task_queues = [Queue(BALANCE, Exchange(""), routing_key=BALANCE, queue_arguments=arguments)]
-        self._options: dict[str, Any] = {"mandatory": True, "confirm_timeout": TIMEOUT_S} if amqp else {}
-        self._connection: Any = None
-        self._producer: Any = None
-
-    def publish(self, job: Job) -> bool:
-        try:
-            if self._producer is None:
-                self._connection = self._app.connection_for_write()
-                self._connection.ensure_connection(max_retries=1, timeout=TIMEOUT_S)
-                self._producer = self._app.amqp.Producer(self._connection)
-            self._app.send_task(
-                job.name, kwargs=dict(job.arguments), queue=BALANCE, producer=self._producer, retry=False,
-                ignore_result=True, **self._options,
-            )  # fmt: skip
-        except Exception:  # noqa: BLE001 - whatever it was, nobody said that the job is there
-            self.close()
-            return False
-        return True
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.collect()
-        self._connection = self._producer = None
 
 
 class Publisher:
@@ -110,10 +32,11 @@ class Publisher:
         self._workload = Workload(name, seed)
         self._random = random.Random(f"{seed}/{name}/repeats")
         self._later: list[tuple[float, int, Job]] = []  # when to send again, a tie-breaker, the job
-        self._to_follow_up: deque[Job] = deque()
+        self._continued: deque[Job] = deque()
         self._ties = itertools.count()
         self._told_to_stop, self._abandoned = Event(), Event()
-        self._sends_what_is_wrong = isinstance(self._open(), CeleryDoor)
+        # Our client sends nothing that is wrong, and asks Celery for nothing.
+        self._sends_what_is_wrong = self._asks_for_more = isinstance(self._open(), CeleryDoor)
         self._thread = Thread(target=self._run, name=f"publisher {name}", daemon=True)
         self.failure: BaseException | None = None
 
@@ -158,14 +81,14 @@ class Publisher:
     def _jobs(self) -> Iterator[Job]:
         for job in self._workload:
             if job.valid or self._sends_what_is_wrong:
-                yield job
+                yield self._workload.followed(job) if self._asks_for_more else job
             taken_back = job.codes == {"applied"} and job.effect is not None and self._random.random() < _TAKEN_BACK
             if taken_back or self._workload.leads_on(job):
-                self._to_follow_up.append(job)
-            if len(self._to_follow_up) > _SETTLED_BY_THEN:
-                oldest = self._to_follow_up.popleft()
+                self._continued.append(job)
+            if len(self._continued) > _SETTLED_BY_THEN:
+                oldest = self._continued.popleft()
                 if (job_id := self._job_id(oldest.key)) is not None:
-                    yield self._workload.follow_up(oldest, job_id)
+                    yield self._workload.sequel(oldest, job_id)
 
     def _publish(self, job: Job) -> None:
         while not self._abandoned.is_set():

@@ -44,11 +44,13 @@ class Report:
     jobs: int  # different ones that a publisher was told are accepted
     applied: int
     refused: int
+    parked: int  # letters: chords, and follow-ups to a queue that is not there
     published_again: int  # because no answer came, or a failure
     duplicates: int  # accepted messages beyond the first of their job; each was suppressed
+    follow_ups: int  # different ones that came to the publisher's own queue
     next_job: Times | None  # from the end of a fault to the next settled job
     caught_up: Times | None  # from the end of a fault until all that had been accepted before was settled
-    consumed_again: Times | None  # from the broker's restart until every worker had taken a job again
+    consumed_again: Times | None  # from the end of a fault that all had part in until each had taken a job again
     settling_s: float  # from the end of the last fault until nothing was left
     findings: list[str]
 
@@ -86,12 +88,14 @@ def show(report: Report, console: Console) -> None:
     table.add_row("jobs accepted", f"{report.jobs:,}")
     table.add_row("  applied", f"{report.applied:,}")
     table.add_row("  refused with an answer", f"{report.refused:,}")
+    table.add_row("dead letters", f"{report.parked:,}")
     table.add_row("publishes repeated, no answer came", f"{report.published_again:,}")
     table.add_row("duplicates suppressed", f"{report.duplicates:,}")
+    table.add_row("follow-ups that came", f"{report.follow_ups:,}")
     for what, times in (
         ("end of a fault to the next job", report.next_job),
         ("end of a fault to all caught up", report.caught_up),
-        ("broker's restart to every worker consuming", report.consumed_again),
+        ("end of a fault to every worker consuming", report.consumed_again),
     ):
         if times is not None:
             table.add_row(f"{what}: p50 / p99 / longest", f"{times.p50} / {times.p99} / {times.longest} s")

@@ -4,74 +4,111 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
 from typing import Final
 
-from tests.chaos import checks, report
+from tests import servers
+from tests.chaos import checks, evidence, follow_ups, report
+from tests.chaos.doors import CeleryDoor, ClientDoor
 from tests.chaos.known import Known
-from tests.chaos.publishers import CeleryDoor, ClientDoor, Publisher
+from tests.chaos.plan import Plan
+from tests.chaos.publishers import Publisher
 from tests.chaos.schedule import Schedule
-from tests.chaos.site import LANES, Kind, Site, wait_for
+from tests.chaos.site import LANES, QUEUES, Kind, Site, wait_for
 from tests.chaos.workload import PRODUCER, opening
 
+_KEPT: Final = Path(".chaos")
 _READY_S: Final = 120.0
 _FINISH_S: Final = 90.0
 _SETTLE_S: Final = 90.0
 _PROGRESS_S: Final = 5.0
+_WITHOUT_TABLES_S: Final = 20.0
+_A_MOMENT: Final = timedelta(seconds=1)
 Tell = Callable[[str], None]
 
 
-def run(
-    kind: Kind, seconds: float, seed: str, rate: float, directory: Path, tell: Tell, stop: Event | None = None
-) -> report.Report:
+def run_alone(kind: Kind, plan: Plan, tell: Tell, stop: Event | None = None, keep: Path | None = None) -> report.Report:
+    """A run in a directory that is gone after it. What it takes to understand one that is red is kept, under .chaos;
+    with `keep`, there, whatever its colour."""
+    found = None
+    with servers.server_directory("chaos") as directory:
+        try:
+            found = run(kind, plan, directory, tell, stop)
+        finally:
+            if keep is not None or found is None or not found.green:
+                kept = evidence.keep(directory, (keep or _KEPT / plan.seed) / kind, found)
+                tell(f"timeline, logs, findings and ledger: {kept}")
+    return found
+
+
+def run(kind: Kind, plan: Plan, directory: Path, tell: Tell, stop: Event | None = None) -> report.Report:
     """Runs it and says what came of it. Raises nothing that the product does wrong: that is in the report.
 
-    `rate`: jobs a second, of all publishers together. Setting `stop` ends the faults early; what was published until
-    then is counted all the same.
+    Setting `stop` ends the faults early; what was published until then is counted all the same.
     """
-    with Site(kind, directory, random.Random(f"{seed}/site")).running() as site:
+    timeline = evidence.Timeline(directory, tell)
+    site = Site(kind, directory, random.Random(f"{plan.seed}/site"), timeline.note)
+    with site.running():
         known = Known()
-        _open(site, known, tell)
-        return _run(site, known, seconds, seed, rate, tell, stop or Event())
+        _open(site, known, timeline.tell)
+        found = _run(site, known, plan, timeline.tell, stop or Event())
+        if not found.green:
+            evidence.dump(site)
+        return found
 
 
 def _open(site: Site, known: Known, tell: Tell) -> None:
+    """The accounts: published before the tables are there, in some runs. Nothing may have been made of them then."""
+    follow_ups.declare(site.broker.url)
     door = ClientDoor(site.broker.url)
     for job in opening():
         assert door.publish(job), "the broker answers before the first fault"
         known.accept(job)
     door.close()
-    ready = wait_for(lambda: _settled(site) == len(known.jobs) and len(site.consumed()) >= len(_money(site)), _READY_S)
+    tell(f"tables: {site.postgres.tables}; clocks off by: {site.clocks}")
+    if site.postgres.tables != "there":
+        wait_for(lambda: len(site.consumed()) >= len(QUEUES), _WITHOUT_TABLES_S)
+        site.postgres.migrate()
+        tell("migrated")
+    ready = wait_for(lambda: _answered(site) == len(known.jobs) and len(site.consumed()) >= len(QUEUES), _READY_S)
     assert ready, f"the system is not up: {[child.said() for child in site.children.values()]}"
-    tell(
-        f"up: {len(known.jobs)} accounts opened; clock of money-2 off by {site.clock_s} s, of beat-2 by {-site.clock_s}"
+    tell(f"up: {len(known.jobs)} accounts opened")
+
+
+def _answered(site: Site) -> int:
+    """Jobs with an answer, and those whose message was refused before it could have one."""
+    found = site.rows_if_up(
+        "select (select count(*) from jobs where producer = :producer)"
+        " + (select count(distinct idempotency_key) from dead_letters where producer = :producer"
+        " and not exists (select from jobs where jobs.producer = dead_letters.producer"
+        " and jobs.idempotency_key = dead_letters.idempotency_key))",
+        producer=PRODUCER,
     )
-
-
-def _money(site: Site) -> list[str]:
-    return [child.name for child in site.money_workers]
-
-
-def _settled(site: Site) -> int:
-    found = site.rows_if_up("select count(*) from jobs where producer = :producer", producer=PRODUCER)
     return int(found[0][0]) if found else 0
 
 
-def _run(site: Site, known: Known, seconds: float, seed: str, rate: float, tell: Tell, stop: Event) -> report.Report:
+def _run(site: Site, known: Known, plan: Plan, tell: Tell, stop: Event) -> report.Report:
     doors: Mapping[str, Callable[[], ClientDoor | CeleryDoor]] = {
         "lanes": lambda: ClientDoor(site.broker.url, LANES),
-        "door": lambda: ClientDoor(site.networks["publisher/broker"].url),
+        "door": lambda: ClientDoor(site.networks["publisher/broker"][0].url),
         "celery": lambda: CeleryDoor(site.broker.url),
     }
-    publishers = [Publisher(name, seed, rate / len(doors), door, known, site.job_id) for name, door in doors.items()]
-    schedule = Schedule(site, seed, tell)
+    rate = plan.rate / len(doors)
+    publishers = [Publisher(name, plan.seed, rate, door, known, site.job_id) for name, door in doors.items()]
+
+    def caught_up() -> bool:
+        by = datetime.now(UTC) - _A_MOMENT
+        return _answered(site) >= known.accepted_by(by)
+
+    schedule = Schedule(site, plan.seed, tell, caught_up, plan.deck)
     failures: list[BaseException] = []
 
     def fail() -> None:
         try:
-            schedule.run(seconds, stop)
+            schedule.run(plan.seconds, stop)
         except BaseException as error:  # noqa: BLE001 - raised again by the caller
             failures.append(error)
 
@@ -82,7 +119,7 @@ def _run(site: Site, known: Known, seconds: float, seed: str, rate: float, tell:
     began, settled = monotonic(), 0
     while thread.is_alive():
         thread.join(_PROGRESS_S)
-        settled = max(settled, _settled(site))  # the last known, while the database is away
+        settled = max(settled, _answered(site))  # the last known, while the database is away
         faults, active = schedule.log.counts.total(), ", ".join(schedule.active) or "none"
         tell(
             f"{monotonic() - began:4.0f} s  accepted {len(known.snapshot()):6,}  settled {settled:6,}  "
@@ -103,7 +140,7 @@ def _run(site: Site, known: Known, seconds: float, seed: str, rate: float, tell:
     tell(f"faults over, {known.messages:,} messages accepted: settling")
     found += _settle(site, known, schedule)
     settling_s = monotonic() - over
-    return _count(site, known, schedule, seed, failed_s, settling_s)
+    return _count(site, known, schedule, plan.seed, failed_s, settling_s)
 
 
 def _settle(site: Site, known: Known, schedule: Schedule) -> list[str]:
@@ -112,14 +149,13 @@ def _settle(site: Site, known: Known, schedule: Schedule) -> list[str]:
 
     def quiet() -> bool:
         schedule.watch()
-        return _settled(site) >= len(jobs) and not site.left() and not _due(site)
+        return _answered(site) >= len(jobs) and not site.left() and not _due(site)
 
     if wait_for(quiet, _SETTLE_S, every_s=1.0):
         return []
-    said = "\n".join(f"--- {child.name}\n{child.said()}" for child in site.children.values())
     return [
-        f"after {_SETTLE_S:g} s: {_settled(site)} of {len(jobs)} jobs are settled, on the broker is left "
-        f"{site.left()}, top-ups and expiries due: {_due(site)}\n{said}"
+        f"after {_SETTLE_S:g} s: {_answered(site)} of {len(jobs)} jobs are settled, on the broker is left "
+        f"{site.left()}, top-ups and expiries due: {_due(site)}"
     ]
 
 
@@ -135,7 +171,7 @@ def _due(site: Site) -> int:
 
 def _count(site: Site, known: Known, schedule: Schedule, seed: str, seconds: float, settling_s: float) -> report.Report:
     jobs, log = known.snapshot(), schedule.log
-    settled = checks.settled_jobs(site.rows)
+    settled, arrived = checks.settled_jobs(site.rows), follow_ups.arrived(site.broker.url)
     next_job, caught_up = report.recoveries(log.ended, jobs, settled)
     applied = sum(each.code in ("applied", "unchanged") for each in settled.values())
     return report.Report(
@@ -146,11 +182,18 @@ def _count(site: Site, known: Known, schedule: Schedule, seed: str, seconds: flo
         jobs=len(jobs),
         applied=applied,
         refused=len(settled) - applied,
+        parked=len(checks.letters(site.rows)),
         published_again=known.unanswered,
         duplicates=known.messages - len(jobs),
         next_job=report.Times.of(next_job),
         caught_up=report.Times.of(caught_up),
         consumed_again=report.Times.of(log.consumed_again_s),
         settling_s=round(settling_s, 1),
-        findings=[*log.findings, *checks.findings(site.rows, jobs), *checks.verify(site.postgres.url)],
+        follow_ups=len(arrived),
+        findings=[
+            *log.findings,
+            *checks.findings(site.rows, jobs, arrived),
+            *checks.late(log.harmless, jobs, settled),
+            *checks.verify(site.postgres.primary.url),
+        ],
     )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import random
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
 from time import monotonic
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 
 import redis
 from celery import Celery
@@ -18,17 +17,19 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from models.store.schema import upgrade
-from tests.chaos.fleet import Child, celery
+from tests.chaos.brokers import HEARTBEAT_S, Broker, OwnRabbitMQ, OwnValkey
+from tests.chaos.database import Database, workers_url
+from tests.chaos.fleet import CeleryChild, Child
 from tests.proxy import Proxy
-from tests.rabbitmq_node import RabbitMQNode
-from worker.embedded import EmbeddedPostgres, EmbeddedValkey
+from worker.embedded import EmbeddedPostgres
 from worker.server_error import ServerError
+
+__all__ = ["DAY_S", "HEARTBEAT_S", "LANES", "LOCK_TIMEOUT_S", "QUEUES", "Kind", "Site", "wait_for"]
 
 Kind = Literal["redis", "rabbitmq"]
 LANES: Final = 2
-HEARTBEAT_S: Final = 6  # RabbitMQ gives a silent connection up after twice this
 LOCK_TIMEOUT_S: Final = 1.5
+DAY_S: Final = 86_400
 # Small, so that a minute sees what takes an hour in production. docs/chaos.md says which pause is past which of them.
 SETTINGS: Final = {
     "BALANCE_LANES": str(LANES),
@@ -45,141 +46,93 @@ SETTINGS: Final = {
     "BALANCE_TOPUP_COOLDOWN_S": "1",
     "BALANCE_LOG_LEVEL": "warning",
 }
-_DOORS: Final = "balance"
-_ALL: Final = ",".join([_DOORS, *(f"{_DOORS}.{lane}" for lane in range(LANES))])
-
-
-class Broker(Protocol):
-    """A broker of our own."""
-
-    @property
-    def url(self) -> str: ...
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
-    def kill(self) -> None: ...
-    def refuse(self, how: random.Random) -> None:
-        """Takes no message until `accept`."""
-
-    def accept(self) -> None: ...
-    def left(self) -> dict[str, int]:
-        """Messages that wait or are not acknowledged, by queue; those with none left out."""
-
-
-class OwnValkey(EmbeddedValkey):
-    """Synced before each answer, as the guarantees ask."""
-
-    def kill(self) -> None:
-        process = self._process
-        if process is not None:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-
-    def refuse(self, how: random.Random) -> None:
-        with redis.Redis.from_url(self.url) as client:
-            client.config_set("maxmemory", how.randint(1, 1000))
-
-    def accept(self) -> None:
-        with redis.Redis.from_url(self.url) as client:
-            client.config_set("maxmemory", 0)
-
-    def left(self) -> dict[str, int]:
-        with redis.Redis.from_url(self.url) as client:
-            sizes = {"hash": client.hlen, "list": client.llen}
-            keys = [key.decode() for key in client.scan_iter("*") if key.startswith((b"balance", b"unacked"))]
-            counts = {key: sizes.get(client.type(key).decode(), lambda _: 0)(key) for key in keys}
-        return {key: count for key, count in counts.items() if count}
-
-
-class OwnRabbitMQ(RabbitMQNode):
-    """A node with a short heartbeat."""
-
-    settings = (f"heartbeat = {HEARTBEAT_S}",)
-
-    def refuse(self, how: random.Random) -> None:
-        alarms = (("set_vm_memory_high_watermark", "0.00001"), ("set_disk_free_limit", "1000000000000000"))
-        self.control(*how.choice(alarms))
-
-    def accept(self) -> None:
-        self.control("set_vm_memory_high_watermark", "0.4")
-        self.control("set_disk_free_limit", "50000000")
-
-    def left(self) -> dict[str, int]:
-        queues = json.loads(self.control("list_queues", "name", "messages", "--formatter", "json"))
-        return {each["name"]: each["messages"] for each in queues if each["messages"] and "balance" in each["name"]}
+_DOOR: Final = "balance"
+_LANE_QUEUES: Final = [f"{_DOOR}.{lane}" for lane in range(LANES)]
+QUEUES: Final = {"money-1": [_DOOR, *_LANE_QUEUES], "money-2": [_DOOR, *_LANE_QUEUES], "money-3": [_DOOR]}
+_NAMES_BOTH_NODES: Final = "money-2"  # in its database URL; the others' leads to one, and is moved
 
 
 class Site:
-    """The running system. `networks` are the links between a process (or a publisher) and a server, by name."""
+    """The running system. `networks` are the links between a process (or a publisher) and a server, by name; `names`
+    those that lead to whichever node of the database they are pointed at."""
 
-    def __init__(self, kind: Kind, directory: Path, how: random.Random) -> None:
-        self.kind, self.how, self.directory = kind, how, directory
-        self.postgres = EmbeddedPostgres(directory)
+    def __init__(self, kind: Kind, directory: Path, how: random.Random, note: Callable[[str], None]) -> None:
+        self.kind, self.directory, self.note = kind, directory, note
+        self.postgres = Database(directory, how)
         self.broker: Broker = OwnValkey(directory) if kind == "redis" else OwnRabbitMQ(directory)
-        self.networks: dict[str, Proxy] = {}
+        self.results = OwnValkey(directory / "results")
+        self.networks: dict[str, tuple[Proxy, ...]] = {}
+        self.names: list[Proxy] = []
         self.children: dict[str, Child] = {}
         self.engine: Engine
-        self.clock_s = how.choice((60, -60))
+        self.clocks = _clocks(how)
 
     @contextmanager
     def running(self) -> Iterator[Site]:
-        """Servers, networks and processes; all of them gone in the end."""
+        """Servers, networks and processes; all of them gone in the end. The tables may not be there yet."""
         logs = self.directory / "logs"
-        logs.mkdir(parents=True)
+        logs.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            for server in (self.postgres, self.broker):
+            servers = (self.postgres, self.broker, self.results)
+            for server in servers:
                 stack.callback(server.stop)
-                server.start()
-            upgrade(self.postgres.url)
+            with ThreadPoolExecutor(len(servers)) as pool:
+                list(pool.map(lambda server: server.start(), servers))
             self.engine = create_engine(
                 self.postgres.url, pool_pre_ping=True, connect_args={"connect_timeout": 2, "application_name": "chaos"}
             )
             stack.callback(self.engine.dispose)
-            for name in ("money-1", "money-2", "money-3", "io", "publisher"):
-                for peer, url in (("broker", self.broker.url), ("database", self.postgres.url)):
-                    self.networks[f"{name}/{peer}"] = stack.enter_context(Proxy(url))
+            self._connect(stack)
             self._make(logs)
             for child in self.children.values():
                 stack.callback(child.close)
                 child.start()
             yield self
 
-    def _make(self, logs: Path) -> None:
-        """Two workers with lanes and one of plain queues; two beats. The clock of one worker and one beat is off."""
-        for name, queues, clock_s in (("money-1", _ALL, 0), ("money-2", _ALL, self.clock_s), ("money-3", _DOORS, 0)):
-            arguments = [
-                "worker",
-                "--pool=solo",
-                f"--queues={queues}",
-                f"--hostname={name}@chaos",
-                "--loglevel=warning",
-            ]
-            self._child(name, celery(*arguments, clock_s=clock_s), name, logs)
-        arguments = ["worker", "--pool=threads", "--concurrency=2", "--queues=balance.io", "--hostname=io@chaos"]
-        self._child("io", celery(*arguments), "io", logs)
-        for name, clock_s in (("beat-1", 0), ("beat-2", -self.clock_s)):
-            schedule = f"--schedule={self.directory / name}"
-            self._child(name, celery("beat", schedule, clock_s=clock_s), "io", logs)
+    def _connect(self, stack: ExitStack) -> None:
+        for name in (*QUEUES, "io", "publisher"):
+            self.networks[f"{name}/broker"] = (stack.enter_context(Proxy(self.broker.url)),)
+            if name != "publisher":
+                nodes = [self.postgres.primary, self.postgres.standby][: 2 if name == _NAMES_BOTH_NODES else 1]
+                links = tuple(stack.enter_context(Proxy(node.url)) for node in nodes)
+                self.networks[f"{name}/database"] = links
+                self.names += links if len(links) == 1 else ()
 
-    def _child(self, name: str, argv: list[str], network: str, logs: Path) -> None:
+    def _make(self, logs: Path) -> None:
+        """Two workers with lanes and one of plain queues, one for scheduled work, two beats."""
+        for name, queues in QUEUES.items():
+            self._child(name, name, logs, "worker", "--pool=solo", f"--queues={','.join(queues)}")
+        self._child("io", "io", logs, "worker", "--pool=threads", "--concurrency=2", "--queues=balance.io")
+        for name in ("beat-1", "beat-2"):
+            self._child(name, "io", logs, "beat", f"--schedule={self.directory / name}")
+
+    def _child(self, name: str, network: str, logs: Path, *arguments: str) -> None:
+        if arguments[0] == "worker":
+            arguments = (*arguments, f"--hostname={name}@chaos", "--loglevel=warning")
         environment = {
             **SETTINGS,
-            "BALANCE_BROKER_URL": self.networks[f"{network}/broker"].url,
-            "BALANCE_DATABASE_URL": self.networks[f"{network}/database"].url,
+            "BALANCE_BROKER_URL": self.networks[f"{network}/broker"][0].url,
+            "BALANCE_DATABASE_URL": workers_url(self.networks[f"{network}/database"]),
+            # One that answers over RabbitMQ itself, where there is one.
+            "BALANCE_RESULT_URL": "rpc://" if (self.kind, name) == ("rabbitmq", "money-1") else self.results.url,
         }
-        if self.kind == "redis":
-            environment["BALANCE_RESULT_URL"] = environment["BALANCE_BROKER_URL"]
-        self.children[name] = Child(name, argv, environment, logs)
+        self.children[name] = CeleryChild(name, arguments, environment, logs, self.clocks.get(name, 0))
 
     @property
     def money_workers(self) -> list[Child]:
-        return [child for name, child in self.children.items() if name.startswith("money")]
+        return [self.children[name] for name in QUEUES]
+
+    def point_at(self, node: EmbeddedPostgres) -> None:
+        """The names of the database lead to this node from now on. Sessions that are open stay where they are."""
+        for name in self.names:
+            name.move(node.url)
 
     def rows(self, query: str, **parameters: Any) -> list[Any]:
         with self.engine.connect() as connection:
             return list(connection.execute(text(query), parameters))
 
     def rows_if_up(self, query: str, **parameters: Any) -> list[Any]:
-        """Nothing, while the database is away."""
+        """Nothing, while the database is away, or has no tables."""
         try:
             return self.rows(query, **parameters)
         except (DBAPIError, PoolTimeout):
@@ -193,7 +146,7 @@ class Site:
         """How many jobs each money worker that answers has taken since its start, by its process id and name."""
         app = Celery(broker=self.broker.url, set_as_current=False)
         try:
-            answers = app.control.inspect(timeout=1.5).stats() or {}
+            answers = app.control.inspect([f"{name}@chaos" for name in QUEUES], timeout=1.5).stats() or {}
         except Exception:  # noqa: BLE001 - the broker is away: nobody answers
             return {}
         finally:
@@ -208,6 +161,17 @@ class Site:
             return self.broker.left()
         except (ServerError, redis.RedisError):
             return {"?": 1}
+
+
+def _clocks(how: random.Random) -> dict[str, int]:
+    """By how many seconds whose clock is off, for the whole run."""
+    behind, ahead = how.choice(((-60, 60), (60, -60)))
+    return {
+        "money-2": behind,
+        "io": how.choice((0, 6, -6, 60, -60)),
+        "beat-1": how.choice((0, -6, 6, -3600, 3600)),
+        "beat-2": how.choice((ahead, -3600, -30 * DAY_S, 30 * DAY_S)),
+    }
 
 
 def wait_for(condition: Any, timeout_s: float, every_s: float = 0.25) -> bool:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 PRODUCER: Final = "chaos"
 HOT: Final = ("user:1", "wallet:hot")
@@ -24,6 +24,27 @@ _DONE: Final = frozenset({"applied"})
 _OR_FUNDS: Final = frozenset({"applied", "insufficient_funds"})
 _NOT_TAKEN_BACK: Final = frozenset({"applied", "unchanged"})  # what it gave may be held, or voided
 _CREDIT: Final = {"transaction_reason": "PURCHASED_CREDIT_DIRECT"}
+How = Literal["link", "chain", "nowhere", "money", "group", "chord", "link_error"]
+# How often each is drawn; the tasks of the publisher's own that it names.
+_HOWS: Final[dict[How, tuple[int, int]]] = {
+    "link": (4, 2), "chain": (4, 1), "nowhere": (2, 1), "money": (3, 0), "group": (1, 2), "chord": (1, 1),
+    "link_error": (1, 1),
+}  # fmt: skip
+_FOLLOWED: Final = 0.15  # of those corrections that a service publishes through Celery itself
+
+
+@dataclass(frozen=True, slots=True)
+class Then:
+    """What Celery is asked to do after a job: to send the publisher's own tasks, by their ids, or another money job."""
+
+    how: How
+    ids: tuple[str, ...] = ()
+    job: Job | None = None
+
+    @property
+    def promised(self) -> tuple[str, ...]:
+        """The tasks that are sent once the job is answered: an errback is not."""
+        return () if self.how == "link_error" else self.ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +58,21 @@ class Job:
     codes: frozenset[str] = _DONE
     effect: int | None = None
     valid: bool = True  # our client refuses to send it otherwise
+    then: Then | None = None
 
     @property
     def key(self) -> str:
         return str(self.arguments["idempotency_key"])
+
+    @property
+    def may_be_parked(self) -> bool:
+        """Whether a worker may refuse to promise what comes after it: there is a dead letter, and no answer."""
+        return self.then is not None and self.then.how == "chord"
+
+    @property
+    def wants_result(self) -> bool:
+        """Whether its publisher asks for the result, which nobody reads here."""
+        return self.key.endswith("7")
 
 
 def opening() -> list[Job]:
@@ -98,7 +130,7 @@ class Workload:
         """Whether another job must come after this one."""
         return job.name == "wallets.hold" or (job.name == "wallets.top_up" and job.account == "wallet:given")
 
-    def follow_up(self, of: Job, job_id: str) -> Job:
+    def sequel(self, of: Job, job_id: str) -> Job:
         """What comes of a job that was settled: a hold is captured or released, what was given is voided, and what
         moved a deep account is taken back."""
         if of.name == "wallets.hold":
@@ -110,6 +142,14 @@ class Workload:
             told = {"wallet_id": "given", "job_id": job_id, "reason": "by mistake", "operator": "chaos"}
             return Job("grants.void", self._next(**told), of.account, effect=-(of.effect or 0))
         return self.reversal(of, job_id)
+
+    def followed(self, job: Job) -> Job:
+        """The job as it is, or with something that Celery is asked to do after it."""
+        if job.name != "users.update_balance" or self._random.random() >= _FOLLOWED:
+            return job
+        [how] = self._random.choices([*_HOWS], [weight for weight, _ in _HOWS.values()])
+        ids = tuple(f"{job.key}-then-{number}" for number in range(_HOWS[how][1]))
+        return replace(job, then=Then(how, ids, self._correction()[0] if how == "money" else None))
 
     def _next(self, **fields: Any) -> dict[str, Any]:
         self._number += 1

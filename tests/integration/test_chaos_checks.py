@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,10 @@ from models.store.dead_letters import DeadLetter, park
 from tasks.apply import apply
 from tests.acceptance.system import wait_until
 from tests.builders import LIMITS
-from tests.chaos.checks import findings, settled_jobs
+from tests.chaos.checks import findings, late, settled_jobs
 from tests.chaos.fleet import Child
 from tests.chaos.known import Accepted, Known
-from tests.chaos.workload import Job, Workload, opening
+from tests.chaos.workload import PRODUCER, How, Job, Then, Workload, opening
 
 Read = Callable[..., list[Any]]
 
@@ -50,9 +52,7 @@ def known(engine: Engine, read: Read) -> dict[str, Accepted]:
     jobs = [each.job for each in known.snapshot().values()]
     moved = next(job for job in jobs if job.effect and job.codes == {"applied"})
     ids = dict(map(tuple, read("select idempotency_key, cast(id as text) from jobs")))
-    settle(
-        [workload.follow_up(job, ids[job.key]) for job in (moved, *filter(workload.leads_on, jobs)) if job.key in ids]
-    )
+    settle([workload.sequel(job, ids[job.key]) for job in (moved, *filter(workload.leads_on, jobs)) if job.key in ids])
     return known.snapshot()
 
 
@@ -101,6 +101,59 @@ def test_a_balance_and_a_dead_letter_are_found(engine: Engine, read: Read, known
         connection.execute(text("update accounts set balance = balance + 1 where ref = 'hot'"))
         park(connection, [letter])
     assert [line.partition(":")[0] for line in findings(read, known)] == ["balance", "dead letter"]
+
+
+def followed(known: dict[str, Accepted], how: How) -> tuple[str, dict[str, Accepted]]:
+    """A key, and what is known when that job had been asked to be followed by the task "next"."""
+    key, right = next((key, each) for key, each in known.items() if each.job.account == "user:1" and each.job.effect)
+    return key, {**known, key: Accepted(replace(right.job, then=Then(how, ("next",))), right.at)}
+
+
+def letter(reason: str, task_id: str, key: str | None = None) -> DeadLetter:
+    return DeadLetter(
+        reason, "why", task="any", task_id=task_id, queue=None, headers={}, body=b"{}",
+        producer=PRODUCER if key else None, key=key,
+    )  # fmt: skip
+
+
+def test_a_follow_up_comes_or_is_missed(read: Read, known: dict[str, Accepted]) -> None:
+    key, asked = followed(known, "link")
+    assert findings(read, asked, {"next"}) == []
+    assert findings(read, asked) == [f"follow-up never came: next after {key}"]
+
+
+@pytest.mark.parametrize(("how", "found"), [("nowhere", []), ("link", ["follow-up never came", "dead letter"])])
+def test_only_what_goes_nowhere_may_be_a_dead_letter(
+    engine: Engine, read: Read, known: dict[str, Accepted], how: How, found: list[str]
+) -> None:
+    with engine.begin() as connection:
+        park(connection, [letter("follow_up_failed", "next")])
+    assert [line.partition(":")[0] for line in findings(read, followed(known, how)[1])] == found
+
+
+@pytest.mark.parametrize(
+    ("how", "found"), [("chord", []), ("link", ["accepted, and without an answer", "dead letter"])]
+)
+def test_only_a_chord_may_be_refused(
+    engine: Engine, read: Read, known: dict[str, Accepted], how: How, found: list[str]
+) -> None:
+    then = Then(how, ("next",))
+    job = Job(
+        "users.update_balance", {"idempotency_key": "refused"}, "user:1", frozenset({"user_not_found"}), then=then
+    )
+    with engine.begin() as connection:
+        park(connection, [letter("chord", "its own", job.key)])
+    asked = {**known, job.key: Accepted(job, next(iter(known.values())).at)}
+    assert [line.partition(":")[0] for line in findings(read, asked)] == found
+
+
+def test_what_waits_while_nothing_is_wrong_with_money_is_found(read: Read, known: dict[str, Accepted]) -> None:
+    settled = settled_jobs(read)
+    key, at = next((key, settled[key].at) for key in known)
+    slow = {key: Accepted(known[key].job, at - timedelta(seconds=5))}
+    minute = timedelta(minutes=1)
+    assert late([("frozen", at - minute, at + minute)], slow, settled) == ["1 jobs waited, the longest 5.0 s: frozen"]
+    assert late([("frozen", at - minute, at - timedelta(seconds=2))], slow, settled) == [], "it came when that was over"
 
 
 CATCHES = (
