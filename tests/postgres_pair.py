@@ -14,7 +14,9 @@ import psycopg
 
 from tests import servers
 from worker.embedded import EmbeddedPostgres, _postgres_programs
-from worker.localserver import HOST, ServerError, open_log, write_private
+from worker.localserver import open_log, write_private
+from worker.ports import HOST
+from worker.server_error import ServerError
 from worker.spawn import spawn
 
 NAME = "standby"  # by which synchronous_standby_names names it

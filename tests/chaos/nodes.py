@@ -10,7 +10,7 @@ from typing import Final
 
 from tests.postgres_pair import NAME, Standby, configure, run, wait_for
 from worker.embedded import EmbeddedPostgres
-from worker.localserver import HOST, free_port
+from worker.ports import HOST, free_port
 
 _SETTINGS: Final = {
     "max_wal_size": "256MB",  # a long run does not fill the disk
