@@ -49,8 +49,8 @@ Where the answer goes when the job's message does not say `ignore_result`.
 Numbers with a fraction are JSON numbers with all their digits: read them as decimals, not as floats.
 """
 _EVENTS_TEXT: Final = """\
-What there is to tell when a balance has moved or a job was refused. Events are written in the transaction of the job, to
-the table `outbox`; nothing sends them yet. Once something does: at least once, with the same `id` each time.
+What there is to tell when a balance has moved or a job was refused. Events are written in the transaction of the job,
+to the table `outbox`; nothing sends them yet. Once something does: at least once, with the same `id` each time.
 Numbers with a fraction are JSON numbers with all their digits.
 """
 
