@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(READY)  ## a tour that starts its own PostgreSQL and Valkey, and cleans up after itself
+demo: $(READY)  ## a tour that starts its own PostgreSQL and Valkey, and stops them
 	@$(BIN)/balance-worker demo
 
 up: $(READY)  ## the worker, beat and Flower with embedded servers, until Ctrl-C
@@ -31,7 +31,7 @@ lint: $(READY)  ## style, formatting, types, import rules
 format: $(READY)  ## let ruff rewrite what it can
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
-unit: $(READY)  ## tests with no server, milliseconds each
+unit: $(READY)  ## tests with no server: nearly all take milliseconds, all of them half a minute
 	@$(PYTEST) tests/unit
 
 property: $(READY)  ## invariants under generated jobs (EXAMPLES=20000: so many histories; SEED=7: others than always)

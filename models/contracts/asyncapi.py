@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document: every job, its answer and the published events, made from the contracts themselves."""
+"""The AsyncAPI 3.0 document: every job, its answer and the events, made from the contracts themselves."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ _EXAMPLE_TASK_ID: Final = "5d1a3e0e-7f6c-4b2a-9d57-0c4f2b8e6a11"
 _EMBED: Final = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 _ABOUT: Final = """\
-Any service puts a money job on a queue with an idempotency key, and the job changes the balance exactly once, in order
-per account, whatever crashes. The same key is given the same answer for ever after; a key used again with another
-meaning is refused.
+Any service puts a money job on a queue with an idempotency key, and the job changes the balance exactly once, whatever
+crashes. The same key is given the same answer for ever after; a key used again with another meaning is refused.
 
 Messages are ordinary Celery messages (protocol 2), so a Celery `send_task` is all it takes. How to publish from Python
 and from other languages, with a complete message for either broker: docs/publishing.md. What codes mean and what to do
 about them: docs/outcomes.md.
 
-Delivery is at least once in both directions; the effect on the balance is exactly once.
+Delivery is at least once; the effect on the balance is exactly once.
 """
 _UNSAID_TEXT: Final = """
 What the schemas of the jobs accept the workers accept, and the other way round, but for what no schema can say:
@@ -50,7 +49,8 @@ Where the answer goes when the job's message does not say `ignore_result`.
 Numbers with a fraction are JSON numbers with all their digits: read them as decimals, not as floats.
 """
 _EVENTS_TEXT: Final = """\
-What is told when a balance has moved or a job was refused. Sent at least once, with the same `id` each time.
+What there is to tell when a balance has moved or a job was refused. Events are written in the transaction of the job,
+to the table `outbox`; nothing sends them yet. Once something does: at least once, with the same `id` each time.
 Numbers with a fraction are JSON numbers with all their digits.
 """
 
@@ -128,7 +128,7 @@ def _channels() -> dict[str, Any]:
         },
         "events": {
             "address": None,
-            "title": "Published events",
+            "title": "Events",
             "description": _EVENTS_TEXT,
             "messages": {
                 kind.value: {"name": kind.value, "contentType": "application/json", "payload": ref(event_schema(kind))}
@@ -197,7 +197,7 @@ def _operations() -> dict[str, Any]:
         "events": {
             "action": "send",
             "channel": {"$ref": "#/channels/events"},
-            "summary": "Tell others what has happened",
+            "summary": "Tell others what has happened: written down, not sent yet",
         }
     }
     return {**jobs, **events}

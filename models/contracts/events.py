@@ -1,4 +1,4 @@
-"""Published events: what another service is told when a balance has moved."""
+"""Events: what there is to tell another service when a balance has moved."""
 
 from __future__ import annotations
 
