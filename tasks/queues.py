@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 from zlib import crc32
 
 BALANCE: Final = "balance"
@@ -11,6 +11,9 @@ BALANCE: Final = "balance"
 IO: Final = "balance.io"
 """Work that waits for others, and the scheduled scans."""
 LANES_MAX: Final = 256
+QueueType = Literal["quorum", "classic"]
+_QUORUM: Final[Mapping[str, Any]] = {"x-queue-type": "quorum"}
+_CLASSIC: Final[Mapping[str, Any]] = {}
 _LIMITS_SINCE: Final = 4  # the first RabbitMQ that limits deliveries by itself
 
 
@@ -38,15 +41,27 @@ def queue_of(account: str | None, queue: str, lanes: int) -> str:
     return queue if account is None or not lanes else lane_queue(queue, lane_of(account, lanes))
 
 
-def queue_arguments(broker_url: str, *, lane: bool = False) -> dict[str, Any] | None:
-    """How a queue is declared on this broker, less what `undropped` adds. Whoever else declares it says the same.
+def queue_arguments(broker_url: str, *, lane: bool = False, queue_type: QueueType = "quorum") -> dict[str, Any] | None:
+    """How a queue is declared that is not there yet on this broker, less what `undropped` adds.
 
     RabbitMQ: a quorum queue, which survives the loss of a node and of power; a lane is given to one consumer at a time.
-    Redis has no such choice.
+    A classic queue is what other publishers make, so it says nothing more. Redis has no such choice: None.
     """
     if not broker_url.startswith("amqp"):
         return None
-    return {"x-queue-type": "quorum", **({"x-single-active-consumer": True} if lane else {})}
+    if lane:
+        return {**_QUORUM, "x-single-active-consumer": True}
+    return dict(_QUORUM if queue_type == "quorum" else _CLASSIC)
+
+
+def accepted(wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The arguments with which a durable queue may have been declared that is there already, the wanted ones first.
+
+    Whoever publishes first may have made it. Of a lane there is one way: any other would break the order.
+    """
+    if "x-single-active-consumer" in wanted:
+        return [dict(wanted)]
+    return [dict(wanted), *(dict(each) for each in (_QUORUM, _CLASSIC) if each != wanted)]
 
 
 def undropped(arguments: dict[str, Any] | None, server: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -55,7 +70,7 @@ def undropped(arguments: dict[str, Any] | None, server: Mapping[str, Any] | None
     RabbitMQ 4 drops a message of a quorum queue after 20 deliveries unless the queue says -1. RabbitMQ 3 has no such
     limit, and takes -1 for none at all.
     """
-    if arguments is None or not server or server.get("product") != "RabbitMQ":
+    if not arguments or not server or server.get("product") != "RabbitMQ":
         return arguments
     major = str(server.get("version", "")).partition(".")[0]
     return {**arguments, "x-delivery-limit": -1} if major.isdecimal() and int(major) >= _LIMITS_SINCE else arguments

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Final
 
 from celery import Celery, signals
 from kombu import Exchange
 
 from models.contracts.catalogue import CATALOGUE
-from tasks.queues import queue_arguments
 from worker import transport_amqp
 from worker.consumer import LaneStep
 from worker.intake import bound_decompression
-from worker.job_queue import JobQueue
+from worker.job_queue import JobQueue, arguments_of
 from worker.lane import MoneyTask
 from worker.logs import configure_logging
 from worker.readiness import ReadinessStep
@@ -32,14 +32,10 @@ def configuration() -> dict[str, Any]:
     use_transport(settings.redis_transport)
     transport_amqp.use_transport()
     bound_decompression(settings.max_message_bytes)
-    lanes = settings.lane_queues
     queues = [
-        JobQueue(
-            name, _ANONYMOUS, routing_key=name, durable=True,
-            queue_arguments=queue_arguments(settings.broker_url, lane=name in lanes),
-        )
-        for name in (settings.queue, settings.io_queue, *lanes)
-    ]  # fmt: skip
+        JobQueue(name, _ANONYMOUS, routing_key=name, durable=True, queue_arguments=arguments_of(name, settings))
+        for name in (settings.queue, settings.io_queue, *settings.lane_queues)
+    ]
     return {
         "broker_url": settings.broker_url,
         "broker_use_ssl": settings.tls.options(settings.broker_url),
@@ -84,10 +80,12 @@ def configuration() -> dict[str, Any]:
 
 
 def _transport_options(settings: Settings) -> dict[str, Any]:
+    kept = settings.money_queues
     if settings.broker_kind == "rabbitmq":
         # Without a timeout an answer that a half-open link swallows is waited for without end: a stop would never end.
-        return {"confirm_publish": True, "read_timeout": settings.broker_socket_timeout_s}
+        return {"confirm_publish": True, "read_timeout": settings.broker_socket_timeout_s, "kept_queues": kept}
     return {
+        "kept_queues": kept,
         "on_garbage": "worker.parking:park_garbage",
         "visibility_timeout": settings.visibility_timeout_s,
         # A living worker renews with every other search, docs/decisions/0008.
@@ -105,10 +103,18 @@ def _configure_logging(**_: Any) -> None:
     configure_logging(RUNTIME.settings.log_level, RUNTIME.settings.log_format)
 
 
+class App(Celery):
+    """Celery's, whose workers have our program."""
+
+    @cached_property
+    def Worker(self) -> Any:  # noqa: N802 - Celery's name
+        return self.subclass_with_self("worker.worker_program:Worker")  # type: ignore[arg-type]  # a name will do
+
+
 def make_app() -> Celery:
     """The app with every job and every tick registered."""
     register_exact_json()
-    made = Celery("balance-worker", events="worker.events:Events", set_as_current=True)
+    made = App("balance-worker", events="worker.events:Events", set_as_current=True)
     made.add_defaults(configuration)
     for name in CATALOGUE:
         made.register_task(type(f"Money_{name.replace('.', '_')}", (MoneyTask,), {"name": name})())

@@ -12,33 +12,39 @@ from typing import Any, Final
 
 from celery import bootsteps
 from celery.worker import state
-from celery.worker.consumer import Consumer
 from celery.worker.consumer.tasks import Tasks
 
 from worker.beats import heard
 from worker.lane import Lane, MoneyTask
 from worker.leases import Leases
+from worker.locked_out import LockedOut
+from worker.patient_consumer import PatientConsumer
+from worker.readiness import ReadinessStep
 from worker.runtime import RUNTIME, stopping
 from worker.schedule import TICKS
 from worker.transport_pending import unsent
+from worker.unusable_queues import UnusableQueues
 from worker.urls import mask_url
 
 _COLLECT_EVERY: Final = 50_000  # objects made and not dropped yet
 _NO_TIMES: Final = {"eta": None, "expires": None}  # by another machine's clock: worker/pace.py tells what is stale
 
 
-class MoneyConsumer(Consumer):
+class MoneyConsumer(PatientConsumer):
     """Celery's consumer with a money lane, one for each connection."""
 
     hub: Any
     event_dispatcher: Any
     money_lane: Lane | None = None
     leases: Leases  # of lane queues; on Redis alone
+    unusable: UnusableQueues  # on RabbitMQ alone
+    readiness: ReadinessStep
     _events_wait = False  # to be flushed by the event loop
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         settings = RUNTIME.settings
         self.leases = Leases(self, settings.lane_lease_s, settings.batch_limit)
+        self.unusable, self._locked_out = UnusableQueues(self), LockedOut(self)
         super().__init__(*args, **kwargs)
 
     def update_strategies(self) -> None:
@@ -53,6 +59,12 @@ class MoneyConsumer(Consumer):
         leased = [queue for queue in self.app.amqp.queues.consume_from if self._is_leased(queue)]
         self.leases.serve(leased)
         self.app.amqp.queues.deselect(leased)
+        self.unusable.sift()
+        self._locked_out.watch()
+
+    def while_waiting(self) -> None:
+        super().while_waiting()
+        self.readiness.speak_now_and_then()  # the event loop, which does it else, is not there
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
         scheduled = super().create_task_handler(*args, **kwargs)
@@ -78,6 +90,8 @@ class MoneyConsumer(Consumer):
         """Told by remote control; `queue` is one of ours."""
         if self._is_leased(queue):
             return self.leases.serve([queue])
+        if not self.unusable.usable(queue):
+            return None  # consumed once it is mended
         queues = self.app.amqp.queues
         queues.select_add(queues[queue])  # with the next connection too
         return super().add_task_queue(queue, *args, **kwargs)
@@ -87,6 +101,7 @@ class MoneyConsumer(Consumer):
         if self._is_leased(queue):
             self.leases.leave(queue)
         else:
+            self.unusable.leave(queue)
             super().cancel_task_queue(queue)
 
     @property

@@ -11,7 +11,7 @@ from typing import Final, Literal
 SILENT_MAX_S: Final = 15.0
 """How long an event loop may be busy with one thing. It speaks every two seconds when nothing keeps it."""
 
-Kind = Literal["broker", "queues", "database", "held", "loop", "process"]
+Kind = Literal["broker", "queues", "unusable", "database", "held", "loop", "process"]
 
 
 @dataclass(frozen=True, slots=True)

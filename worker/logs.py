@@ -14,7 +14,11 @@ from worker.visible import visible
 _SECRET_KEYS = frozenset({"password", "passwd", "requirepass", "authorization", "secret", "token"})
 _OF_LINES = frozenset({"exception", "stack"})
 # Their information is about themselves; ours is about money.
-_QUIET = ("sqlalchemy", "kombu", "amqp", "tornado.access", "alembic.runtime.plugins")
+_QUIET = (
+    "sqlalchemy", "kombu", "amqp", "tornado.access", "alembic.runtime.plugins",
+    # Said with each attempt to work with a broker, also with those that fail.
+    "celery.worker.consumer.connection", "celery.worker.consumer.tasks", "celery.worker.consumer.mingle",
+)  # fmt: skip
 
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,

@@ -24,6 +24,7 @@ from worker.runtime import RUNTIME, stopping
 _LOG: Final = structlog.get_logger(__name__)
 _EVERY_S: Final = 2.0
 _HELD_MIN_S: Final = 3.0  # a deadlock is no reason to say anything
+_BY_ITSELF: Final = "the worker goes on by itself"
 _NOT_SAID_YET: Final = {"queues", "database"}  # the rest is said, once a minute, where it is met
 
 
@@ -41,6 +42,7 @@ class ReadinessStep(bootsteps.StartStopStep):
         self._connected = False
         self._timer: Any = None
         self._complained = False
+        self._spoke_at = 0.0  # monotonic seconds
         consumer.readiness = self
         self.speak()
 
@@ -68,8 +70,14 @@ class ReadinessStep(bootsteps.StartStopStep):
         except OSError as error:
             _LOG.info("readiness.not_removed", error=str(error), next="nothing: the process is seen to be gone")
 
+    def speak_now_and_then(self) -> None:
+        """The same, for who calls it far more often."""
+        if monotonic() - self._spoke_at >= _EVERY_S:
+            self.speak()
+
     def speak(self) -> None:
         """Leaves word, and logs what nobody else does."""
+        self._spoke_at = monotonic()
         troubles = tuple(self.troubles())
         self._log([each for each in troubles if each.kind in _NOT_SAID_YET])
         try:
@@ -84,18 +92,26 @@ class ReadinessStep(bootsteps.StartStopStep):
     @property
     def left_out(self) -> list[str]:
         """The queues that it was started for and does not take from: only remote control can do that."""
-        return sorted(self._queues - self._consumer.consumed) if self._connected else []
+        left = self._queues - self._consumer.consumed - self._consumer.unusable.why.keys()
+        return sorted(left) if self._connected else []
 
     def troubles(self) -> Iterator[Trouble]:
         """What keeps this worker from its work now."""
         if not self._connected:
             what = "it is stopping" if stopping() else "it is not connected to the broker"
-            yield Trouble("broker", what, "bring the broker back if it is away; the worker connects by itself")
+            why, remedy = self._consumer.waits_for or ("", "bring the broker back if it is away")
+            yield Trouble(
+                "broker", f"{what}: {why}" if why else what, f"{remedy}; {_BY_ITSELF}",
+            )  # fmt: skip
         elif left_out := self.left_out:
             yield Trouble(
                 "queues", f"it was told by remote control to take nothing from {', '.join(left_out)}",
                 "; ".join(take_again(queue, self._consumer.hostname) for queue in left_out),
             )  # fmt: skip
+        for queue, said in self._consumer.unusable.why.items():
+            yield Trouble(
+                "unusable", f"it cannot use {queue}: {said}", f"see `queue.unusable` in its log; {_BY_ITSELF}"
+            )
         if found := self._database.found:
             yield Trouble("database", found.what, found.remedy)
         settings = RUNTIME.settings

@@ -34,6 +34,7 @@ def report(state: Any) -> dict[str, Any]:
         "io_queue": settings.io_queue,
         "lanes": settings.lanes,
         "queues": sorted(consumer.consumed),
+        "unusable": consumer.unusable.why,
         "transport": settings.redis_transport if settings.broker_kind == "redis" else "amqp",
         "visibility_timeout_s": settings.visibility_timeout_s,
         "prefetch": consumer.initial_prefetch_count,

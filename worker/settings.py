@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tasks.queues import LANES_MAX, lane_queues
+from tasks.queues import LANES_MAX, QueueType, lane_queues
 from tasks.tls import Tls, is_tls
 from worker import setting_types as types
 from worker.setting_texts import PREFIX, misspelt, sentences
@@ -140,6 +140,11 @@ class Settings(BaseSettings):
         "atomic",
         description="Redis: how jobs are taken. atomic: none is lost when a worker dies; stock: kombu's own transport, "
         "which loses one now and then.",
+    )
+    rabbitmq_queue_type: QueueType = Field(
+        "quorum",
+        description="RabbitMQ: how the queue of money jobs is made when it is not there. quorum: replicated, and "
+        "publishers must not declare it; classic: on one node, and plain publishers may.",
     )
     max_message_bytes: int = Field(
         1_048_576,

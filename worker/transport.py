@@ -22,6 +22,7 @@ from kombu.utils.scheduling import priority_cycle
 from redis.exceptions import NoScriptError
 
 from worker import transport_qos
+from worker.kept_queues import KeepsQueues
 from worker.serialization import loads_envelope
 from worker.transport_garbage import Found, Garbage
 from worker.transport_poller import Peek, Poller, peek_kind
@@ -37,7 +38,7 @@ RedisTransport = Literal["atomic", "stock"]
 
 def use_transport(kind: RedisTransport) -> None:
     """Say what redis:// and rediss:// URLs mean in this process from now on. Open connections stay what they are."""
-    name = "worker.transport:Transport" if kind == "atomic" else "kombu.transport.redis:Transport"
+    name = "worker.transport:Transport" if kind == "atomic" else "worker.transport_stock:Transport"
     for scheme in ("redis", "rediss"):
         kombu_transports.TRANSPORT_ALIASES[scheme] = name
         kombu_transports._transport_cache.pop(scheme, None)  # type: ignore[attr-defined]  # not in the stubs
@@ -56,7 +57,7 @@ class Taken(NamedTuple):
     raw: bytes
 
 
-class Channel(_stock.Channel):  # type: ignore[misc]  # Any, see _stock
+class Channel(KeepsQueues, _stock.Channel):  # type: ignore[misc]  # Any, see _stock
     """A channel that takes up to `take_limit` messages in one call and hands them over one after the other."""
 
     QoS = transport_qos.QoS
@@ -66,7 +67,9 @@ class Channel(_stock.Channel):  # type: ignore[misc]  # Any, see _stock
     garbage_key = "_balance.garbage"  # the list of what is no message
     on_garbage: str | Callable[[Sequence[Found]], None] | None = None  # "module:function" too; see Garbage
 
-    from_transport_options = (*_stock.Channel.from_transport_options, "take_limit", "garbage_key", "on_garbage")
+    from_transport_options = (
+        *_stock.Channel.from_transport_options, "take_limit", "garbage_key", "on_garbage", "kept_queues",
+    )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.peeks: dict[str, Peek] = {}  # by kind of event

@@ -6,20 +6,38 @@ for the whole timeout: every consumer is cancelled, every channel is closed.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Final
 
+import structlog
 from kombu import transport as kombu_transports
 from kombu.transport import pyamqp
 
+from tasks.settling import Reminder
+from worker.broker_refusals import TakesNothing, next_step
+from worker.kept_queues import KeepsQueues
 from worker.transport_unreadable import frame_handler
 
+_LOG: Final = structlog.get_logger(__name__)
+_REMINDER: Final = Reminder()
 _stock: Any = pyamqp  # its stubs leave out most of what is built on here
 
 
-class Connection(_stock.Connection):  # type: ignore[misc]  # Any, see _stock
-    """From a timeout on, whatever is asked of it fails at once."""
+class Channel(KeepsQueues, _stock.Channel):  # type: ignore[misc]  # Any, see _stock
+    """A channel that destroys no job."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    @property
+    def kept_queues(self) -> Collection[str]:  # type: ignore[override]  # of the connection, once it is made
+        return getattr(self.connection, "kept_queues", ())  # a closed one has none
+
+
+class Connection(_stock.Connection):  # type: ignore[misc]  # Any, see _stock
+    """From a timeout on, whatever is asked of it fails at once; so does publishing while RabbitMQ takes nothing."""
+
+    Channel = Channel
+
+    def __init__(self, *args: Any, kept_queues: Collection[str] = (), **kwargs: Any) -> None:
+        self.kept_queues = kept_queues
         super().__init__(*args, **{"frame_handler": frame_handler, **kwargs})
 
     def blocking_read(self, timeout: float | None = None) -> Any:
@@ -29,6 +47,14 @@ class Connection(_stock.Connection):  # type: ignore[misc]  # Any, see _stock
             if timeout is None:  # the socket's own: somebody waited for an answer
                 self.collect()
             raise
+
+    def _on_blocked(self) -> None:
+        """RabbitMQ reads no further from a connection that has published: it is given up, with what was published."""
+        error = TakesNothing()
+        if _REMINDER.due("broker.blocked", ""):
+            _LOG.error("broker.blocked", error=str(error), next=next_step(error, ""))
+        self.collect()
+        raise error
 
 
 class Transport(_stock.Transport):  # type: ignore[misc]  # Any, see _stock

@@ -11,7 +11,7 @@ from amqp.exceptions import NotFound
 from tasks.client import BalanceClient
 from tasks.job_message import job_message
 from tasks.publishing import AmqpLink
-from tasks.queues import LANES_MAX, lane_of, lane_queues, queue_arguments, queue_of, undropped
+from tasks.queues import LANES_MAX, accepted, lane_of, lane_queues, queue_arguments, queue_of, undropped
 from worker.job_queue import JobQueue
 from worker.settings import Settings
 
@@ -82,6 +82,20 @@ def test_rabbitmq_gives_a_lane_to_one_consumer() -> None:
     assert queue_arguments("redis://h/0", lane=True) is None
 
 
+def test_a_classic_queue_is_declared_as_any_publisher_does() -> None:
+    assert queue_arguments("amqp://h//", queue_type="classic") == {}
+    assert undropped({}, {"product": "RabbitMQ", "version": "4.1.0"}) == {}, "which has no limit of deliveries"
+
+
+def test_a_queue_that_is_there_may_be_of_either_type_and_a_lane_of_one() -> None:
+    quorum, lane = queue_arguments("amqp://h//"), queue_arguments("amqp://h//", lane=True)
+    assert quorum is not None
+    assert lane is not None
+    assert accepted(quorum) == [{"x-queue-type": "quorum"}, {}]
+    assert accepted({}) == [{}, {"x-queue-type": "quorum"}]
+    assert accepted(lane) == [lane]
+
+
 def test_settings_name_the_lanes() -> None:
     assert Settings(queue="money", lanes=2).lane_queues == ["money.0", "money.1"]
     with pytest.raises(ValueError, match="BALANCE_IO_QUEUE must not be one of the BALANCE_LANES"):
@@ -122,10 +136,9 @@ def test_the_worker_and_the_client_declare_a_queue_alike() -> None:
     server = {"product": "RabbitMQ", "version": "4.1.0"}
     channel = MagicMock()
     channel.connection.server_properties = server
-    channel.prepare_queue_arguments.side_effect = lambda arguments, **_: arguments
     arguments = queue_arguments("amqp://h//")
     JobQueue("balance", queue_arguments=arguments).queue_declare(channel=channel)
-    [declared] = channel.queue_declare.call_args_list
+    [declared] = channel.connection.channel().queue_declare.call_args_list
     assert declared.kwargs["arguments"] == {"x-queue-type": "quorum", "x-delivery-limit": -1}
 
     connection = MagicMock(channel_errors=(NotFound,))

@@ -29,9 +29,9 @@ def aliases() -> Iterator[None]:
 def test_urls_stay_what_they_are_and_mean_the_chosen_transport(scheme: str) -> None:
     url = f"{scheme}://:secret@broker:6380/3"
     for kind, module in (
-        ("stock", "kombu.transport.redis"),
+        ("stock", "worker.transport_stock"),
         ("atomic", "worker.transport"),
-        ("stock", "kombu.transport.redis"),
+        ("stock", "worker.transport_stock"),
     ):
         use_transport(kind)  # type: ignore[arg-type]  # of the literal's two values
         connection: Any = kombu.Connection(url)

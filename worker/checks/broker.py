@@ -8,6 +8,7 @@ from typing import Any, Final
 from celery import Celery
 
 from tasks.tls import advice
+from worker.broker_refusals import next_step
 from worker.checks import rabbitmq, redis_server
 from worker.checks.finding import Finding, failure, ok
 from worker.settings import Settings
@@ -30,8 +31,7 @@ def examine_broker(app: Celery, settings: Settings) -> Iterator[Finding]:
             yield failure(
                 "broker.reachable", advice(mask_url(f"{type(error).__name__}: {error}".split("\n", 1)[0])),
                 "Nothing can be published, and nothing is worked on. Workers wait, and go on by themselves.",
-                f"see that the broker runs and that BALANCE_BROKER_URL names it; now it is "
-                f"{mask_url(settings.broker_url)}",
+                next_step(error, settings.broker_url),
             )  # fmt: skip
             return
         yield ok("broker.reachable", mask_url(settings.broker_url))

@@ -17,13 +17,14 @@ from worker.settings import Settings
 
 def examine(app: Celery, settings: Settings, wait_s: float) -> Iterator[Finding]:
     """Every finding, as it is made. Changes nothing; workers have `wait_s` seconds to answer."""
-    reachable = None
+    failed = set()
     for finding in examine_broker(app, settings):
-        reachable = reachable or finding
+        if finding.level is Level.FAILURE:
+            failed.add(finding.check)
         yield finding
     yield from examine_database(settings)
     yield examine_results(settings)
-    if reachable is not None and reachable.level is Level.OK:  # workers are asked through the broker
+    if not failed & {"broker.reachable", "broker.publishing"}:  # workers are asked through the broker
         reports = ask(app, settings, wait_s)
         yield from examine_workers(reports, settings)
         yield from examine_beat(reports, settings, lambda: waiting_in(app, settings.io_queue))

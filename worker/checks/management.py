@@ -50,6 +50,11 @@ class Management:
             return None
         return found
 
+    def feeds(self, exchange: str, queue: str) -> bool:
+        """Whether an exchange is bound to a queue."""
+        found: list[Any] = self._get(f"bindings/{self._vhost}/e/{quote(exchange, safe='')}/q/{quote(queue, safe='')}")
+        return bool(found)
+
     def nodes(self) -> list[dict[str, Any]]:
         """The nodes of the cluster; none when this user may not see them (that needs the tag `monitoring`)."""
         try:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
+from uuid import uuid4
 
-from tasks.queues import queue_arguments, undropped
+from amqp.basic_message import Message
+
+from worker.broker_refusals import TakesNothing, next_step
 from worker.checks.finding import Finding, failure, ok, warning
 from worker.checks.management import Management
+from worker.job_queue import arguments_of, declare
+from worker.locked_out import MEANING, has_exchange, remedy
 from worker.settings import Settings
+from worker.urls import mask_url
 
 _NOT_FOUND: Final = 404
 _LOSSLESS: Final = (4, 0, 1)  # before it, a message that was dead-lettered twice could be dropped
@@ -19,28 +25,32 @@ _REPLICAS_MIN: Final = 3
 
 
 def examine(connection: Any, settings: Settings) -> Iterator[Finding]:
-    """Declares what is there already once more, with our arguments: RabbitMQ changes nothing and says what differs."""
+    """Declares what is there already once more, as workers do: RabbitMQ changes nothing and says what differs."""
     properties = connection.connection.server_properties
     version = tuple(int(part) for part in str(properties["version"]).split("-")[0].split(".")[:3])
     yield _version(version)
     yield _confirms(properties)
-    queues = (settings.queue, settings.io_queue, *settings.lane_queues)
     waiting = 0
-    there = []
-    for queue in queues:
-        size = _size(connection, queue)
-        if size is None:
-            yield warning(
-                f"broker.queue.{queue}", "not there yet", "Nothing was published to it and no worker has served it.",
-                "start the workers: they declare it as it must be",
-            )  # fmt: skip
-            continue
-        waiting += size
-        there.append(queue)
-        ours = queue_arguments(settings.broker_url, lane=queue in settings.lane_queues)
-        yield _declared(connection, queue, undropped(ours, properties))
+    there: dict[str, dict[str, Any]] = {}  # the arguments that they have
+    for queue in (settings.queue, settings.io_queue, *settings.lane_queues):
+        try:
+            size = _size(connection, queue)
+            if size is None:
+                yield _missing(queue, settings)
+                continue
+            waiting += size
+            there[queue] = {}
+            wanted = arguments_of(queue, settings) or {}
+            _, there[queue] = declare(connection.connection, queue, wanted)
+            yield _declared(queue, there[queue], wanted)
+        except connection.channel_errors as error:
+            yield _unusable(queue, error, settings)
     yield ok("broker.backlog", f"{waiting} waiting")
-    yield from _managed(Management(settings.broker_url, settings.tls.ca), there, version)
+    management = Management(settings.broker_url, settings.tls.ca)
+    unseen = management.unreachable()
+    yield from _locked_out(connection, None if unseen else management, there, settings)
+    yield from _managed(management, unseen, there, version)
+    yield _taking(connection, settings)  # last: the connection may not survive it
 
 
 def _version(version: tuple[int, ...]) -> Finding:
@@ -80,31 +90,75 @@ def _size(connection: Any, queue: str) -> int | None:
     return size
 
 
-def _declared(connection: Any, queue: str, arguments: dict[str, Any] | None) -> Finding:
-    channel = connection.channel()
+def _taking(connection: Any, settings: Settings) -> Finding:
+    """Whether it takes a message at all: one to a queue that goes with the connection."""
+    check = "broker.publishing"
     try:
-        channel.queue_declare(queue, durable=True, auto_delete=False, arguments=arguments)
+        channel = connection.channel()
+        queue = channel.queue_declare(f"{settings.queue}.doctor.{uuid4()}", exclusive=True).queue
+        channel.basic_publish_confirm(Message(b""), routing_key=queue)
+    except TakesNothing as error:
+        return failure(
+            check, str(error), "Nobody can publish a job, an answer or an event. Workers apply what is in the queues.",
+            next_step(error, settings.broker_url),
+        )  # fmt: skip
     except connection.channel_errors as error:
         return failure(
-            f"broker.queue.{queue}", str(getattr(error, "reply_text", error)),
-            "It was declared otherwise than by us: a queue that is not durable and replicated loses jobs with its "
-            "node, and workers cannot declare it.",
-            "stop the publishers, let the workers empty it or move the messages (shovel), delete it, start a worker",
+            check, str(error), "Workers with this user cannot be asked, nor send answers and events.",
+            next_step(error, settings.broker_url),
         )  # fmt: skip
-    channel.close()
-    return ok(
-        f"broker.queue.{queue}", "durable, " + ", ".join(f"{key} {value}" for key, value in (arguments or {}).items())
-    )
+    return ok(check, "takes messages")
 
 
-def _managed(management: Management, queues: list[str], version: tuple[int, ...]) -> Iterator[Finding]:
+def _missing(queue: str, settings: Settings) -> Finding:
+    return warning(
+        f"broker.queue.{queue}", "not there yet", "Nothing was published to it and no worker has served it.",
+        f"start the workers: they declare it as it must be. If they run, see that "
+        f"{mask_url(settings.broker_url)} is the one that they have, with the same virtual host",
+    )  # fmt: skip
+
+
+def _declared(queue: str, arguments: dict[str, Any], wanted: dict[str, Any]) -> Finding:
+    check = f"broker.queue.{queue}"
+    said = arguments or {"x-queue-type": "classic"}
+    found = "durable, " + ", ".join(f"{key} {value}" for key, value in said.items())
+    if arguments or not wanted:
+        return ok(check, found)
+    return warning(
+        check, found,
+        "A publisher made it. It is on one node: its jobs wait while that is away, and are lost with its disk.",
+        f"to replicate it let publishers declare it no longer (docs/publishing.md), stop them and the workers, and run "
+        f"`balance-worker remake-queue {queue}`; to keep it set BALANCE_RABBITMQ_QUEUE_TYPE=classic",
+    )  # fmt: skip
+
+
+def _unusable(queue: str, error: Any, settings: Settings) -> Finding:
+    return failure(
+        f"broker.queue.{queue}", str(getattr(error, "reply_text", error)),
+        "Workers leave it alone (`queue.unusable` in their log): it may drop jobs or change their order, or they are "
+        "not let near it. What is in it waits; they go on by themselves when this is mended.",
+        next_step(error, settings.broker_url, queue),
+    )  # fmt: skip
+
+
+def _locked_out(
+    connection: Any, management: Management | None, there: Mapping[str, Any], settings: Settings
+) -> Iterator[Finding]:
+    """A publisher of Celery's that declares the queue makes an exchange of that name first, then fails at the queue."""
+    queue = settings.queue
+    if not there.get(queue) or not has_exchange(connection, queue) or (management and management.feeds(queue, queue)):
+        return
+    yield warning("broker.publishers", f"there is an exchange {queue}", MEANING, remedy(queue))
+
+
+def _managed(management: Management, unseen: str, queues: Iterable[str], version: tuple[int, ...]) -> Iterator[Finding]:
     """What the broker's protocol does not tell."""
-    unseen = management.unreachable()
     if unseen:
         yield warning(
             "broker.policies", f"not visible: {unseen}",
             "Whether a policy throws jobs away cannot be seen from here. RabbitMQ 4 does after 20 deliveries.",
-            "compare `rabbitmqctl list_policies` with docs/deployment.md, RabbitMQ",
+            "compare `rabbitmqctl list_policies -p VHOST` with docs/deployment.md, RabbitMQ; or let doctor see it: "
+            "rabbitmq-plugins enable rabbitmq_management, and the tag `monitoring` for this user",
         )  # fmt: skip
         return
     for queue in queues:

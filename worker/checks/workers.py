@@ -67,9 +67,15 @@ def _served(queue: str, reports: list[Report]) -> Finding:
             check, f"{', '.join(idle)} is there, and takes nothing from it",
             "What is in this queue waits; nothing is lost.", take_again(queue, idle[0]),
         )  # fmt: skip
+    if unable := [each.worker for each in reports if queue in each.told.get("unusable", {})]:
+        return failure(
+            check, f"{', '.join(unable)} cannot use it", "What is in this queue waits; nothing is lost.",
+            f"see broker.queue.{queue}: they go on by themselves when it is mended",
+        )  # fmt: skip
     return failure(
         check, "no worker answers", "What is in this queue waits; nothing is lost.",
-        f"start one: celery -A worker.app worker -Q {queue} … (docs/operations.md), or give it time: --wait 10",
+        f"start one: celery -A worker.app worker -Q {queue} … (docs/operations.md). If one runs, its log says what it "
+        "waits for (`broker.waiting`); or give it time: --wait 10",
     )  # fmt: skip
 
 
@@ -89,7 +95,7 @@ def _ready(report: Report) -> Finding:
     if not troubles:
         return ok(check, f"takes from {', '.join(report.told['queues'])}")
     found, action = ("; ".join(each[name] for each in troubles) for name in ("what", "next"))
-    if all(each["kind"] == "queues" for each in troubles):
+    if all(each["kind"] in ("queues", "unusable") for each in troubles):
         return warning(check, found, "What is in these queues waits for other workers.", action)
     return failure(check, found, "Jobs are held, unacknowledged, until it is mended; then they go on.", action)
 

@@ -40,8 +40,10 @@ def doctor(
 
     from worker.app import app
     from worker.checks.examination import examine
+    from worker.logs import configure_logging
     from worker.settings import load_settings
 
+    configure_logging("error")  # on stderr: stdout is for the findings
     findings: list[Finding] = []
     with Waiting("Examining") as waiting:
         for finding in examine(app, load_settings(), wait):

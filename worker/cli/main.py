@@ -20,13 +20,15 @@ from worker.cli import (
     publish,
     ready,
     reference,
+    remake_queue,
     up,
     verify,
 )
 from worker.cli.faults import NO, stop
 
 _MODULES: Final = (
-    demo, up, migrate, publish, jobs, dead_letters, accounts, verify, doctor, ready, asyncapi, config, reference,
+    demo, up, migrate, publish, jobs, dead_letters, accounts, verify, doctor, ready, remake_queue, asyncapi, config,
+    reference,
 )  # fmt: skip
 _EPILOG = """\
 \b
