@@ -11,7 +11,6 @@ from models.contracts.catalogue import CATALOGUE
 from tasks.queues import queue_arguments
 from worker import transport_amqp
 from worker.consumer import LaneStep
-from worker.database import look
 from worker.intake import bound_decompression
 from worker.job_queue import JobQueue
 from worker.lane import MoneyTask
@@ -106,10 +105,6 @@ def _configure_logging(**_: Any) -> None:
     configure_logging(RUNTIME.settings.log_level, RUNTIME.settings.log_format)
 
 
-def _look_at_database(**_: Any) -> None:
-    look(RUNTIME.engine, RUNTIME.settings)
-
-
 def make_app() -> Celery:
     """The app with every job and every tick registered."""
     register_exact_json()
@@ -121,7 +116,6 @@ def make_app() -> Celery:
     register_remote_control()
     made.steps["consumer"].update((LaneStep, ReadinessStep))
     signals.setup_logging.connect(_configure_logging, weak=False)
-    signals.worker_ready.connect(_look_at_database, weak=False)
     return made
 
 
