@@ -38,8 +38,8 @@ The queue of money jobs; its name is a setting of the worker (BALANCE_QUEUE).
 
 * Redis/Valkey: the list `balance`; publish with LPUSH, workers take from the other end.
 * RabbitMQ: the durable queue `balance`, through the default exchange. Workers declare it, as a quorum queue; publishers
-  do not. Publish persistent, with publisher confirms **and** mandatory: without both a missing queue swallows the message
-  in silence.
+  do not. Publish persistent, with publisher confirms **and** mandatory: without both a missing queue swallows the
+  message in silence.
 """
 _OUTCOMES_TEXT: Final = """\
 Where the answer goes when the job's message does not say `ignore_result`.
