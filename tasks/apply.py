@@ -39,7 +39,7 @@ from models.domain.ledger import Entry
 from models.domain.outcome import Code, Refusal, Status
 from models.store import accounts, entries, faces, grants, holds, outbox
 from models.store import jobs as store
-from models.store.session import last_round_trip, transaction
+from models.store.session import last_round_trip, transaction, wait_as_for_a_write
 from tasks.book import Book, lock_free, open_book
 from tasks.outcome import Outcome
 
@@ -86,7 +86,10 @@ def decide_all(
 def _settle(connection: Connection, page: Page) -> list[Outcome]:
     """Steps 6 and 7."""
     with last_round_trip(connection):
-        page.write(connection)
+        if page.settled:
+            page.write(connection)
+        elif page.outcomes:
+            wait_as_for_a_write(connection)
     return page.outcomes
 
 

@@ -168,10 +168,11 @@ class Settler:
         next_step = error.next_step if isinstance(error, Fault) else "tried again, then parked"
         self.progress.failed(str(error), next_step)
         said = {"attempt": attempt, "seconds": round(seconds, 2), "error": str(error), "next": next_step}
-        if not isinstance(error, DeploymentFault):
+        if isinstance(error, DeploymentFault):
+            if self.reminder.due("jobs.held", str(error)):
+                _LOG.error("jobs.held", **said)
+        elif self.reminder.due("jobs.waiting", str(error)) or attempt == 1:
             _LOG.warning("jobs.waiting", **said)
-        elif self.reminder.due("jobs.held", str(error)):
-            _LOG.error("jobs.held", **said)
 
     def _settling_one(self, job: Job) -> Steps[Outcome | Failed]:
         try:

@@ -1,15 +1,76 @@
-"""The database as the settings describe it."""
+"""The database as the settings describe it, and what a worker says while it does not answer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
+import structlog
 from sqlalchemy import Engine
 
-from models.store.session import make_engine
+from models.domain.errors import Fault
+from models.store.patience import Patience, Silence
+from models.store.session import ANSWERING_S, make_engine, snapshot
+from tasks.settling import Reminder
 from worker.settings import Settings
+from worker.urls import mask_url
+
+_LOG: Final = structlog.get_logger(__name__)
+_HELD: Final = "nothing is acknowledged until then, and it goes on by itself"
+_STANDBY: Final = (
+    "bring a standby of synchronous_standby_names back, or take the name out and reload: from then on a failover may "
+    f"lose what was acknowledged; {_HELD}"
+)
+_NO_ANSWER: Final = (
+    "look at the database server and at the network on the way to it; the connection is given up after "
+    f"BALANCE_STATEMENT_TIMEOUT_MS and {ANSWERING_S} s, and another is made; {_HELD}"
+)
+_AT_WORK: Final = f"look at the load of the database server, and for who holds locks; {_HELD}"
 
 
-def engine_for(settings: Settings, *, indexes_only: bool = False) -> Engine:
-    """An engine with the timeouts and the pool size of the settings. Connects when it is first used, not before."""
+def engine_for(settings: Settings, *, any_tables: bool = False) -> Engine:
+    """An engine with the timeouts and the pool size of the settings. Connects when it is first used, not before.
+
+    `any_tables`: also where the tables are not those of this version. Otherwise that raises DeploymentFault.
+    """
+    return _engine(settings, checked=not any_tables)
+
+
+def worker_engine(settings: Settings, told_to_stop: Callable[[], bool]) -> Engine:
+    """The engine of a process that applies jobs: what it waits for is said, and it stops when it is told to."""
+    reminder = Reminder()
+
+    def tell(silence: Silence) -> None:
+        event = "database.no_answer"
+        said, remedy = "the server says nothing of our session, or does not answer at all", _NO_ANSWER
+        if silence.work is not None and silence.work.for_standby:
+            event, said, remedy = "database.commit_waits", "a commit waits for a synchronous standby", _STANDBY
+        elif silence.work is not None:
+            said, remedy = f"our session {silence.work}", _AT_WORK
+        if reminder.due(event, remedy):
+            _LOG.error(event, seconds=silence.seconds, error=said, next=remedy)
+
+    def patience(limit_s: int) -> Patience:
+        return Patience(limit_s, standbys=True, told_to_stop=told_to_stop, tell=tell)
+
+    return _engine(settings, checked=True, indexes_only=True, patience=patience)
+
+
+def look(engine: Engine, settings: Settings) -> None:
+    """Says whether jobs can be applied there, once: later it is said with the jobs that are held."""
+    where = mask_url(settings.database_url)
+    try:
+        with snapshot(engine) as connection:
+            version = connection.dialect.server_version_info
+    except Fault as fault:
+        _LOG.error("database.not_ready", database=where, error=str(fault), next=fault.next_step)
+    else:
+        _LOG.info("database.ready", database=where, server=".".join(map(str, version or ())))
+
+
+def _engine(
+    settings: Settings, *, checked: bool, indexes_only: bool = False, patience: Callable[[int], Patience] = Patience
+) -> Engine:
     return make_engine(
         settings.database_url,
         pool_size=settings.pool_size,
@@ -17,4 +78,6 @@ def engine_for(settings: Settings, *, indexes_only: bool = False) -> Engine:
         lock_timeout_ms=settings.lock_timeout_ms,
         statement_timeout_ms=settings.statement_timeout_ms,
         indexes_only=indexes_only,
+        checked=checked,
+        patience=patience,
     )

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from models.domain.decision import Limits
 from models.domain.retry import RetryPolicy
 from tasks.settling import Interrupted, Settler
-from worker.database import engine_for
+from worker.database import worker_engine
 from worker.intake import Intake
 from worker.producers import producers_in
 from worker.settings import Settings, load_settings
@@ -31,7 +31,7 @@ class Runtime:
 
     @cached_property
     def engine(self) -> Engine:
-        return engine_for(self.settings, indexes_only=True)
+        return worker_engine(self.settings, stopping)
 
     @cached_property
     def intake(self) -> Intake:

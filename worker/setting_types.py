@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic.config import JsonDict
 
+from worker.database_urls import canonical
 from worker.urls import SecretUrl
 
 REDIS_SCHEMES = frozenset({"redis", "rediss"})
 _RABBITMQ_SCHEMES = frozenset({"amqp", "amqps"})
-_POSTGRES_DRIVER = "postgresql+psycopg"
 
 
 def _broker_url(url: str) -> SecretUrl:
@@ -32,12 +32,7 @@ def _redis_url(url: str) -> SecretUrl:
 
 
 def _database_url(url: str) -> SecretUrl:
-    """Spell all usual ways to say PostgreSQL as the one that SQLAlchemy takes psycopg 3 for."""
-    scheme, separator, rest = url.partition("://")
-    known = scheme in {"postgres", "postgresql", _POSTGRES_DRIVER}
-    if not known or not separator or not urlsplit(url).path.strip("/"):
-        raise ValueError
-    return SecretUrl(f"{_POSTGRES_DRIVER}://{rest}")
+    return SecretUrl(canonical(url))
 
 
 def _credentials(value: SecretStr) -> SecretStr:
@@ -79,7 +74,9 @@ LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidat
 
 BROKERS: JsonDict = {"allowed": "a redis://, rediss://, amqp:// or amqps:// URL with a host"}
 RESULTS: JsonDict = {"allowed": "a redis:// or rediss:// URL with a host, or rpc://"}
-DATABASES: JsonDict = {"allowed": "a postgresql:// URL with a database name"}
+DATABASES: JsonDict = {
+    "allowed": "a postgresql:// URL with a database name, as libpq takes it (host1:5432,host2:5432 for several)"
+}
 NAME = r"^[A-Za-z0-9._-]{1,100}$"
 NAMES: JsonDict = {"allowed": "1 to 100 letters, digits, dots, hyphens and underscores"}
 DIRECTORIES: JsonDict = {"allowed": "a directory; unset: balance-worker-UID in that for temporary files"}

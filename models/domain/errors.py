@@ -20,7 +20,14 @@ class Fault(Exception):
 
 
 class TransientFault(Fault):
+    """It passes by itself. `remedy`: what helps, where something does."""
+
     next_step = "the same jobs are tried again after a pause; no message is acknowledged before that"
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        if remedy:
+            self.next_step = f"{remedy}; {self.next_step}"
 
 
 class KeyRace(TransientFault):
@@ -28,10 +35,11 @@ class KeyRace(TransientFault):
 
 
 class DeploymentFault(TransientFault):
-    """Something around all jobs is not as it must be. `next_step` is the remedy."""
+    """Something around all jobs is not as it must be. `remedy` says what to do about it."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)
+        self.remedy = remedy
         self.next_step = f"{remedy}; all jobs are held until then, unacknowledged, and go on by themselves"
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection, create_engine, pool, text
 
-from models.tables import accounts, dead_letters, jobs, ledger, outbox
-from models.tables.base import Base
+from models.tables.every import METADATA
 
-_TABLES = (accounts, dead_letters, jobs, ledger, outbox)  # imported so that Base.metadata is complete
 _LOCK = 4_242_007_001
 
 
 def _migrate(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True)
+    context.configure(connection=connection, target_metadata=METADATA, compare_type=True)
     with context.begin_transaction():
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         context.run_migrations()

@@ -26,6 +26,7 @@ _GRANT: Final = "grant the workers' role what `balance-worker doctor` names"
 _PRIMARY: Final = "let BALANCE_DATABASE_URL name the primary, or promote this server"
 _SESSION: Final = "nothing: the connection is dropped and made anew; a pooler in between must be in session mode"
 _SERVER: Final = "look at the log of the database server"
+_REACH: Final = "see that PostgreSQL runs, that BALANCE_DATABASE_URL names it, and that its role may log in there"
 
 
 class Blame(StrEnum):
@@ -49,7 +50,8 @@ _RACE: Final = Verdict(Blame.RACE)
 _PASSING: Final = Verdict(Blame.PASSING)
 _JOB: Final = Verdict(Blame.JOB)
 _DOUBTFUL: Final = Verdict(Blame.DOUBTFUL, _SERVER)
-_SCHEMA: Final = Verdict(Blame.DEPLOYMENT, _MIGRATE)
+# The connection is dropped, so that the next one compares the revision: models/store/revision.py.
+_SCHEMA: Final = Verdict(Blame.DEPLOYMENT, _MIGRATE, session=True)
 _BROKEN_SESSION: Final = Verdict(Blame.DEPLOYMENT, _SESSION, session=True)
 
 _BY_CODE: Final = {
@@ -112,7 +114,7 @@ def fault(error: DBAPIError | PoolTimeout) -> Fault | None:
         case Blame.RACE:
             return KeyRace(first_line)
         case Blame.PASSING:
-            return TransientFault(said)
+            return TransientFault(said, _REACH if state is None else "")
         case Blame.DEPLOYMENT:
             return DeploymentFault(said, found.remedy)
         case Blame.DOUBTFUL:

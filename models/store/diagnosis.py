@@ -10,6 +10,9 @@ from alembic.util.exc import CommandError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from models.domain.errors import DeploymentFault
+from models.store.revision import WrongTables
+
 
 class Trouble(StrEnum):
     OUT_OF_REACH = "out_of_reach"
@@ -18,6 +21,7 @@ class Trouble(StrEnum):
     LOCKED = "locked"
     TOO_SLOW = "too_slow"
     REVISION = "revision"
+    UNFIT = "unfit"
 
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -35,6 +39,7 @@ _CONNECTION: Final = ("08", "53", "57P", "58")
 class Diagnosis:
     trouble: Trouble
     detail: str  # the database's own first line
+    remedy: str = ""  # where there is more than one
 
 
 def diagnose(error: BaseException) -> Diagnosis | None:
@@ -50,6 +55,10 @@ def diagnose(error: BaseException) -> Diagnosis | None:
 def _of(error: BaseException) -> Diagnosis | None:
     if isinstance(error, CommandError):
         return Diagnosis(Trouble.REVISION, str(error))
+    if isinstance(error, WrongTables):
+        return Diagnosis(Trouble.NOT_MIGRATED, str(error), error.remedy)
+    if isinstance(error, DeploymentFault) and error.__cause__ is None:  # otherwise the error that it is about says more
+        return Diagnosis(Trouble.UNFIT, str(error), error.remedy)
     if isinstance(error, PoolTimeout):
         return Diagnosis(Trouble.OUT_OF_REACH, "no free connection")
     if not isinstance(error, DBAPIError):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
 from sqlalchemy import create_engine, pool
 
 
@@ -26,11 +29,20 @@ def current(url: str) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+@cache
 def head() -> str:
     """The newest revision that this version of the code knows."""
     revision = ScriptDirectory.from_config(_config("")).get_current_head()
     assert revision is not None
     return revision
+
+
+def knows(revision: str) -> bool:
+    """Whether this version of the code has that revision, or had it on the way to its newest."""
+    try:
+        return ScriptDirectory.from_config(_config("")).get_revision(revision) is not None
+    except CommandError:
+        return False
 
 
 def _config(url: str) -> Config:

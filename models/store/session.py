@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models.store.blame import fault, verdict
+from models.store.new_connection import check_tables, open_session
+from models.store.patience import Patience, PatientConnection
+
+ANSWERING_S: Final = 5  # on top of what a statement may take
 
 
 def make_engine(
@@ -23,25 +27,25 @@ def make_engine(
     statement_timeout_ms: int = 30_000,
     application_name: str = "balance-worker",
     indexes_only: bool = False,
+    checked: bool = False,
+    patience: Callable[[int], Patience] = Patience,
 ) -> Engine:
-    """An engine on which no statement can wait for ever. `url` starts with postgresql+psycopg://.
+    """An engine on which nothing is waited for without end. `url` starts with postgresql+psycopg://.
 
     `indexes_only`: for those who look up and write a few rows at a time. A connection plans how it checks a foreign key
     once; with a table that is small at that time it would read the whole table for each check, also when it has grown.
+    `checked`: only sessions that see the tables of this version are used; others raise DeploymentFault.
+    `patience`: made of the seconds that the server may need for a statement.
     """
-    options = " ".join(
-        f"-c {name}={value}"
-        for name, value in {
-            "lock_timeout": lock_timeout_ms,
-            "statement_timeout": statement_timeout_ms,
-            "idle_in_transaction_session_timeout": 2 * statement_timeout_ms,
-            "default_transaction_isolation": r"read\ committed",
-            "timezone": "UTC",
-            **({"enable_seqscan": "off"} if indexes_only else {}),
-        }.items()
-    )
+    settings = {
+        "lock_timeout": str(lock_timeout_ms),
+        "statement_timeout": str(statement_timeout_ms),
+        "idle_in_transaction_session_timeout": str(2 * statement_timeout_ms),
+        "default_transaction_isolation": "read committed",
+        "timezone": "UTC",
+        **({"enable_seqscan": "off"} if indexes_only else {}),
+    }
     arguments: dict[str, Any] = {
-        "options": options,
         "connect_timeout": connect_timeout_s,
         "application_name": application_name,
         # A half-open connection is noticed, not waited on.
@@ -50,9 +54,23 @@ def make_engine(
         "keepalives_count": 3,
         "tcp_user_timeout": max(statement_timeout_ms, 10_000),
     }
-    return create_engine(
+    bearing = patience(statement_timeout_ms // 1000 + ANSWERING_S)
+    engine = create_engine(
         url, pool_size=pool_size, max_overflow=0, pool_timeout=connect_timeout_s, connect_args=arguments
     )
+
+    def connect(_dialect: Any, _record: Any, words: list[Any], parameters: dict[str, Any]) -> PatientConnection:
+        connection = open_session(bearing, settings, tuple(words), parameters)
+        if checked:
+            try:
+                check_tables(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+    event.listen(engine, "do_connect", connect)
+    return engine
 
 
 @contextmanager
@@ -84,6 +102,15 @@ def last_round_trip(connection: Connection) -> Iterator[None]:
         raise DBAPIError.instance(
             None, None, error, psycopg.Error, connection_invalidated=connection.invalidated, dialect=connection.dialect
         ) from error
+
+
+def wait_as_for_a_write(connection: Connection) -> None:
+    """Has the commit wait for what commits wait for, also of a transaction that has written nothing.
+
+    What it has read may have been committed by one whose wait for a synchronous standby was ended: it is not to be
+    acknowledged before the standby has it.
+    """
+    connection.exec_driver_sql("select pg_logical_emit_message(true, 'balance-worker', '')")
 
 
 def _roll_back(connection: Connection, driver: psycopg.Connection[Any], cause: BaseException) -> None:

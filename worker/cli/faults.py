@@ -21,7 +21,7 @@ FAULT: Final = 2
 UNKNOWN: Final = 3
 BUG: Final = 70
 
-_NOT_MIGRATED = "the database lacks tables of this version ({detail}): run `balance-worker migrate`"
+_NOT_MIGRATED = "the database lacks tables of this version ({detail}): {remedy}"
 _OUT_OF_REACH = (
     "the database is out of reach ({detail}): see that PostgreSQL runs and that BALANCE_DATABASE_URL names it;"
     " now it is {url}"
@@ -29,6 +29,7 @@ _OUT_OF_REACH = (
 _NOT_ALLOWED = "the database user may not do this ({detail}): grant it, or use the owner of the tables"
 _LOCKED = "somebody else holds a lock for longer than BALANCE_LOCK_TIMEOUT_MS ({detail}): try again"
 _TOO_SLOW = "the query took longer than BALANCE_STATEMENT_TIMEOUT_MS ({detail}): ask for less, for example with --since"
+_UNFIT = "the database cannot be used ({detail}): {remedy}"
 _REVISION = "{detail}; the newest revision that this version knows is {head}"
 
 
@@ -80,8 +81,11 @@ def _database(error: Exception) -> str | None:
             from models.store import schema
 
             return _REVISION.format(detail=found.detail.removesuffix("."), head=schema.head())
+        case Trouble.UNFIT:
+            return _UNFIT.format(detail=found.detail, remedy=found.remedy)
         case Trouble.NOT_MIGRATED:
-            return _NOT_MIGRATED.format(detail=found.detail)
+            remedy = found.remedy or "run `balance-worker migrate`"
+            return _NOT_MIGRATED.format(detail=found.detail, remedy=remedy)
         case Trouble.NOT_ALLOWED:
             return _NOT_ALLOWED.format(detail=found.detail)
         case Trouble.LOCKED:

@@ -37,7 +37,7 @@ def migrate(
         raise typer.BadParameter("give either REVISION, to go up, or --down REVISION", param_hint="--down")
     settings = load_settings()
     url = settings.database_url
-    with Waiting("Connecting to the database"), snapshot(engine_for(settings)):
+    with Waiting("Connecting to the database"), snapshot(engine_for(settings, any_tables=True)):
         pass  # alembic's own connections would wait for ever where nobody answers; these give up
     before = schema.current(url)
     if not dry_run:

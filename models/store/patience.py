@@ -1,0 +1,170 @@
+"""How long an answer of the database is waited for: never in silence, and never for ever without a reason.
+
+A statement ends by itself, after `statement_timeout`. Three things do not: a commit that waits for a synchronous
+standby, a server that is frozen, a network between that swallows everything. So whoever waits looks up now and then:
+
+    after 6 s      the server is asked, by a connection of its own, what it does for us; that is told
+    at the limit   the connection is given up, unless the server works on a statement that is younger than that, or
+                   waits for a synchronous standby
+    told to stop   the connection is given up after 3 s, whatever it waits for
+
+What became of a transaction that is given up is not known; whoever tries again finds its keys answered, or not. It is
+never cancelled: to a commit that waits for its standby that would mean to do without (docs/decisions/0014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
+
+import psycopg
+from psycopg import errors, pq, waiting
+from psycopg.abc import PQGen
+
+FIRST_LOOK_S: Final = 6.0  # longer than a lock is usually waited for
+LOOK_EVERY_S: Final = 10.0
+STOP_AFTER_S: Final = 3.0
+_ASKING_S: Final = 2  # the least that psycopg takes for connecting
+
+_STANDBY: Final = "SyncRep"  # pg_stat_activity's name for waiting for a synchronous standby
+_WORK: Final = """
+    select wait_event_type, wait_event, cast(extract(epoch from clock_timestamp() - query_start) as integer)
+    from pg_stat_activity where pid = %s and backend_start = %s and state = 'active'
+"""
+T = TypeVar("T")
+
+
+class Work(NamedTuple):
+    """What the server does for a session at this moment."""
+
+    waits_as: str | None  # the type of what it waits for, and its name; None: it computes
+    waits_for: str | None
+    seconds: int  # since the statement began
+
+    @property
+    def for_standby(self) -> bool:
+        return self.waits_for == _STANDBY
+
+    def __str__(self) -> str:
+        doing = "computes" if self.waits_for is None else f"waits for {self.waits_as}/{self.waits_for}"
+        return f"{doing}, for {self.seconds} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No answer for so long. `work`: None when the server does not say that it does anything for us."""
+
+    seconds: int
+    work: Work | None
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """`limit_s`: what the server needs at most for a statement. `standbys`: whether a commit may wait on and on."""
+
+    limit_s: float
+    standbys: bool = False
+    told_to_stop: Callable[[], bool] = lambda: False
+    tell: Callable[[Silence], None] = lambda _: None
+
+
+class Session(NamedTuple):
+    """A session of the server's, for as long as there is a server; behind a pooler it is not the one connected to."""
+
+    pid: int
+    began: datetime
+
+
+class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that bears silence as its patience says."""
+
+    patience = Patience(limit_s=3.0)
+    ask: Callable[[], psycopg.Connection[tuple[Any, ...]]] | None = None  # connects to where this one was made to
+    session: Session | None = None
+    _unconfirmed = False
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        try:
+            return waiting.wait(self._watched(gen), self.pgconn.socket, interval, timeout)
+        except (KeyboardInterrupt, SystemExit):
+            self.pgconn.finish()  # psycopg would cancel
+            raise
+
+    def commit(self) -> None:
+        """Raises StatementCompletionUnknown when somebody ended the wait for a synchronous standby: it is done here
+        alone, and a failover would take it back."""
+        super().commit()
+        if self._unconfirmed:
+            self.pgconn.finish()
+            raise errors.StatementCompletionUnknown("the commit's wait for a synchronous standby was ended by somebody")
+
+    def noticed(self, said: errors.Diagnostic) -> None:
+        """The server calls such a commit done, and warns. Texts are translated, the name of its function is not."""
+        if said.source_function == "SyncRepWaitForLSN":
+            self._unconfirmed = True
+
+    def _watched(self, gen: PQGen[T]) -> Generator[Any, Any, T]:
+        """Passes on what `gen` waits for. Every interval in which nothing came, it is sent a zero."""
+        since, look_at = monotonic(), FIRST_LOOK_S
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if not ready:
+                    look_at = self._bear(monotonic() - since, look_at)
+                elif ready & waiting.READY_R:
+                    since, look_at = monotonic(), FIRST_LOOK_S
+                wanted = gen.send(ready)
+        except StopIteration as over:
+            result: T = over.value
+            return result
+
+    def _bear(self, silent_s: float, look_at: float) -> float:
+        """Returns after how many seconds of silence to look again. Raises OperationalError when it is over."""
+        if silent_s >= STOP_AFTER_S and self.patience.told_to_stop():
+            self._give_up(f"no answer for {silent_s:.0f} s, and this process is to stop")
+        if silent_s < look_at:
+            return look_at
+        work = self._work()
+        self.patience.tell(Silence(round(silent_s), work))
+        if silent_s >= self.patience.limit_s and not self._worth_waiting(work):
+            self._give_up(f"no answer for {silent_s:.0f} s")
+        return silent_s + LOOK_EVERY_S
+
+    def _worth_waiting(self, work: Work | None) -> bool:
+        if work is None:
+            return False
+        return self.patience.standbys if work.for_standby else work.seconds < self.patience.limit_s
+
+    def _work(self) -> Work | None:
+        if self.ask is None or self.session is None:
+            return None
+        try:
+            with self.ask() as other:
+                row = other.execute(_WORK, self.session, prepare=False).fetchone()
+        except psycopg.Error:
+            return None
+        return None if row is None else Work(*row)
+
+    def _give_up(self, why: str) -> NoReturn:
+        self.pgconn.finish()
+        raise errors.TransactionResolutionUnknown(why)
+
+
+def connect(patience: Patience, *words: Any, **parameters: Any) -> PatientConnection:
+    """Connects like psycopg. Raises OperationalError."""
+
+    def ask() -> PatientConnection:
+        return PatientConnection.connect(*words, **{**parameters, "connect_timeout": _ASKING_S}, autocommit=True)
+
+    made = PatientConnection.connect(*words, **parameters)
+    made.patience, made.ask = patience, ask
+    made.add_notice_handler(made.noticed)
+    return made
+
+
+def is_open(connection: PatientConnection) -> bool:
+    return connection.pgconn.status is not pq.ConnStatus.BAD

@@ -1,0 +1,14 @@
+"""All tables, imported so that the metadata is complete."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import MetaData
+
+from models.tables import accounts, dead_letters, jobs, ledger, outbox
+from models.tables.base import Base
+
+_FILES: Final = (accounts, dead_letters, jobs, ledger, outbox)
+
+METADATA: Final[MetaData] = Base.metadata
