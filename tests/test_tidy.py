@@ -33,7 +33,7 @@ CLOCK_HOMES = {
     "worker/clock.py",  # everybody else is told what time it is
     "tasks/job_message.py",  # a producer, who knows no worker, says when it signed
 }
-SECONDS_ARE_FLOATS = {"models/domain/retry.py"}  # waiting times, not money
+SECONDS_ARE_FLOATS = {"models/domain/retry.py", "models/store/patience.py"}  # waiting times, not money
 
 Finding = tuple[int, str]  # line number, what was found there
 

@@ -23,6 +23,7 @@ _URL: Final = re.compile(
     r"(?P<scheme>[^:]+)://(?:(?P<user>[^/?]*)@)?(?P<hosts>[^/?@]*)(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?"
 )
 _PLACE: Final = re.compile(r"(?P<host>\[[^\]]+\]|[^:\[\]]*)(?::(?P<port>[0-9]*))?")
+_BARE: Final = re.compile(r"[/@].*|(?=.*:.*:)[0-9A-Fa-f:.]+(?:%\w+)?")  # a socket, or an IPv6 address as it is
 _PORT_MAX: Final = 65_535
 _CHOICES: Final = {
     "sslmode": frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}),
@@ -78,8 +79,7 @@ def _in_place(hosts: str, port: str | None) -> list[tuple[str, str]]:
 def _named(options: dict[str, str]) -> list[tuple[str, str]]:
     """The same for hosts behind the question mark, which is what counts where both are given."""
     hosts, port = options.pop("host").split(","), options.pop("port", None)
-    bare = [host for host in hosts if host[:1] in {"/", "@"} or host.count(":") > 1 and not host.startswith("[")]
-    return _with_ports([(host, "") if host in bare else _place(host) for host in hosts], port)
+    return _with_ports([(host, "") if _BARE.fullmatch(host) else _place(host) for host in hosts], port)
 
 
 def _place(text: str) -> tuple[str, str]:

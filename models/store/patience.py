@@ -84,7 +84,7 @@ class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
     patience = Patience(limit_s=3.0)
     ask: Callable[[], psycopg.Connection[tuple[Any, ...]]] | None = None  # connects to where this one was made to
     session: Session | None = None
-    _unconfirmed = False
+    unconfirmed = False  # a commit of its is here alone, though it was to wait for a synchronous standby
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         try:
@@ -93,18 +93,11 @@ class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
             self.pgconn.finish()  # psycopg would cancel
             raise
 
-    def commit(self) -> None:
-        """Raises StatementCompletionUnknown when somebody ended the wait for a synchronous standby: it is done here
-        alone, and a failover would take it back."""
-        super().commit()
-        if self._unconfirmed:
-            self.pgconn.finish()
-            raise errors.StatementCompletionUnknown("the commit's wait for a synchronous standby was ended by somebody")
-
     def noticed(self, said: errors.Diagnostic) -> None:
-        """The server calls such a commit done, and warns. Texts are translated, the name of its function is not."""
+        """When somebody ends that wait, the server calls the commit done, and warns. Its texts are translated, the names
+        of its functions are not."""
         if said.source_function == "SyncRepWaitForLSN":
-            self._unconfirmed = True
+            self.unconfirmed = True
 
     def _watched(self, gen: PQGen[T]) -> Generator[Any, Any, T]:
         """Passes on what `gen` waits for. Every interval in which nothing came, it is sent a zero."""

@@ -6,28 +6,33 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import psycopg
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from models.domain.errors import TransientFault
-from models.store import schema
+from models.store import privileges, revision, standbys
 from models.store.diagnosis import Diagnosis, diagnose
+from models.store.new_connection import is_pooled
+from models.store.patience import PatientConnection
+from models.store.revision import Tables
 from models.store.session import snapshot
-from models.tables.base import Base
-from models.tables.ledger import Entry
+from models.store.standbys import Standbys
 
 _SETTINGS: Final = text("""
     select name, setting from pg_settings
     where name in ('fsync', 'full_page_writes', 'synchronous_commit', 'synchronous_standby_names', 'lock_timeout',
-                   'statement_timeout', 'default_transaction_isolation', 'server_version', 'server_version_num',
-                   'max_connections', 'superuser_reserved_connections')
+                   'statement_timeout', 'default_transaction_isolation', 'default_transaction_read_only',
+                   'server_version', 'server_version_num', 'max_connections', 'superuser_reserved_connections')
 """)
 _STATE: Final = text("""
-    select clock_timestamp() as at, pg_is_in_recovery() as read_only,
-           (select count(*) from pg_stat_activity where backend_type = 'client backend') as connections,
-           to_regclass('alembic_version') is not null as migrated
+    select clock_timestamp() as at, pg_is_in_recovery() as standby,
+           (select count(*) from pg_stat_activity where backend_type = 'client backend') as connections
 """)
-_PRIVILEGE: Final = text("select has_table_privilege(:table, :privilege)")
+_UNLOGGED: Final = text("""
+    select c.relname from unnest(cast(:tables as text[])) as wanted (name) join pg_class c on c.oid = to_regclass(name)
+    where c.relpersistence <> 'p' order by 1
+""")
 _LETTERS: Final = text("select count(*) from dead_letters where status = 'parked'")
 
 
@@ -37,9 +42,12 @@ class Server:
 
     settings: dict[str, str]
     at: datetime  # its clock
-    read_only: bool  # a standby
+    standby: bool  # still, or again: it can only be read
+    standbys: Standbys | None  # None when it is one itself
     connections: int  # of all clients, ours included
-    revision: str | None  # of the migrations; None when there are no tables
+    pooled: bool  # a pooler is between here and there
+    tables: Tables | None  # None when this role may not look
+    unlogged: list[str]  # tables of ours that a crash empties
     missing: list[str]  # privileges that we need and have not: "insert on jobs"
     rewriting: list[str]  # privileges on the ledger that nobody but its owner should have
     dead_letters: int | None  # None when that cannot be read
@@ -58,31 +66,22 @@ def examine(engine: Engine) -> Server | Diagnosis:
 
 
 def _look(connection: Connection) -> Server:
-    settings: dict[str, str] = {row.name: row.setting for row in connection.execute(_SETTINGS)}
-    state = connection.execute(_STATE).one()
-    revision = connection.scalar(text("select version_num from alembic_version")) if state.migrated else None
-    current = revision == schema.head()
-    missing = (
-        [f"{privilege} on {table}" for table, privilege in _needed() if not _may(connection, table, privilege)]
-        if current
-        else []
-    )
-    rewriting = (
-        [each for each in ("update", "delete", "truncate") if _may(connection, Entry.__tablename__, each)]
-        if current
-        else []
-    )
-    letters = connection.scalar(_LETTERS) if current and _may(connection, "dead_letters", "select") else None
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    state, missing = connection.execute(_STATE).one(), privileges.missing(connection)
+    tables = None if "select on alembic_version" in missing else revision.look(driver)
+    fit = tables is not None and revision.fault(tables) is None
+    readable = fit and "select on dead_letters" not in missing
     return Server(
-        settings=settings, at=state.at, read_only=state.read_only, connections=state.connections, revision=revision,
-        missing=missing, rewriting=rewriting, dead_letters=letters,
-    )  # fmt: skip
-
-
-def _needed() -> list[tuple[str, str]]:
-    """(table, privilege): every table is read and added to."""
-    return [(table.name, privilege) for table in Base.metadata.sorted_tables for privilege in ("select", "insert")]
-
-
-def _may(connection: Connection, table: str, privilege: str) -> bool:
-    return bool(connection.scalar(_PRIVILEGE, {"table": table, "privilege": privilege}))
+        settings={row.name: row.setting for row in connection.execute(_SETTINGS)},
+        at=state.at,
+        standby=state.standby,
+        standbys=None if state.standby else standbys.look(connection),
+        connections=state.connections,
+        pooled=isinstance(driver, PatientConnection) and is_pooled(driver),
+        tables=tables,
+        unlogged=[*connection.execute(_UNLOGGED, {"tables": [*revision.COLUMNS]}).scalars()],
+        missing=missing,
+        rewriting=privileges.rewriting(connection),
+        dead_letters=connection.scalar(_LETTERS) if readable else None,
+    )

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from models.domain.errors import TransientFault
 from models.store.blame import fault, verdict
 from models.store.new_connection import check_tables, open_session
 from models.store.patience import Patience, PatientConnection
@@ -79,6 +80,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     with _faults(), engine.connect() as connection, _sound(connection):
         yield connection
         connection.commit()
+        _confirm(connection)
 
 
 @contextmanager
@@ -102,6 +104,16 @@ def last_round_trip(connection: Connection) -> Iterator[None]:
         raise DBAPIError.instance(
             None, None, error, psycopg.Error, connection_invalidated=connection.invalidated, dialect=connection.dialect
         ) from error
+    _confirm(connection)
+
+
+def _confirm(connection: Connection) -> None:
+    """Raises TransientFault when the commit is on this server alone, and was to be on a synchronous standby: a failover
+    would take it back. Whoever tries again waits again, also to read its answer."""
+    driver = connection.connection.driver_connection
+    if isinstance(driver, PatientConnection) and driver.unconfirmed:
+        connection.invalidate()
+        raise TransientFault("somebody ended the commit's wait for a synchronous standby")
 
 
 def wait_as_for_a_write(connection: Connection) -> None:

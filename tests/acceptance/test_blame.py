@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from models.store.audit import assert_ledger_is_coherent
 from models.store.schema import upgrade
 from tests import servers
 from tests.acceptance.system import System, wait_until
+from tests.builders import execute
 from worker.embedded import EmbeddedPostgres
 
 JOBS = 12
@@ -50,16 +52,34 @@ def unmigrated(
     servers.drop_database(postgres.url, name)
 
 
-def test_a_worker_started_before_the_migration_holds_everything_and_says_what_to_do(unmigrated: System) -> None:
+def test_a_worker_whose_tables_are_not_those_it_needs_holds_everything_and_says_what_to_do(
+    unmigrated: System, postgres: EmbeddedPostgres
+) -> None:
+    """Before the migration, at a newer revision, with a table lost under it, with the database made anew under it."""
     system = unmigrated
+    url = system.environment["BALANCE_DATABASE_URL"]
     system.money_worker()
-    arguments = {"idempotency_key": "u", "user_id": 1}
-    system.client.send_task("users.upsert", kwargs=arguments, queue=system.queue, ignore_result=True)
-    publish(system)
-    wait_until("the worker to say so", lambda: "jobs.held" in system.log("money"))
-    assert "balance-worker migrate" in system.log("money")
-    upgrade(system.environment["BALANCE_DATABASE_URL"])
-    applied(system)
+    assert "database.not_ready" in system.log("money"), "it is said at the start, before there is a job"
+
+    def mended(needed: str, remedy: str, mend: Callable[[], object], before: int = 0) -> None:
+        arguments = {"idempotency_key": "u", "user_id": 1}
+        system.client.send_task("users.upsert", kwargs=arguments, queue=system.queue, ignore_result=True)
+        publish(system, before)
+        wait_until("the worker to say so", lambda: needed in system.log("money").rpartition("jobs.held")[2])
+        assert remedy in system.log("money").rpartition("jobs.held")[2]
+        mend()
+        applied(system, before + JOBS)
+
+    migrate = partial(upgrade, url)
+    mended("revision 0002 is needed, none is there", "balance-worker migrate", migrate)
+    renamed = partial(execute, system.engine, "alter table gone rename to jobs")
+    execute(system.engine, "alter table jobs rename to gone")
+    mended("revision 0002 is there, but not jobs", "backup", renamed, JOBS)
+    name = make_url(url).database or ""
+    servers.drop_database(postgres.url, name)
+    servers.create_database(postgres.url, name)
+    system.engine.dispose()
+    mended("revision 0002 is needed, none is there", "balance-worker migrate", migrate)
 
 
 @pytest.mark.parametrize("state", ["P0001", "XX000", "55000", "42501", "26000"])
@@ -102,7 +122,3 @@ def test_a_database_that_became_read_only_is_left_for_the_one_that_the_name_lead
         connection.commit()
     applied(system)
 
-
-def _said(system: System) -> int:
-    log = system.log("money")
-    return log.count("jobs.undecided") + log.count("jobs.held")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from models.store import schema
 from models.store.diagnosis import Diagnosis
+from models.store.revision import fault
 from models.store.server import Server, examine
 from worker.checks.clocks import clock
+from worker.checks.durability import durability, standbys
 from worker.checks.finding import Finding, failure, ok, warning
 from worker.clock import now
 from worker.database import engine_for
@@ -28,18 +29,19 @@ def examine_database(settings: Settings) -> Iterator[Finding]:
         after = now()
     finally:
         engine.dispose()
+    where = mask_url(settings.database_url)
     if isinstance(server, Diagnosis):
         yield failure(
             "database.reachable", f"{server.trouble}: {server.detail}",
             "Workers hold their jobs, unacknowledged, until the database answers.",
-            f"see that PostgreSQL runs and that BALANCE_DATABASE_URL names it; now it is "
-            f"{mask_url(settings.database_url)}",
+            server.remedy or f"see that PostgreSQL runs and that BALANCE_DATABASE_URL names it; now it is {where}",
         )  # fmt: skip
         return
-    yield ok("database.reachable", mask_url(settings.database_url))
+    yield ok("database.reachable", f"{where}, through a pooler in session mode" if server.pooled else where)
     yield _version(server)
     yield _migrations(server)
-    yield _durability(server)
+    yield durability(server)
+    yield from standbys(server)
     yield _primary(server)
     yield _session(server, settings)
     yield from _privileges(server)
@@ -60,41 +62,30 @@ def _version(server: Server) -> Finding:
 
 
 def _migrations(server: Server) -> Finding:
-    head = schema.head()
-    if server.revision == head:
-        return ok("database.migrations", f"at {head}")
+    wrong = None if server.tables is None else fault(server.tables)
+    if server.tables is not None and wrong is None:
+        return ok("database.migrations", f"at {server.tables.revision}")
     return failure(
-        "database.migrations", f"at {server.revision or 'base (no tables)'}, this version needs {head}",
-        "Workers of this version hold all jobs until the tables are there.",
-        "run `balance-worker migrate`, of the newest version in use",
-    )  # fmt: skip
-
-
-def _durability(server: Server) -> Finding:
-    values = {name: server.settings[name] for name in ("fsync", "full_page_writes", "synchronous_commit")}
-    found = ", ".join(f"{name} {value}" for name, value in values.items())
-    wrong = [name for name, value in values.items() if value == "off"]
-    if not wrong:
-        return ok("database.durability", found)
-    return failure(
-        "database.durability", found,
-        "A job is acknowledged when its commit is on disk. So it is not: after a crash of the server applied jobs are "
-        "gone, and their messages too.",
-        f"set {' and '.join(f'{name} = on' for name in wrong)} in postgresql.conf",
+        "database.migrations", "this role may not look" if wrong is None else str(wrong),
+        "Workers hold all jobs until the tables are those that they need.",
+        "grant what database.privileges names" if wrong is None else wrong.remedy,
     )  # fmt: skip
 
 
 def _primary(server: Server) -> Finding:
-    if not server.read_only:
+    read_only = server.settings["default_transaction_read_only"] == "on"
+    if not server.standby and not read_only:
         return ok("database.primary", "writable")
     return failure(
-        "database.primary", "read-only: a standby", "Nothing can be applied there; workers hold their jobs.",
-        "let BALANCE_DATABASE_URL name the primary, or promote this server",
+        "database.primary", "read-only: a standby" if server.standby else "default_transaction_read_only on",
+        "Nothing can be applied there; workers hold their jobs.",
+        "let BALANCE_DATABASE_URL name the primary, or promote this server"
+        if server.standby else "set it off for this role and this database",
     )  # fmt: skip
 
 
 def _session(server: Server, settings: Settings) -> Finding:
-    """The timeouts are given on connecting; a pooler in between may drop them."""
+    """They were set when the connection was made; a pooler in between may have given us another session since."""
     wanted = {
         "default_transaction_isolation": "read committed",
         "lock_timeout": str(settings.lock_timeout_ms),
@@ -108,7 +99,7 @@ def _session(server: Server, settings: Settings) -> Finding:
         "database.session", found,
         "The session has not the settings that were asked for: a statement could wait for ever, or see another "
         "isolation than the path is written for.",
-        "connect to PostgreSQL itself; a pooler in between must hand on the parameter `options`",
+        "connect to PostgreSQL itself; a pooler in between must be in session mode",
     )  # fmt: skip
 
 
@@ -126,7 +117,7 @@ def _privileges(server: Server) -> Iterator[Finding]:
             "password can rewrite it. `balance-worker verify` would find it.",
             "run the workers under a role of their own: docs/deployment.md, PostgreSQL",
         )  # fmt: skip
-    elif server.revision == schema.head():
+    elif server.tables is not None and fault(server.tables) is None:
         yield ok("database.privileges", "entries can be added, not changed")
 
 

@@ -1,0 +1,221 @@
+"""Nothing is answered by a session that does not see the tables of this version, and it goes on when they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+
+import pytest
+from alembic import command
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from models.domain.commands import Job
+from models.domain.errors import DeploymentFault
+from models.domain.retry import RetryPolicy
+from models.store import schema
+from models.store.session import make_engine, snapshot
+from tasks import autotopup, expiry, housekeeping
+from tasks.outcome import Outcome
+from tasks.settling import Settler
+from tests import servers
+from tests.builders import LIMITS, job
+from worker.embedded import EmbeddedPostgres
+
+Change = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the tables of the database at a URL come to be others than those of this version, and are again."""
+
+    spoil: Change
+    mend: Change
+    says: Sequence[str]  # also the remedy
+
+
+def sql(*statements: str) -> Change:
+    """{database} stands for the name of the database; statements run as the owner, in the schema public."""
+
+    def run(url: str) -> None:
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(text("set search_path = public"))
+            for statement in statements:
+                connection.execute(text(statement.format(database=make_url(url).database)))
+        engine.dispose()
+
+    return run
+
+
+def path(*schemas: str) -> str:
+    return f'alter database "{{database}}" set search_path = {", ".join(schemas)}'
+
+
+MIGRATE = "run `balance-worker migrate`"
+BACK = 'alter database "{database}" reset search_path'
+WAYS = {
+    "no tables": Way(
+        partial(schema.downgrade, revision="base"), schema.upgrade, ["revision 0002 is needed, none is there", MIGRATE]
+    ),
+    "older ones": Way(
+        partial(schema.downgrade, revision="0001"), schema.upgrade, ["0002 is needed, 0001 is there", MIGRATE]
+    ),
+    "newer ones": Way(
+        sql("update alembic_version set version_num = '0099'"),
+        sql("update alembic_version set version_num = '0002'"),
+        ["0002 is needed, 0099 is there, which this version does not know", "migrate --down 0002"],
+    ),
+    "no revision": Way(
+        sql("alter table alembic_version rename to gone"),
+        sql("alter table gone rename to alembic_version"),
+        ["none is there, and tables of other origin are: accounts, apps", "search_path"],
+    ),
+    "a table lost": Way(
+        sql("alter table jobs rename to gone"),
+        sql("alter table gone rename to jobs"),
+        ["revision 0002 is there, but not jobs", "backup"],
+    ),
+    "a column lost": Way(
+        sql("alter table accounts rename column held to gone"),
+        sql("alter table accounts rename column gone to held"),
+        ["revision 0002 is there, but not accounts.held", "backup"],
+    ),
+    "a view in place of a table": Way(
+        sql("alter table outbox rename to gone", "create view outbox as select * from gone"),
+        sql("drop view outbox", "alter table gone rename to outbox"),
+        ["revision 0002 is there, but not outbox"],
+    ),
+    "a table of the same name before ours": Way(
+        sql("create schema other", "create table other.users (id integer)", path("other", "public")),
+        sql(BACK),
+        ["revision 0002 is there, but not users.account_id"],
+    ),
+    "a copy before ours": Way(
+        sql("create schema other", "create table other.accounts (like accounts)", path("other", "public")),
+        sql(BACK),
+        ["several schemas: other, public", "search_path"],
+    ),
+    "another application's": Way(
+        sql(
+            "create schema other",
+            "create table other.alembic_version (version_num text)",
+            "insert into other.alembic_version values ('7ac4')",
+            "create table other.jobs (id integer)",
+            path("other"),
+        ),
+        sql(BACK),
+        ["0002 is needed, 7ac4 is there, which this version does not know"],
+    ),
+    "out of sight": Way(sql(path("nowhere")), sql(BACK), ["none is there, but one in schema public", "search_path"]),
+}
+# A session that goes on sees what it saw: another search_path is for new ones, and so is another number.
+NOTICED = ["no tables", "older ones", "a table lost", "a column lost"]
+numbers = count(1)
+
+
+def asked() -> Job:
+    return job("users.upsert", user_id=next(numbers))
+
+
+@contextmanager
+def working(url: str) -> Iterator[Engine]:
+    """An engine as a worker has it."""
+    engine = make_engine(url, checked=True)
+    yield engine
+    engine.dispose()
+
+
+def settler(engine: Engine, wait: Callable[[float], None] = lambda _: None) -> Settler:
+    return Settler(engine, LIMITS, RetryPolicy(), wait, lambda: 0.5)
+
+
+def held_until_mended(engine: Engine, url: str, way: Way) -> None:
+    steps = settler(engine).settling([asked()])
+    assert [next(steps) > 0 for _ in range(3)] == [True] * 3
+    with pytest.raises(DeploymentFault) as caught, snapshot(engine):
+        pass
+    for said in way.says:
+        assert said in f"{caught.value}; {caught.value.remedy}"
+    way.mend(url)
+    with pytest.raises(StopIteration) as over:
+        next(steps)
+    assert [type(each) for each in over.value.value] == [Outcome]
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_a_worker_that_starts_holds_everything_until_its_tables_are_there(database_url: str, name: str) -> None:
+    WAYS[name].spoil(database_url)
+    with working(database_url) as engine:
+        held_until_mended(engine, database_url, WAYS[name])
+
+
+@pytest.mark.parametrize("name", NOTICED)
+def test_a_worker_that_runs_does_when_they_are_gone(database_url: str, name: str) -> None:
+    with working(database_url) as engine:
+        settler(engine).settle([asked()])
+        WAYS[name].spoil(database_url)
+        held_until_mended(engine, database_url, WAYS[name])
+
+
+def test_a_database_that_is_made_anew_under_a_running_worker(postgres: EmbeddedPostgres, database_url: str) -> None:
+    name = make_url(database_url).database or ""
+    with working(database_url) as engine:
+        settler(engine).settle([asked()])
+        servers.drop_database(postgres.url, name)
+        servers.create_database(postgres.url, name)
+        held_until_mended(engine, database_url, WAYS["no tables"])
+
+
+def test_a_migration_that_is_under_way_is_waited_out(empty_database_url: str) -> None:
+    migrating = create_engine(empty_database_url)
+    with working(empty_database_url) as engine, migrating.connect() as connection:
+        config = schema._config(empty_database_url)
+        config.attributes["connection"] = connection
+        migration = connection.begin()
+        command.upgrade(config, "head")
+        steps = settler(engine).settling([asked()])
+        assert [next(steps) > 0 for _ in range(3)] == [True] * 3
+        migration.commit()
+        with pytest.raises(StopIteration) as over:
+            next(steps)
+        assert [type(each) for each in over.value.value] == [Outcome]
+    migrating.dispose()
+
+
+@pytest.mark.parametrize(
+    "sweep",
+    [
+        lambda settler: autotopup.scan(settler, 10),
+        lambda settler: expiry.expire(settler, 10),
+        lambda settler: housekeeping.prune(settler, 1, 10),
+    ],
+    ids=["autotopup.scan", "credits.expire", "jobs.prune"],
+)
+def test_a_sweep_waits_like_a_worker(database_url: str, sweep: Callable[[Settler], int]) -> None:
+    way, waits = WAYS["older ones"], count(1)
+    way.spoil(database_url)
+
+    def wait(_: float) -> None:
+        if next(waits) == 3:
+            way.mend(database_url)
+
+    with working(database_url) as engine:
+        assert sweep(settler(engine, wait)) == 0
+    assert next(waits) == 4
+
+
+def test_a_revision_that_may_not_be_read_is_the_deployments(engine: Engine, database_url: str) -> None:
+    with engine.connect() as connection:
+        role = f"reader_{make_url(database_url).database}"
+        connection.execute(text(f"create role {role} login password 'r'"))
+        connection.commit()
+    url = make_url(database_url).set(username=role, password="r").render_as_string(hide_password=False)
+    with working(url) as worker, pytest.raises(DeploymentFault, match="42501") as caught, snapshot(worker):
+        pass
+    assert "doctor" in caught.value.remedy
+    with engine.connect() as connection:
+        connection.execute(text(f"drop role {role}"))
+        connection.commit()
