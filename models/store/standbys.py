@@ -15,7 +15,7 @@ _LOOK: Final = text("""
            count(*) filter (where slot.slot_name is null and r.state is distinct from 'backup') as receivers,
            count(*) filter (where r.sync_state in ('sync', 'quorum')) as synchronous,
            (select count(*) from pg_stat_activity
-            where wait_event = 'SyncRep' and query_start < clock_timestamp() - interval '5 seconds') as waiting
+            where wait_event = 'SyncRep' and query_start < clock_timestamp() - interval '2 seconds') as waiting
     from pg_stat_replication r
     left join pg_replication_slots slot on slot.active_pid = r.pid and slot.slot_type = 'logical'
 """)
@@ -27,7 +27,7 @@ class Standbys:
     needed: int  # synchronous ones that a commit waits for; 0: for none
     receivers: int  # of the whole log: standbys, and programs that keep it
     synchronous: int | None  # of them, that count as synchronous now; None: this role may not see
-    waiting: int  # commits that this role sees waiting for one for longer than 5 s
+    waiting: int  # commits that this role sees waiting for one for longer than 2 s
 
 
 def look(connection: Connection) -> Standbys:

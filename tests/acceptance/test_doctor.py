@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 import redis
 from kombu import Connection
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine, create_engine
 
 from models.store.schema import upgrade
 from models.store.server import Server, examine
@@ -174,26 +173,6 @@ def test_an_unmigrated_database_that_gives_up_durability(empty_database_url: str
     assert "database.privileges" not in findings
     assert findings["database.durability"].level == "failure"  # that is how the tests' server is started
     assert "fsync = on" in findings["database.durability"].action
-
-
-def test_what_the_role_of_the_workers_may_do(engine: Engine, database_url: str) -> None:
-    assert database_findings(database_url)["database.privileges"].found == (
-        "this role may update, delete, truncate entries"
-    )
-    owner = engine.execution_options(isolation_level="AUTOCOMMIT")
-    role = f"narrow_{uuid.uuid4().hex}"
-    with owner.connect() as connection:
-        connection.execute(text(f"create role {role} login password 'narrow'"))
-        try:
-            connection.execute(text(f"grant select, insert on all tables in schema public to {role}"))
-            connection.execute(text(f"revoke insert on jobs from {role}"))
-            url = make_url(database_url).set(username=role, password="narrow").render_as_string(hide_password=False)
-            assert database_findings(url)["database.privileges"].found == "missing: insert on jobs"
-            connection.execute(text(f"grant insert on jobs to {role}"))
-            assert database_findings(url)["database.privileges"].level == "ok"
-        finally:
-            connection.execute(text(f"drop owned by {role}"))
-            connection.execute(text(f"drop role {role}"))
 
 
 def test_timeouts_that_a_pooler_dropped(database_url: str) -> None:
