@@ -94,8 +94,8 @@ class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
             raise
 
     def noticed(self, said: errors.Diagnostic) -> None:
-        """When somebody ends that wait, the server calls the commit done, and warns. Its texts are translated, the names
-        of its functions are not."""
+        """When somebody ends that wait, the server calls the commit done, and warns. Texts are translated, the names of
+        its functions are not."""
         if said.source_function == "SyncRepWaitForLSN":
             self.unconfirmed = True
 

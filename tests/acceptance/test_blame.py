@@ -121,4 +121,3 @@ def test_a_database_that_became_read_only_is_left_for_the_one_that_the_name_lead
         connection.execute(text(f'alter database "{database}" reset default_transaction_read_only'))
         connection.commit()
     applied(system)
-

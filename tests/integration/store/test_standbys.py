@@ -25,7 +25,11 @@ FOLLOWS = "select count(*) = 1 from pg_stat_replication where state = 'streaming
 def servers() -> Iterator[tuple[EmbeddedPostgres, Standby]]:
     with pair() as (primary, standby):
         upgrade(primary.url)
-        run(primary, f"create role {PLAIN} login password 'p'", f"grant select on all tables in schema public to {PLAIN}")
+        run(
+            primary,
+            f"create role {PLAIN} login password 'p'",
+            f"grant select on all tables in schema public to {PLAIN}",
+        )
         yield primary, standby
 
 
@@ -78,9 +82,7 @@ def altered(server: EmbeddedPostgres, overrides: Sequence[str]) -> Iterator[None
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_failover_that_would_lose_something_is_named(
-    servers: tuple[EmbeddedPostgres, Standby], case: Case
-) -> None:
+def test_a_failover_that_would_lose_something_is_named(servers: tuple[EmbeddedPostgres, Standby], case: Case) -> None:
     primary, _ = servers
     # Altered while no commit waits: it would wait for nobody.
     with altered(primary, case.overrides), ExitStack() as after:
