@@ -27,11 +27,9 @@ def url(request: pytest.FixtureRequest, database_url: str) -> str:
 def test_every_command_gets_there(cli: Cli, url: str) -> None:
     for command in COMMANDS:
         cli.text(*command, database_url=url)
-    findings = {
-        each["check"]: each for each in cli.json("doctor", "--wait", "0.1", code=1, database_url=url)["findings"]
-    }
-    assert findings["database.reachable"]["level"] == "ok"
-    assert findings["database.primary"]["level"] == "ok"
+    document = cli.json("doctor", "--wait", "0.1", code=1, database_url=url)
+    levels = {finding["check"]: finding["level"] for finding in document["findings"]}
+    assert (levels["database.reachable"], levels["database.primary"]) == ("ok", "ok")
 
 
 def test_nobody_there_is_one_sentence_without_the_password(cli: Cli) -> None:

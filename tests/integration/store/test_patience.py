@@ -151,9 +151,13 @@ def frozen(connection: Connection) -> Iterator[None]:
 
 
 def test_a_server_that_is_frozen_is_given_up(database_url: str) -> None:
-    with working(database_url) as worker, pytest.raises(TransientFault, match="no answer for"):
-        with snapshot(worker.engine) as connection, frozen(connection):
-            connection.execute(text("select 1"))
+    with (
+        working(database_url) as worker,
+        pytest.raises(TransientFault, match="no answer for"),
+        snapshot(worker.engine) as connection,
+        frozen(connection),
+    ):
+        connection.execute(text("select 1"))
     assert worker.told[0].work is None
 
 

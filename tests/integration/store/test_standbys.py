@@ -1,4 +1,4 @@
-"""The doctor says "ok" of durability when a failover or a crash would lose nothing that was acknowledged, and not else."""
+"""The doctor calls durability ok when neither a crash nor a failover loses what was acknowledged, and not else."""
 
 from __future__ import annotations
 
