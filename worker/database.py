@@ -8,12 +8,10 @@ from typing import Final
 import structlog
 from sqlalchemy import Engine
 
-from models.domain.errors import Fault
 from models.store.patience import Patience, Silence
-from models.store.session import ANSWERING_S, make_engine, snapshot
+from models.store.session import ANSWERING_S, make_engine
 from tasks.settling import Reminder
 from worker.settings import Settings
-from worker.urls import mask_url
 
 _LOG: Final = structlog.get_logger(__name__)
 _HELD: Final = "nothing is acknowledged until then, and it goes on by itself"
@@ -54,18 +52,6 @@ def worker_engine(settings: Settings, told_to_stop: Callable[[], bool]) -> Engin
         return Patience(limit_s, standbys=True, told_to_stop=told_to_stop, tell=tell)
 
     return _engine(settings, checked=True, indexes_only=True, patience=patience)
-
-
-def look(engine: Engine, settings: Settings) -> None:
-    """Says whether jobs can be applied there, once: later it is said with the jobs that are held."""
-    where = mask_url(settings.database_url)
-    try:
-        with snapshot(engine) as connection:
-            version = connection.dialect.server_version_info
-    except Fault as fault:
-        _LOG.error("database.not_ready", database=where, error=str(fault), next=fault.next_step)
-    else:
-        _LOG.info("database.ready", database=where, server=".".join(map(str, version or ())))
 
 
 def _engine(

@@ -1,31 +1,21 @@
-"""How the database is, found without applying a job: its time, and what would keep jobs from being applied."""
+"""What would keep jobs from being applied, found without applying any."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from models.domain.errors import Fault
-from models.store import schema
+from models.store import privileges
 from models.store.session import snapshot
-from models.tables.base import Base
 
 _STATE: Final = text("""
     select clock_timestamp() as at, pg_is_in_recovery() as standby,
-           current_setting('default_transaction_read_only')::bool as read_only,
-           to_regclass('alembic_version') is not null as migrated
-""")
-_REVISION: Final = text("select version_num from alembic_version")
-_MISSING: Final = text("""
-    select format('%s on %s', privilege, name)
-    from unnest(cast(:tables as text[])) name, unnest(array['select', 'insert']) privilege
-    where not has_table_privilege(name, privilege)
-    order by 1
+           current_setting('default_transaction_read_only')::bool as read_only
 """)
 
 
@@ -39,14 +29,15 @@ class Hindrance:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """`at`: its clock; None when nobody answers. `hindrance` None: a job would be applied, as far as can be seen."""
+    """`at`: its clock; None when no session is to be had. `hindrance` None: a job would be applied, as far as can be
+    seen."""
 
     at: datetime | None
     hindrance: Hindrance | None
 
 
 def look(engine: Engine) -> Look:
-    """Lasts as long as connecting does."""
+    """Lasts as long as connecting does. The engine is one that looks at the tables when it connects."""
     at: datetime | None = None
     try:
         with snapshot(engine) as connection:
@@ -67,18 +58,6 @@ def _hindrance(connection: Connection, state: Any) -> Hindrance | None:
             f"the database is read-only: {what}",
             "let BALANCE_DATABASE_URL name the primary, promote this server, or make it writable",
         )
-    revision = connection.scalar(_REVISION) if state.migrated else None
-    if revision != _needed():
-        return Hindrance(
-            f"the database is at {revision or 'base (no tables)'}, this version needs {_needed()}",
-            "run `balance-worker migrate`, of the newest version in use",
-        )
-    tables = [table.name for table in Base.metadata.sorted_tables]
-    if missing := list(connection.scalars(_MISSING, {"tables": tables})):
+    if missing := privileges.missing(connection):
         return Hindrance(f"missing privileges: {', '.join(missing)}", "grant them: docs/deployment.md, PostgreSQL")
     return None
-
-
-@lru_cache(maxsize=1)
-def _needed() -> str:
-    return schema.head()

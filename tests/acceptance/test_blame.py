@@ -59,7 +59,7 @@ def test_a_worker_whose_tables_are_not_those_it_needs_holds_everything_and_says_
     system = unmigrated
     url = system.environment["BALANCE_DATABASE_URL"]
     system.money_worker()
-    assert "database.not_ready" in system.log("money"), "it is said at the start, before there is a job"
+    wait_until("it to say so before there is a job", lambda: "worker.not_ready" in system.log("money"))
 
     def mended(needed: str, remedy: str, mend: Callable[[], object], before: int = 0) -> None:
         arguments = {"idempotency_key": "u", "user_id": 1}

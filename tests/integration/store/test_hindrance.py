@@ -31,14 +31,15 @@ def _what(engine: Engine) -> str:
 
 @pytest.fixture
 def narrow(database_url: str) -> Iterator[Engine]:
-    """As a role that may add to all tables and read them, and nothing else."""
+    """As a role that owns nothing."""
     role = f"narrow_{uuid.uuid4().hex}"
     _on(
         database_url, f"create role {role} login password 'narrow'",
-        f"grant select, insert on all tables in schema public to {role}",
+        f"grant select, insert, update, delete on all tables in schema public to {role}",
+        f"grant usage on sequence accounts_id_seq to {role}",
     )  # fmt: skip
     url = make_url(database_url).set(username=role, password="narrow").render_as_string(hide_password=False)
-    engine = make_engine(url)
+    engine = make_engine(url, checked=True)
     yield engine
     engine.dispose()
     _on(database_url, f"drop owned by {role}", f"drop role {role}")
@@ -50,8 +51,12 @@ def test_each_thing_that_is_not_as_it_must_be_is_named_until_it_is_mended(databa
     cases = [
         (f"revoke insert on jobs from {role}", f"grant insert on jobs to {role}", "missing privileges: insert on jobs"),
         (f"revoke select on alembic_version from {role}", f"grant select on alembic_version to {role}", "permission"),
-        (f"{revision} '0001'", f"{revision} '0002'", "the database is at 0001, this version needs 0002"),
-        (f"{revision} 'newer'", f"{revision} '0002'", "the database is at newer, this version needs 0002"),
+        (f"{revision} '0001'", f"{revision} '0002'", "revision 0002 is needed, 0001 is there"),
+        (
+            f"{revision} 'newer'",
+            f"{revision} '0002'",
+            "newer is there, which this version does not know",
+        ),
         (
             f"alter database {database} set default_transaction_read_only = on",
             f"alter database {database} reset default_transaction_read_only",
@@ -69,6 +74,6 @@ def test_each_thing_that_is_not_as_it_must_be_is_named_until_it_is_mended(databa
 def test_a_database_that_is_away_or_has_no_tables(empty_database_url: str, database_url: str) -> None:
     away = make_engine(str(make_url(database_url).set(port=1)), connect_timeout_s=1)
     assert "out of reach" in _what(away)
-    assert "base (no tables)" in _what(make_engine(empty_database_url))
+    assert "none is there" in _what(make_engine(empty_database_url, checked=True))
     downgrade(database_url, "0001")
-    assert "is at 0001" in _what(make_engine(database_url))
+    assert "0001 is there" in _what(make_engine(database_url, checked=True))
