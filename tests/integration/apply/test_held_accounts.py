@@ -23,7 +23,8 @@ LOCK_TIMEOUT_MS = 300
 @pytest.fixture
 def engine(emptied: Engine) -> Iterator[Engine]:
     """With a lock timeout that a batch which waits runs into."""
-    impatient = make_engine(emptied.url.render_as_string(hide_password=False), lock_timeout_ms=LOCK_TIMEOUT_MS)
+    url = emptied.url.render_as_string(hide_password=False)
+    impatient = make_engine(url, lock_timeout_ms=LOCK_TIMEOUT_MS, pool_size=3)  # who holds, who applies, who looks
     for user_id in (1, 2):
         done(emptied, "users.upsert", user_id=user_id, telegram_id=100 + user_id)
     yield impatient
