@@ -12,7 +12,8 @@ from typing import IO
 import pytest
 from sqlalchemy import make_url
 
-from worker.localserver import HOST, LocalServer, write_private
+from worker.localserver import LocalServer, write_private
+from worker.ports import HOST
 from worker.spawn import spawn
 from worker.unprivileged import give, let_through, unprivileged_identity
 
