@@ -19,6 +19,7 @@ _STANDBY: Final = (
     "bring a standby of synchronous_standby_names back, or take the name out and reload: from then on a failover may "
     f"lose what was acknowledged; {_HELD}"
 )
+_SILENT: Final = "the server says nothing of our session, or does not answer at all"
 _NO_ANSWER: Final = (
     "look at the database server and at the network on the way to it; the connection is given up after "
     f"BALANCE_STATEMENT_TIMEOUT_MS and {ANSWERING_S} s, and another is made; {_HELD}"
@@ -39,14 +40,15 @@ def worker_engine(settings: Settings, told_to_stop: Callable[[], bool]) -> Engin
     reminder = Reminder()
 
     def tell(silence: Silence) -> None:
-        event = "database.no_answer"
-        said, remedy = "the server says nothing of our session, or does not answer at all", _NO_ANSWER
-        if silence.work is not None and silence.work.for_standby:
-            event, said, remedy = "database.commit_waits", "a commit waits for a synchronous standby", _STANDBY
-        elif silence.work is not None:
-            said, remedy = f"our session {silence.work}", _AT_WORK
-        if reminder.due(event, remedy):
-            _LOG.error(event, seconds=silence.seconds, error=said, next=remedy)
+        seconds, work = silence.seconds, silence.work
+        if work is not None and work.for_standby:
+            if reminder.due("database.commit_waits", ""):
+                said = "a commit waits for a synchronous standby"
+                _LOG.error("database.commit_waits", seconds=seconds, error=said, next=_STANDBY)
+            return
+        said, remedy = (_SILENT, _NO_ANSWER) if work is None else (f"our session {work}", _AT_WORK)
+        if reminder.due("database.no_answer", remedy):
+            _LOG.warning("database.no_answer", seconds=seconds, error=said, next=remedy)
 
     def patience(limit_s: int) -> Patience:
         return Patience(limit_s, standbys=True, told_to_stop=told_to_stop, tell=tell)

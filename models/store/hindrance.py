@@ -1,4 +1,4 @@
-"""How the database is, found without applying a job: its time, and what would keep jobs from being applied."""
+"""What would keep jobs from being applied, found without applying any."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class Hindrance:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """`at`: its clock; None when nobody answers. `hindrance` None: a job would be applied, as far as can be seen."""
+    """`at`: its clock; None when no session is to be had. `hindrance` None: a job would be applied, as far as can be
+    seen."""
 
     at: datetime | None
     hindrance: Hindrance | None
