@@ -66,7 +66,7 @@ class Site:
         return [line for line in self.system.log("money")[self._seen :].splitlines() if "next=" in line]
 
     def goes_on(self, lines: int) -> None:
-        """A job is applied; since it last went on no more was said than `lines`, and again each minute; no traceback."""
+        """A job is applied; since it last went on no more was said than `lines` a minute, and no traceback."""
         self.publish()
         wait_until("the job", self.applied)
         minutes = 1 + int((monotonic() - self._since) / 60)
