@@ -200,11 +200,12 @@ def test_every_transport_keeps_the_money_queues(kind: Any) -> None:
         channel.connection = SimpleNamespace(kept_queues=["balance"])
     else:
         channel.kept_queues = ["balance"]
-    for destroy in (
+    calls: list[Callable[[], Any]] = [
         lambda: channel.queue_purge("balance"),
         lambda: channel.queue_purge(queue="balance"),
         lambda: channel.queue_delete("balance"),
         lambda: channel.basic_get("balance", no_ack=True),
-    ):
+    ]
+    for destroy in calls:
         with pytest.raises(QueueKept, match="would destroy accepted jobs"):
             destroy()
