@@ -148,9 +148,12 @@ def test_a_classic_queue_and_a_policy_that_throws_away_are_named(system_on_rabbi
         try:
             code, findings = doctor(system, "--wait", "0.1")
             assert code == 1
-            assert findings[f"broker.queue.{system.queue}"]["level"] == "failure"
-            assert "x-queue-type" in findings[f"broker.queue.{system.queue}"]["found"]
-            assert "x-max-length" in findings[f"broker.queue.{io_queue}"]["found"]
+            classic, bounded = (findings[f"broker.queue.{queue}"] for queue in (system.queue, io_queue))
+            assert (classic["level"], classic["found"]) == ("warning", "durable, x-queue-type classic")
+            assert f"balance-worker remake-queue {system.queue}" in classic["action"]
+            assert bounded["level"] == "failure"
+            assert "x-max-length" in bounded["found"]
+            assert f"balance-worker remake-queue {io_queue}" in bounded["action"]
             if "broker.policies" not in findings:  # the management plugin is there
                 assert findings[f"broker.policies.{io_queue}"]["found"] == "max-length 10"
             broker(connection).queue_delete(system.queue)

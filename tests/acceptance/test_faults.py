@@ -159,6 +159,6 @@ def test_a_worker_stops_while_there_is_no_broker(any_system: System) -> None:
     with Proxy(any_system.broker_url) as link:
         worker = any_system.money_worker(BALANCE_BROKER_URL=link.url)
         link.refuse()
-        wait_until("it to have noticed", lambda: "Cannot connect" in any_system.log("money"))
+        wait_until("it to have noticed", lambda: "broker.waiting" in any_system.log("money"))
         worker.terminate()
         assert worker.wait(60) == 0, any_system.log("money")[-3000:]

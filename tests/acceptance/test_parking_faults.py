@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
-from kombu import Connection
 from sqlalchemy import create_engine
 
 from models.store.schema import upgrade
@@ -58,22 +56,3 @@ def _survive(system: System, postgres: EmbeddedPostgres, *, on_redis: bool) -> N
     expected = {"unknown_job", "garbage"} if on_redis else {"unknown_job"}
     wait_until("the letters", lambda: {row[0] for row in system.rows("select reason from dead_letters")} == expected)
     assert system.rows("select distinct attempts from dead_letters") == [(1,)]
-
-
-def test_a_queue_that_was_declared_otherwise_is_refused_aloud(
-    rabbitmq_url: str, database_url: str, engine: object, unique_queue: str, tmp_path: Path
-) -> None:
-    """RabbitMQ does not change a queue: one that may drop jobs has to be made anew, and is not consumed meanwhile."""
-    with Connection(rabbitmq_url) as connection:
-        channel: Any = connection.channel()
-        arguments = {"x-queue-type": "quorum", "x-delivery-limit": 3}
-        channel.queue_declare(unique_queue, durable=True, auto_delete=False, arguments=arguments)
-        system = System(rabbitmq_url, database_url, create_engine(database_url), unique_queue, tmp_path)
-        try:
-            environment = ["-m", "celery", "-A", "worker.app", "worker", "--pool=solo", f"--queues={unique_queue}"]
-            system.start("money", environment)
-            wait_until("the refusal", lambda: "queue.declared_otherwise" in system.log("money"))
-            assert "drain and delete the queue" in system.log("money")
-        finally:
-            system.stop()
-            system.engine.dispose()

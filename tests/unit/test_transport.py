@@ -9,7 +9,8 @@ import pytest
 import redis
 from kombu import transport as kombu_transports
 
-from worker import transport_amqp
+from worker import transport, transport_amqp, transport_stock
+from worker.kept_queues import QueueKept
 from worker.settings import Settings
 from worker.transport import Transport, use_transport
 from worker.transport_qos import QoS
@@ -190,3 +191,21 @@ def test_what_a_closed_channel_requeues_is_put_back_by_the_next(make_qos: Callab
     following.restore = restored.extend
     following.flush()
     assert restored == ["a", "b"]
+
+
+@pytest.mark.parametrize("kind", [transport.Channel, transport_stock.Channel, transport_amqp.Channel])
+def test_every_transport_keeps_the_money_queues(kind: Any) -> None:
+    channel = object.__new__(kind)
+    if kind is transport_amqp.Channel:
+        channel.connection = SimpleNamespace(kept_queues=["balance"])
+    else:
+        channel.kept_queues = ["balance"]
+    calls: list[Callable[[], Any]] = [
+        lambda: channel.queue_purge("balance"),
+        lambda: channel.queue_purge(queue="balance"),
+        lambda: channel.queue_delete("balance"),
+        lambda: channel.basic_get("balance", no_ack=True),
+    ]
+    for destroy in calls:
+        with pytest.raises(QueueKept, match="would destroy accepted jobs"):
+            destroy()
