@@ -80,7 +80,7 @@ def configuration() -> dict[str, Any]:
 
 
 def _transport_options(settings: Settings) -> dict[str, Any]:
-    kept = settings.money_queues
+    kept = sorted(settings.money_queues)  # a list: `inspect stats` tells all of this as JSON
     if settings.broker_kind == "rabbitmq":
         # Without a timeout an answer that a half-open link swallows is waited for without end: a stop would never end.
         return {"confirm_publish": True, "read_timeout": settings.broker_socket_timeout_s, "kept_queues": kept}

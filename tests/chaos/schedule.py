@@ -81,7 +81,7 @@ class Schedule:
         """A process that ended by itself is a finding; it is started again, to see what else there is."""
         for child in self._site.children.values():
             if (fallen := child.fallen()) is not None:
-                self._find(fallen)
+                self.find(fallen)
                 child.start()
 
     def _begin_next(self) -> None:
@@ -142,7 +142,7 @@ class Schedule:
         fault = each[1]
         fault.end()
         if fault.wrong is not None:
-            self._find(fault.wrong)
+            self.find(fault.wrong)
         if not fault.over_at_once:
             self.log.ended.append(Ended(str(fault), datetime.now(UTC)))
         self._tell(f"ended: {fault}")
@@ -163,13 +163,13 @@ class Schedule:
         if wait_for(all_do, _CONSUMES_AGAIN_S):
             self.log.consumed_again_s.append(monotonic() - began)
         else:
-            self._find(f"a worker did not consume again after: {after}: {self._site.consumed()} of {first}")
+            self.find(f"a worker did not consume again after: {after}: {self._site.consumed()} of {first}")
 
     def _see_it_catch_up(self) -> None:
         """Nothing fails: what has been accepted has to be answered."""
         if not wait_for(self._caught_up, _CATCHES_UP_S):
-            self._find(f"nothing failed for {_CATCHES_UP_S:g} s, and accepted jobs were not answered")
+            self.find(f"nothing failed for {_CATCHES_UP_S:g} s, and accepted jobs were not answered")
 
-    def _find(self, what: str) -> None:
+    def find(self, what: str) -> None:
         self.log.findings.append(what)
         self._tell(f"FINDING: {what}")

@@ -5,9 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from kombu import Connection
+from kombu.utils.json import dumps
 
+from worker.app import _transport_options
 from worker.consumer import LaneStep
+from worker.settings import Settings
 
 
 def test_no_host_of_the_broker_is_told_with_its_password() -> None:
@@ -17,3 +21,10 @@ def test_no_host_of_the_broker_is_told_with_its_password() -> None:
     assert told["broker"]["alternates"] == ["amqp://a:***@h1//", "amqp://a:***@h2//"]
     assert "hunter2" not in repr(told)
     assert LaneStep(consumer).info(SimpleNamespace(connection=None)) == {}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("url", ["redis://h/0", "amqp://h//"])
+def test_whatever_a_connection_is_made_with_can_be_told(url: str) -> None:
+    connection = Connection(url, transport_options=_transport_options(Settings(broker_url=url, lanes=2)))
+    consumer: Any = SimpleNamespace(connection=connection)
+    assert "kept_queues" in dumps(LaneStep(consumer).info(consumer))
