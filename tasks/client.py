@@ -13,16 +13,16 @@ docs/publishing.md says what to do when something does not answer.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from models.contracts.envelope import DEFAULT_PRODUCER, Identity
 from models.domain.signature import SECRET_LENGTH_MIN
+from tasks.addresses import AMQP, REDIS, Unusable, check_broker, redis_address
 from tasks.handles import Entry, Error, JobHandle, JobParked, Outcome, OutcomeTimeout
 from tasks.job_message import ABSENT, Absent, InvalidJob, JobMessage, JobSpec, job_message
 from tasks.job_methods import JobMethods
@@ -66,13 +66,14 @@ class PublishFailed(Exception):
 class BalanceClient(JobMethods):
     """Publishes money jobs to one queue and its lanes, for one producer (the scope of idempotency keys).
 
-    `broker_url`: redis://, rediss://, amqp:// or amqps://. `result_url`: where workers keep results, when it is not
-    what follows from the broker: the same Redis, or a reply queue on the same RabbitMQ (rpc://).
+    `broker_url`: redis://, sentinel:// or amqp://, over TLS rediss://, sentinels:// or amqps:// (docs/deployment.md).
+    `result_url`: where workers keep results, when it is not what follows from the broker: the same Redis, or a reply
+    queue on the same RabbitMQ (rpc://).
     `timeout_s`: how long one answer of the broker may take; there are three attempts.
     `lanes`: the workers' BALANCE_LANES. Jobs of one account are then applied in the order of publishing, unless the job
     does not name its account by itself (a user by telegram_id, entries.reverse).
     `secret`: this producer's, where BALANCE_PRODUCERS names who may publish; it signs every message.
-    `tls_ca`, `tls_cert`, `tls_key`: paths of PEM files for rediss:// and amqps://: whom to trust (None: whom the system
+    `tls_ca`, `tls_cert`, `tls_key`: paths of PEM files for connections over TLS: whom to trust (None: whom the system
     trusts), and what this side shows. Certificate and name of the other side are always verified.
 
     Connects with the first job. Threads may share one: they take turns to publish. After a fork each process has a
@@ -93,12 +94,13 @@ class BalanceClient(JobMethods):
         tls_cert: str | None = None,
         tls_key: str | None = None,
     ) -> None:
-        over_amqp = _scheme(broker_url).startswith("amqp")
-        if not over_amqp and _scheme(broker_url) not in ("redis", "rediss"):
-            raise ValueError(f"broker_url is a {_scheme(broker_url)}:// URL; allowed are redis, rediss, amqp and amqps")
+        over_amqp = _scheme(broker_url) in AMQP
+        _usable("broker_url", broker_url, check_broker, (*REDIS, *AMQP))
         if result_url is None:
             result_url = "rpc://" if over_amqp else broker_url
-        if result_url.startswith("rpc:") and not over_amqp:
+        if result_url != "rpc://":
+            _usable("result_url", result_url, redis_address, REDIS)
+        elif not over_amqp:
             raise ValueError("result_url can be rpc:// only when broker_url is RabbitMQ")
         if not 0 <= lanes <= LANES_MAX:
             raise ValueError(f"lanes is {lanes}; allowed is 0 to {LANES_MAX}")
@@ -207,5 +209,13 @@ def _valid_producer(name: str) -> str:
         raise ValueError(f"producer = {name!r}: {error.errors()[0]['msg']}") from error
 
 
+def _usable(name: str, url: str, check: Callable[[str], object], schemes: Sequence[str]) -> None:
+    try:
+        check(url)
+    except Unusable as error:
+        reason = str(error) or f"allowed are URLs with a host and one of the schemes {', '.join(schemes)}"
+        raise ValueError(f"{name} is a {_scheme(url)}:// URL that cannot be used: {reason}") from None
+
+
 def _scheme(url: str) -> str:
-    return urlsplit(url).scheme
+    return url.partition(":")[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 from threading import Event, Lock
 from time import monotonic
@@ -17,7 +16,9 @@ from kombu import Connection, Consumer, Exchange, Queue
 from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]  # newer than the stubs
 from kombu.message import Message
 
-from tasks.tls import Tls, is_tls
+from tasks.addresses import kombu_url, redis_address, sentinel_options
+from tasks.sentinels import SentinelTransport
+from tasks.tls import Tls
 
 _PAUSE_S: Final = 0.2  # between two attempts to reach a backend that is away
 _TURN_S: Final = 0.05  # how soon a thread sees that another one has read its reply
@@ -46,14 +47,8 @@ class RedisResults:
     reply_to = ""
 
     def __init__(self, url: str, timeout_s: float, tls: Tls) -> None:
-        self._client: Any = redis.Redis.from_url(
-            _for_redis_py(url),  # connects on first use
-            **(tls.redis_options() if is_tls(url) else {}),
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            socket_keepalive=True,
-            health_check_interval=10,
-        )
+        address = redis_address(url)
+        self._client: Any = address.client(tls, timeout_s, socket_keepalive=True, health_check_interval=10)
         self._closed = False
 
     def expect(self, handle: object, task_id: str) -> None:
@@ -175,11 +170,6 @@ class ReplyQueue:
             self._drop()
 
 
-def _for_redis_py(url: str) -> str:
-    """The first server of a URL as Celery writes it; redis-py spells the values of one parameter otherwise."""
-    return re.sub(r"(?<=ssl_cert_reqs=)CERT_(\w+)", lambda match: match[1].lower(), url.split(";")[0])
-
-
 def reply_queue(name: str) -> Queue:
     """The queue for replies. Durable, because RabbitMQ 4.3 has no transient shared ones; expiring, so none is left."""
     return Queue(name, Exchange(""), routing_key=name, durable=True, auto_delete=False, expires=REPLY_EXPIRES_S)
@@ -196,13 +186,22 @@ def broker_connection(url: str, timeout_s: float, tls: Tls) -> Connection:
             "socket_connect_timeout": timeout_s,
             "socket_keepalive": True,
             "health_check_interval": 10,
+            **sentinel_options(url, tls),
         }
-    return Connection(url, ssl=tls.options(url), connect_timeout=timeout_s, transport_options=options)
+    transport = SentinelTransport if "master_name" in options else None
+    connection = Connection(
+        kombu_url(url), ssl=tls.options(url), transport=transport, connect_timeout=timeout_s, transport_options=options
+    )
+    if transport is not None:
+        connection.cycle = None  # each attempt asks all sentinels; kombu's next part would have kombu's transport
+    return connection
 
 
 def connect(connection: Connection) -> None:
     """Opens it, trying each server of the URL once: kombu's own way would wait two seconds and try again."""
-    connection.ensure_connection(max_retries=len(connection.alt or "1") - 1, interval_start=0, interval_step=0)
+    connection.ensure_connection(
+        max_retries=len(connection.alt) - 1 if connection.cycle else 0, interval_start=0, interval_step=0
+    )
 
 
 def broker_errors(connection: Connection) -> tuple[type[Exception], ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-_SCHEMES: Final = frozenset({"rediss", "amqps"})
+_SCHEMES: Final = frozenset({"rediss", "sentinels", "amqps"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -9,6 +11,7 @@ from celery import Celery, signals
 from kombu import Exchange
 
 from models.contracts.catalogue import CATALOGUE
+from tasks.addresses import kombu_url, result_backend_url, sentinel_options
 from worker import transport_amqp
 from worker.consumer import LaneStep
 from worker.intake import bound_decompression
@@ -20,8 +23,9 @@ from worker.remote import register_remote_control
 from worker.runtime import RUNTIME
 from worker.schedule import beat_schedule, register_ticks
 from worker.serialization import EXACT_JSON, register_exact_json
-from worker.settings import Settings
-from worker.transport import use_transport
+from worker.settings import Settings, SettingsError
+from worker.transport_server import use_transport
+from worker.urls import mask_url
 
 _ANONYMOUS: Final = Exchange("", type="direct")  # straight to the queue: no binding that could be lost
 
@@ -37,7 +41,7 @@ def configuration() -> dict[str, Any]:
         for name in (settings.queue, settings.io_queue, *settings.lane_queues)
     ]
     return {
-        "broker_url": settings.broker_url,
+        "broker_url": kombu_url(settings.broker_url),
         "broker_use_ssl": settings.tls.options(settings.broker_url),
         "redis_backend_use_ssl": settings.tls.options(settings.result_backend),
         "broker_transport_options": _transport_options(settings),
@@ -45,7 +49,8 @@ def configuration() -> dict[str, Any]:
         "broker_connection_max_retries": None,  # a worker waits for its broker for as long as it takes
         "broker_channel_error_retry": True,  # READONLY during a failover is a reconnect
         "broker_heartbeat": 30,
-        "result_backend": settings.result_backend,
+        "result_backend": result_backend_url(settings.result_backend),
+        "result_backend_transport_options": sentinel_options(settings.result_backend, settings.tls),
         "result_expires": settings.result_expires_s,
         "result_serializer": EXACT_JSON,
         "result_accept_content": ["json"],
@@ -79,6 +84,15 @@ def configuration() -> dict[str, Any]:
     }
 
 
+def _refuse_wrong_settings(**_: Any) -> None:
+    """Ends the process in sentences, before Celery has looked at settings of its own; it would show a traceback."""
+    try:
+        RUNTIME.settings  # noqa: B018  # read now
+    except SettingsError as error:
+        sys.stderr.writelines(f"balance-worker: {line}\n" for line in str(error).splitlines())
+        sys.exit(2)
+
+
 def _transport_options(settings: Settings) -> dict[str, Any]:
     kept = sorted(settings.money_queues)  # a list: `inspect stats` tells all of this as JSON
     if settings.broker_kind == "rabbitmq":
@@ -87,6 +101,7 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
     return {
         "kept_queues": kept,
         "on_garbage": "worker.parking:park_garbage",
+        "take_limit": settings.batch_limit,
         "visibility_timeout": settings.visibility_timeout_s,
         # A living worker renews with every other search, docs/decisions/0008.
         "unacked_restore_interval": settings.visibility_timeout_s / 6,
@@ -96,6 +111,7 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
         "health_check_interval": 10,
+        **sentinel_options(settings.broker_url, settings.tls),
     }
 
 
@@ -104,17 +120,23 @@ def _configure_logging(**_: Any) -> None:
 
 
 class App(Celery):
-    """Celery's, whose workers have our program."""
+    """Celery, configured by BALANCE_* alone; its workers have our program."""
 
     @cached_property
     def Worker(self) -> Any:  # noqa: N802 - Celery's name
         return self.subclass_with_self("worker.worker_program:Worker")  # type: ignore[arg-type]  # a name will do
+
+    def config_from_cmdline(self, argv: Sequence[str], namespace: str = "celery") -> None:
+        given = mask_url(" ".join(argv))
+        raise ValueError(f"{given}: settings of Celery are not taken from here; docs/settings.md has ours")
 
 
 def make_app() -> Celery:
     """The app with every job and every tick registered."""
     register_exact_json()
     made = App("balance-worker", events="worker.events:Events", set_as_current=True)
+    made.loader.override_backends["sentinel"] = "worker.sentinel_backend:SentinelBackend"
+    made.on_configure.connect(_refuse_wrong_settings, weak=False)
     made.add_defaults(configuration)
     for name in CATALOGUE:
         made.register_task(type(f"Money_{name.replace('.', '_')}", (MoneyTask,), {"name": name})())

@@ -10,6 +10,7 @@ from amqp import exceptions as amqp
 from kombu.exceptions import OperationalError
 from redis import exceptions as redis
 
+from worker.redis_refusals import redis_step
 from worker.urls import mask_url
 
 _REFUSED_FOR: Final = re.compile(r"(?:in |to )?vhost '(?P<vhost>[^']*)' refused for user '(?P<user>[^']*)'")
@@ -33,7 +34,7 @@ def next_step(error: BaseException, broker_url: str, queue: str | None = None) -
             "queues are applied meanwhile"
         )
     if isinstance(error, redis.RedisError):
-        return _redis(error, where)
+        return redis_step(error, where)
     if isinstance(error, (amqp.AMQPError, amqp.MessageNacked)):
         return _rabbitmq(error, where, broker_url, queue)
     return f"see that the broker runs, and that {where}, names it"
@@ -70,24 +71,3 @@ def _rabbitmq(error: BaseException, where: str, broker_url: str, queue: str | No
         case amqp.ConnectionForced():
             return "nothing, if RabbitMQ was stopped or told to close it: the worker connects again"
     return f"see the log of RabbitMQ, and that {where}, names it"
-
-
-def _redis(error: redis.RedisError, where: str) -> str:
-    match error:
-        case redis.MovedError() | redis.ClusterDownError() | redis.ClusterCrossSlotError():
-            return "use one Redis or Valkey, or RabbitMQ: Redis Cluster cannot carry Celery's queues"
-        case redis.NoPermissionError():
-            return "grant it to that user (ACL SETUSER): docs/deployment.md, Redis, has the rules that workers need"
-        case redis.AuthenticationError():
-            return f"correct user and password in {where}"
-        case redis.ReadOnlyError():
-            return f"see that {where}, names the primary, not a replica"
-        case redis.OutOfMemoryError():
-            return "free memory of Redis, or raise its maxmemory"
-        case redis.MaxConnectionsError():
-            return "raise maxclients of Redis, or end clients that nobody needs"
-        case redis.BusyLoadingError():
-            return "nothing: Redis reads its file, and answers when it has"
-        case redis.ResponseError():
-            return f"see the log of Redis, and that {where}, names it"
-    return f"see that the broker runs, and that {where}, names it"

@@ -166,11 +166,13 @@ class LaneStep(bootsteps.StartStopStep):
         gc.set_threshold(_COLLECT_EVERY)
 
     def info(self, consumer: MoneyConsumer) -> dict[str, Any]:  # type: ignore[override]  # the stubs want None
-        """What `inspect stats` tells of the broker: Celery leaves the passwords in the URLs of the other hosts."""
+        """What `inspect stats` tells of the broker: Celery leaves the passwords of other hosts in it."""
         if not consumer.connection:
             return {}
         broker = {name: value for name, value in consumer.connection.info().items() if name != "password"}
-        return {"broker": {**broker, "alternates": [mask_url(url) for url in broker["alternates"]]}}
+        options = {name: value for name, value in broker["transport_options"].items() if name != "sentinel_kwargs"}
+        alternates = [mask_url(url) for url in broker["alternates"]]
+        return {"broker": {**broker, "alternates": alternates, "transport_options": options}}
 
     def stop(self, consumer: MoneyConsumer) -> None:
         consumer.close_lane()

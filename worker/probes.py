@@ -8,6 +8,7 @@ from urllib.request import urlopen
 
 from celery import Celery
 
+from tasks.addresses import kombu_url, sentinel_options
 from worker.ports import listens
 from worker.settings import Settings
 
@@ -34,8 +35,9 @@ def serves(pid: int, address: str, port: int) -> bool:
 
 def answers(pid: int, settings: Settings, node: str) -> bool:
     """Whether the worker answers over the broker."""
-    app = Celery(broker=settings.broker_url, set_as_current=False)
+    app = Celery(broker=kombu_url(settings.broker_url), set_as_current=False)
     app.conf.broker_use_ssl = settings.tls.options(settings.broker_url)
+    app.conf.broker_transport_options = sentinel_options(settings.broker_url, settings.tls)
     app.conf.broker_connection_timeout = _TIMEOUT_S
     try:
         with app.connection_for_write() as connection:

@@ -9,9 +9,12 @@ from typing import Any, Final
 
 from celery.worker.control import inspect_command
 
+from models.store import whereabouts
 from worker.beats import beats
 from worker.clock import now
+from worker.places import connected_place, database_place
 from worker.runtime import RUNTIME
+from worker.transport_server import ServerChannel
 
 REPORT: Final = "balance_report"
 _STARTED: Final = monotonic()
@@ -25,11 +28,15 @@ def ticked(name: str) -> None:
 
 @inspect_command(name=REPORT)
 def report(state: Any) -> dict[str, Any]:
-    """Version, transport, queues, prefetch, clock, beats that it hears, how long ago it ran each tick (seconds), and
-    what keeps it from its work."""
+    """Version, where its broker and database are, transport, queues, prefetch, clock, beats that it hears, how long
+    ago it ran each tick (seconds), and what keeps it from its work."""
     settings, consumer, at = RUNTIME.settings, state.consumer, monotonic()
     return {
         "version": version("balance-worker"),
+        "broker": connected_place(consumer.connection),
+        "broker_server": _server_of(consumer.connection),
+        "database": database_place(settings.database_url),
+        "database_server": whereabouts.server(),
         "queue": settings.queue,
         "io_queue": settings.io_queue,
         "lanes": settings.lanes,
@@ -47,3 +54,10 @@ def report(state: Any) -> dict[str, Any]:
         "left_out": consumer.readiness.left_out,
         "troubles": [asdict(each) for each in consumer.readiness.troubles()],
     }
+
+
+def _server_of(connection: Any) -> str | None:
+    """The machine that it is connected to, which sentinels or the list in the URL have led to."""
+    channel = connection.default_channel
+    host, port = channel.at if isinstance(channel, ServerChannel) else (connection.hostname, connection.port)
+    return f"{host}:{port}"

@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from tasks.addresses import Unusable
 from worker.urls import mask_url
 
 PREFIX: Final = "BALANCE_"
@@ -40,7 +41,10 @@ def sentences(error: ValidationError, fields: Mapping[str, FieldInfo]) -> list[s
             sentences.append(f"{PREFIX}PRODUCERS {problem['ctx']['error']}.")
             continue
         value = _masked(name, str(problem["input"]))
-        sentences.append(f"{PREFIX}{name.upper()} is {value!r}; allowed is {allowed(fields[name])}.")
+        wrong = problem.get("ctx", {}).get("error")
+        reason = str(wrong) if isinstance(wrong, Unusable) else ""
+        reason = reason or f"allowed is {allowed(fields[name])}"
+        sentences.append(f"{PREFIX}{name.upper()} is {value!r}; {reason}.")
     return sentences
 
 
@@ -48,7 +52,8 @@ def _masked(name: str, value: str) -> str:
     """A wrong value without secrets; what should have been a URL may hold a password in any shape."""
     if name in _WITHOUT_VALUE:
         return "***"
-    if name.endswith("_url") and "://" not in value:
+    unclear = re.search(r"[\s\"']", value) or not all("://" in part for part in value.split(";"))
+    if name.endswith("_url") and unclear:
         return re.sub(r".*@", "***@", value, flags=re.DOTALL)
     return mask_url(value)
 

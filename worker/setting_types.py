@@ -2,32 +2,23 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic.config import JsonDict
 
+from tasks.addresses import check_broker, redis_address
 from worker.database_urls import canonical
 from worker.urls import SecretUrl
 
-REDIS_SCHEMES = frozenset({"redis", "rediss"})
-_RABBITMQ_SCHEMES = frozenset({"amqp", "amqps"})
-
 
 def _broker_url(url: str) -> SecretUrl:
-    for part in url.split(";"):
-        if urlsplit(part).scheme not in REDIS_SCHEMES | _RABBITMQ_SCHEMES or not urlsplit(part).hostname:
-            raise ValueError
+    check_broker(url)
     return SecretUrl(url)
 
 
 def _result_url(url: str) -> SecretUrl:
-    return SecretUrl(url) if url == "rpc://" else _redis_url(url)
-
-
-def _redis_url(url: str) -> SecretUrl:
-    if urlsplit(url).scheme not in REDIS_SCHEMES or not urlsplit(url).hostname:
-        raise ValueError
+    if url != "rpc://":
+        redis_address(url)
     return SecretUrl(url)
 
 
@@ -72,8 +63,8 @@ Credentials = Annotated[SecretStr, AfterValidator(_credentials)]
 Directory = Path
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 
-BROKERS: JsonDict = {"allowed": "a redis://, rediss://, amqp:// or amqps:// URL with a host"}
-RESULTS: JsonDict = {"allowed": "a redis:// or rediss:// URL with a host, or rpc://"}
+BROKERS: JsonDict = {"allowed": "a redis://, rediss://, sentinel://, sentinels://, amqp:// or amqps:// URL with a host"}
+RESULTS: JsonDict = {"allowed": "a redis://, rediss://, sentinel:// or sentinels:// URL with a host, or rpc://"}
 DATABASES: JsonDict = {
     "allowed": "a postgresql:// URL with a database name, as libpq takes it (host1:5432,host2:5432 for several)"
 }

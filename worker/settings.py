@@ -9,13 +9,14 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tasks.addresses import AMQP, kombu_url, result_backend_url
 from tasks.queues import LANES_MAX, QueueType, lane_queues
-from tasks.tls import Tls, is_tls
+from tasks.tls import Tls
 from worker import setting_types as types
+from worker.celery_environment import diversions
+from worker.setting_rules import broken_rules
 from worker.setting_texts import PREFIX, misspelt, sentences
 from worker.setting_types import BrokerUrl, Credentials, DatabaseUrl, LogLevel, PemFile, ProducersText, ResultUrl
-
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class SettingsError(ValueError):
@@ -41,7 +42,7 @@ class Settings(BaseSettings):
     broker_url: BrokerUrl = Field(
         "redis://127.0.0.1:6379/0",
         json_schema_extra=types.BROKERS,
-        description="Where jobs wait: Redis/Valkey or RabbitMQ.",
+        description="Where jobs wait: Redis/Valkey, also behind Redis Sentinel, or RabbitMQ.",
     )
     database_url: DatabaseUrl = Field(
         "postgresql+psycopg://127.0.0.1:5432/balance",
@@ -57,8 +58,8 @@ class Settings(BaseSettings):
     broker_tls_ca: PemFile | None = Field(
         None,
         json_schema_extra=types.PEM_FILES,
-        description="Whom to trust with rediss:// and amqps://: certificates of authorities, in PEM form. Unset: those "
-        "that the system trusts.",
+        description="Whom to trust over TLS (rediss://, sentinels://, amqps://): certificates of authorities, in PEM "
+        "form. Unset: those that the system trusts.",
     )
     broker_tls_cert: PemFile | None = Field(
         None,
@@ -226,51 +227,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _agree(self) -> Self:
         """Refuse values that are right one by one and wrong together."""
-        rules = {
-            "BALANCE_IO_QUEUE must differ from BALANCE_QUEUE": self.io_queue != self.queue,
-            "BALANCE_IO_QUEUE must not be one of the BALANCE_LANES": self.io_queue not in self.lane_queues,
-            # A lane is taken from under a lease, which kombu's own transport does not know.
-            "BALANCE_LANES must be 0 on Redis when BALANCE_REDIS_TRANSPORT is stock": (
-                self.lanes == 0 or self.broker_kind == "rabbitmq" or self.redis_transport == "atomic"
-            ),
-            "BALANCE_LOCK_TIMEOUT_MS must be less than BALANCE_STATEMENT_TIMEOUT_MS": (
-                self.lock_timeout_ms < self.statement_timeout_ms
-            ),
-            "BALANCE_RETRY_BASE_S must not exceed BALANCE_RETRY_CAP_S": self.retry_base_s <= self.retry_cap_s,
-            # A worker that waits for a lock cannot say that it is alive: a second one would get its jobs in vain.
-            "BALANCE_VISIBILITY_TIMEOUT_S must be at least twice BALANCE_LOCK_TIMEOUT_MS": (
-                self.broker_kind == "rabbitmq" or self.visibility_timeout_s >= 2 * self.lock_timeout_ms / 1000
-            ),
-            # kombu's own transport never says it.
-            "BALANCE_VISIBILITY_TIMEOUT_S must exceed BALANCE_STATEMENT_TIMEOUT_MS and BALANCE_RETRY_CAP_S together "
-            "when BALANCE_REDIS_TRANSPORT is stock": (
-                self.broker_kind == "rabbitmq"
-                or self.redis_transport == "atomic"
-                or self.visibility_timeout_s > self.statement_timeout_ms / 1000 + self.retry_cap_s
-            ),
-            "BALANCE_VISIBILITY_TIMEOUT_S must exceed BALANCE_BROKER_SOCKET_TIMEOUT_S": (
-                self.visibility_timeout_s > self.broker_socket_timeout_s
-            ),
-            "BALANCE_RESULT_URL can be rpc:// only when BALANCE_BROKER_URL is RabbitMQ": (
-                self.result_url != "rpc://" or self.broker_kind == "rabbitmq"
-            ),
-            "BALANCE_BROKER_TLS_CA, _CERT and _KEY need a rediss:// or amqps:// URL as BALANCE_BROKER_URL": (
-                not (self.broker_tls_ca or self.broker_tls_cert or self.broker_tls_key)
-                or is_tls(self.broker_url)
-                or is_tls(self.result_backend)
-            ),
-            "BALANCE_BROKER_TLS_KEY needs BALANCE_BROKER_TLS_CERT": (
-                self.broker_tls_key is None or self.broker_tls_cert is not None
-            ),
-            "BALANCE_SIGNATURE_MAX_AGE_S needs BALANCE_PRODUCERS": (
-                not self.signature_max_age_s or self.producers is not None
-            ),
-            # Whoever reaches Flower can stop workers.
-            "BALANCE_FLOWER_BASIC_AUTH must be set when BALANCE_FLOWER_ADDRESS is not this machine's loopback": (
-                self.flower_basic_auth is not None or self.flower_address in _LOOPBACK
-            ),
-        }
-        if broken := [rule for rule, holds in rules.items() if not holds]:
+        if broken := broken_rules(self):
             raise ValueError("\n".join(broken))
         return self
 
@@ -292,7 +249,7 @@ class Settings(BaseSettings):
     @property
     def broker_kind(self) -> Literal["redis", "rabbitmq"]:
         """Which of the two brokers `broker_url` is."""
-        return "redis" if urlsplit(self.broker_url).scheme in types.REDIS_SCHEMES else "rabbitmq"
+        return "rabbitmq" if urlsplit(self.broker_url).scheme in AMQP else "redis"
 
     @property
     def result_backend(self) -> str:
@@ -304,13 +261,18 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
-    """Read the environment, once. Raises SettingsError when a value is wrong or a variable's name is misspelt."""
+    """Read the environment, once. Raises SettingsError: a wrong value, a misspelt name, a variable of Celery's own."""
     if typos := misspelt(os.environ, Settings.model_fields):
         raise SettingsError("\n".join(typos))
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         raise SettingsError("\n".join(sentences(error, Settings.model_fields))) from None
+    if diverted := [
+        *diversions(os.environ, kombu_url(settings.broker_url), result_backend_url(settings.result_backend))
+    ]:
+        raise SettingsError("\n".join(diverted))
+    return settings
 
 
 def child_environment(settings: Settings) -> dict[str, str]:

@@ -12,36 +12,25 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha1
 from queue import Empty
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
-from kombu import transport as kombu_transports
 from kombu.transport import redis
 from kombu.utils.json import dumps
 from kombu.utils.scheduling import priority_cycle
 from redis.exceptions import NoScriptError
 
 from worker import transport_qos
-from worker.kept_queues import KeepsQueues
 from worker.serialization import loads_envelope
 from worker.transport_garbage import Found, Garbage
 from worker.transport_poller import Peek, Poller, peek_kind
 from worker.transport_qos import FIRST_TAG
 from worker.transport_scripts import TAKE
+from worker.transport_server import ServerChannel, ServerTransport
 
 _LOG: Final = structlog.get_logger(__name__)
 _stock: Any = redis  # its stubs leave out most of what is built on here
 _WAITING_CONNECTIONS_MAX: Final = 10_000  # as many as there are lists; `max_connections` limits the other pool
-
-RedisTransport = Literal["atomic", "stock"]
-
-
-def use_transport(kind: RedisTransport) -> None:
-    """Say what redis:// and rediss:// URLs mean in this process from now on. Open connections stay what they are."""
-    name = "worker.transport:Transport" if kind == "atomic" else "worker.transport_stock:Transport"
-    for scheme in ("redis", "rediss"):
-        kombu_transports.TRANSPORT_ALIASES[scheme] = name
-        kombu_transports._transport_cache.pop(scheme, None)  # type: ignore[attr-defined]  # not in the stubs
 
 
 def record_end(queue: str) -> str:
@@ -57,7 +46,7 @@ class Taken(NamedTuple):
     raw: bytes
 
 
-class Channel(KeepsQueues, _stock.Channel):  # type: ignore[misc]  # Any, see _stock
+class Channel(ServerChannel):
     """A channel that takes up to `take_limit` messages in one call and hands them over one after the other."""
 
     QoS = transport_qos.QoS
@@ -67,9 +56,7 @@ class Channel(KeepsQueues, _stock.Channel):  # type: ignore[misc]  # Any, see _s
     garbage_key = "_balance.garbage"  # the list of what is no message
     on_garbage: str | Callable[[Sequence[Found]], None] | None = None  # "module:function" too; see Garbage
 
-    from_transport_options = (
-        *_stock.Channel.from_transport_options, "take_limit", "garbage_key", "on_garbage", "kept_queues",
-    )  # fmt: skip
+    from_transport_options = (*ServerChannel.from_transport_options, "take_limit", "garbage_key", "on_garbage")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.peeks: dict[str, Peek] = {}  # by kind of event
@@ -87,7 +74,8 @@ class Channel(KeepsQueues, _stock.Channel):  # type: ignore[misc]  # Any, see _s
         self.has_consumed = True
         self._receivers[queue] = (callback, no_ack)
         consumed = super().basic_consume(queue, no_ack, callback, *args, **kwargs)
-        self.garbage.drain()  # a worker may have died before it could
+        if not no_ack:
+            self.garbage.drain()  # a worker may have died before it could
         return consumed
 
     def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Any:
@@ -108,6 +96,11 @@ class Channel(KeepsQueues, _stock.Channel):  # type: ignore[misc]  # Any, see _s
         """Whether a poller calls `on_tick` for as long as it goes on."""
         polled = self.connection is not None and self in self.connection.cycle._channels
         return polled and bool(self.active_queues)
+
+    @property
+    def acknowledges(self) -> bool:
+        """Whether it consumes what has to be acknowledged: a worker, and not who waits for events or for answers."""
+        return any(not self._receivers[queue][1] for queue in self.active_queues)
 
     def on_tick(self) -> None:
         """Once before the event loop waits: send what is settled, unless a call that takes more is about to."""
@@ -289,7 +282,7 @@ class Channel(KeepsQueues, _stock.Channel):  # type: ignore[misc]  # Any, see _s
         super()._close_clients()
 
 
-class Transport(_stock.Transport):  # type: ignore[misc]  # Any, see _stock
+class Transport(ServerTransport):
     """Celery and kombu see the Redis transport; only how it waits and takes is another."""
 
     Channel = Channel

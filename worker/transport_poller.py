@@ -111,13 +111,13 @@ class Poller(_stock.MultiChannelPoller):  # type: ignore[misc]  # Any, see _stoc
             for channel in tuple(self._channels):
                 channel.qos.renew()  # before the search: what this process holds is not abandoned
             for channel in tuple(self._channels):
-                if channel.active_queues and channel.unacked_key not in keys:
+                if channel.acknowledges and channel.unacked_key not in keys:
                     keys.add(channel.unacked_key)
                     channel.qos.restore_visible(
                         num=channel.unacked_restore_limit, interval=channel.unacked_restore_throttle
                     )
         except channel.connection_errors as error:
-            _LOG.info("messages.not_restored", error=repr(error), next="again with the next connection")
+            _LOG.info("messages.not_restored", error=str(error) or repr(error), next="again with the next connection")
 
     def maybe_check_brpop_health(self) -> None:
         """Drop connections whose answer is overdue: the timeout is the server's, so the link is half-open."""

@@ -52,11 +52,7 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
         self._last_score = 0.0
         self._renew_at = 0.0
         self._requeued: set[str] = set()
-        broker = self.channel.pool.connection_kwargs
-        self._pending = PENDING[
-            broker.get("host"), broker.get("port"), broker.get("path"), broker["db"],
-            self.channel.global_keyprefix, self.unacked_key,
-        ]  # fmt: skip
+        self._pending = PENDING[*self.channel.server, self.unacked_key]
 
     @property
     def room(self) -> int | None:
@@ -197,7 +193,7 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
             finally:
                 super().restore_unacked_once(stderr)
         except self.channel.connection_errors as error:
-            self._tell_not_settled(repr(error))
+            self._tell_not_settled(str(error) or repr(error))
 
     def _tell_not_settled(self, error: str) -> None:
         _LOG.warning("messages.not_settled", error=error, next="they are given out again in time, and answered alike")

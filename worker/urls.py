@@ -5,7 +5,7 @@ import re
 # Greedy up to the last "@" of the word: a password with an unescaped "@" or "/" is masked whole, at the price of
 # sometimes masking more than the password. Quotes end a word, so that JSON stays JSON.
 _PASSWORD = re.compile(r"""(://[^\s:@/"';]*:)[^\s"';]*@""")
-_PARAMETER = re.compile(r"([?&](?:password|sslpassword|token)=)[^&\s\"';]+", re.IGNORECASE)
+_PARAMETER = re.compile(r"([?&](?:\w*password|token)=)[^&\s\"';]+", re.IGNORECASE)
 _MASK = "***"
 
 

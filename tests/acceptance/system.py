@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Event
 from time import monotonic
 from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
 
 from celery import Celery
 from celery.result import AsyncResult
@@ -19,7 +21,9 @@ from celery.states import READY_STATES, SUCCESS
 from kombu import Exchange, Queue
 from sqlalchemy import Engine, text
 
+from tasks.addresses import kombu_url, sentinel_options
 from tasks.queues import queue_arguments
+from tasks.tls import Tls
 
 Process = subprocess.Popen[bytes]
 READY_S = 60
@@ -76,9 +80,12 @@ class System:
         }
         # Results on Redis are read by an app of their own: a result object of the publishing app would subscribe, and
         # call its server once more when it is collected, long after the test.
-        on_redis = broker_url.startswith("redis")
-        self.client = Celery(broker=broker_url, backend=None if on_redis else "rpc://", set_as_current=False)
-        self._reader = Celery(backend=broker_url if on_redis else None, set_as_current=False)
+        on_redis = not broker_url.startswith("amqp")
+        url, options = kombu_url(broker_url), sentinel_options(broker_url, Tls())
+        self.client = Celery(broker=url, backend=None if on_redis else "rpc://", set_as_current=False)
+        self.client.conf.broker_transport_options = options
+        self._reader = Celery(backend=url if on_redis else None, set_as_current=False)
+        self._reader.conf.result_backend_transport_options = options
         arguments = queue_arguments(broker_url)
         self.client.conf.task_queues = [Queue(queue, Exchange(""), routing_key=queue, queue_arguments=arguments)]
 
@@ -156,6 +163,16 @@ class System:
 def _celery(clock_s: str) -> list[str]:
     """How Celery is started, by a clock that is so far off."""
     return ["-m", *(("tests.chaos.shifted", clock_s) if clock_s else ("celery", "-A", "worker.app"))]
+
+
+def flower_page(port: int, path: str) -> str:
+    """The page; nothing while Flower starts."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=ANSWER_S) as answer:
+            text: str = answer.read().decode()
+            return text
+    except URLError:
+        return ""
 
 
 def seed_response(seed: str) -> dict[str, Any]:

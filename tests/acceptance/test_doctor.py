@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -110,6 +111,10 @@ def test_a_sound_deployment_has_no_failure_until_beat_stops(
     warnings = {check for check in levels(findings, "warning") if not check.startswith("worker.clock")}
     assert warnings == {"database.privileges", "worker.money@balance"}
     assert findings["worker.money@balance"]["found"] == "prefetch 200, here 7"
+    where = findings["worker.place.money@balance"]["found"]
+    for url in (on_valkey.broker_url, durable_database_url):
+        assert f"({urlsplit(url).hostname}:{urlsplit(url).port})" in where
+    assert "@" not in where
     assert findings["broker.persistence"]["found"] == "appendonly yes, appendfsync always"
     assert findings["workers.balance.1"]["found"] == "money@balance"
     assert findings["broker.database"]["level"] == "ok"

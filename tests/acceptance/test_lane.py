@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from sqlalchemy import text
 
+from tasks.client import BalanceClient
 from tests.acceptance.system import System, wait_until
 
 _POISON = """
@@ -47,6 +49,17 @@ def test_entries_keep_the_order_in_which_jobs_were_sent(any_system: System) -> N
     any_system.money_worker()
     wait_until("all", lambda: any_system.count("entries") == 300)
     assert [row[0] for row in any_system.rows("select amount from entries order by seq")] == list(range(1, 301))
+
+
+def test_as_many_jobs_as_the_limit_allows_share_a_transaction(system: System) -> None:
+    with BalanceClient(system.broker_url) as client:
+        ready = [("users.upsert", {"user_id": number, "idempotency_key": f"k{number}"}) for number in range(1, 701)]
+        client.submit_many(ready, want_result=False)
+    system.money_worker(BALANCE_BATCH_LIMIT="700", BALANCE_LOG_FORMAT="json")
+    wait_until("all", lambda: system.count("users") == 700)
+    wait_until("the line", lambda: "jobs.settled" in system.log("money"))
+    lines = [json.loads(line) for line in system.log("money").splitlines() if "jobs.settled" in line]
+    assert [line["jobs"] for line in lines] == [700]
 
 
 def test_while_a_fault_lasts_the_worker_answers_and_shows_what_it_holds(any_system: System) -> None:

@@ -21,7 +21,7 @@ from tests.search import DRAWN
 from worker.app import app
 from worker.lane import Lane
 from worker.runtime import RUNTIME, Runtime
-from worker.transport import use_transport
+from worker.transport_server import use_transport
 
 __all__ = ["emptied", "shared_engine"]
 

@@ -11,6 +11,7 @@ from tasks.tls import advice
 from worker.broker_refusals import next_step
 from worker.checks import rabbitmq, redis_server
 from worker.checks.finding import Finding, failure, ok
+from worker.checks.steps import told
 from worker.settings import Settings
 from worker.urls import mask_url
 
@@ -29,7 +30,7 @@ def examine_broker(app: Celery, settings: Settings) -> Iterator[Finding]:
                 channel.client.ping()
         except broken as error:
             yield failure(
-                "broker.reachable", advice(mask_url(f"{type(error).__name__}: {error}".split("\n", 1)[0])),
+                "broker.reachable", advice(told(error)),
                 "Nothing can be published, and nothing is worked on. Workers wait, and go on by themselves.",
                 next_step(error, settings.broker_url),
             )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from celery import Celery
 
@@ -11,20 +12,31 @@ from worker.checks.broker import examine_broker
 from worker.checks.database import examine_database
 from worker.checks.finding import Finding, Level
 from worker.checks.results import examine_results
+from worker.checks.steps import examined
 from worker.checks.workers import ask, examine_workers
 from worker.settings import Settings
+
+_WAYS: Final = frozenset({"broker", "broker.reachable", "broker.publishing", "broker.server", "broker.writable"})
+"""What has to be well for workers to be asked."""
 
 
 def examine(app: Celery, settings: Settings, wait_s: float) -> Iterator[Finding]:
     """Every finding, as it is made. Changes nothing; workers have `wait_s` seconds to answer."""
     failed = set()
-    for finding in examine_broker(app, settings):
+    for finding in examined(("broker", lambda: examine_broker(app, settings))):
         if finding.level is Level.FAILURE:
             failed.add(finding.check)
         yield finding
-    yield from examine_database(settings)
-    yield examine_results(settings)
-    if not failed & {"broker.reachable", "broker.publishing"}:  # workers are asked through the broker
-        reports = ask(app, settings, wait_s)
-        yield from examine_workers(reports, settings)
-        yield from examine_beat(reports, settings, lambda: waiting_in(app, settings.io_queue))
+    yield from examined(
+        ("database", lambda: examine_database(settings)), ("results.reachable", lambda: examine_results(settings))
+    )
+    if not failed & _WAYS:  # workers are asked through the broker
+        yield from examined(("workers", lambda: _examine_running(app, settings, wait_s)))
+
+
+def _examine_running(app: Celery, settings: Settings, wait_s: float) -> Iterator[Finding]:
+    reports = ask(app, settings, wait_s)
+    yield from examined(
+        ("workers", lambda: examine_workers(reports, settings)),
+        ("beat.alive", lambda: examine_beat(reports, settings, lambda: waiting_in(app, settings.io_queue))),
+    )

@@ -7,16 +7,22 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
+from tasks.addresses import redis_address
+from worker.broker_refusals import next_step
 from worker.checks.clocks import clock
 from worker.checks.finding import Finding, failure, ok, warning
+from worker.checks.sentinels import examine_sentinels
+from worker.checks.steps import examined, told
 from worker.clock import now
 from worker.settings import Settings
 
 _VERSION_MIN: Final = (6, 2)  # BLMOVE
 _FULL: Final = 0.8  # of maxmemory
 _KEYS_LOOKED_AT: Final = 5_000
+_ALONE: Final = "standalone"
+_NO_KEY: Final = "balance.lease.none"
 # What Celery, kombu and our transport keep beside the queues themselves.
 _OURS: Final = re.compile(
     r"unacked.*|_kombu\.binding.*|celery-task-meta-.*|.*\.celery\.pidbox|celeryev.*|balance\.lease\..*|_balance\.garbage"
@@ -24,24 +30,83 @@ _OURS: Final = re.compile(
 
 
 def examine(channel: Any, settings: Settings) -> Iterator[Finding]:
-    """Reads alone: INFO, CONFIG GET where it is allowed, TIME, LLEN, and SCAN over the first keys."""
+    """Reads alone: INFO, CONFIG GET where it is allowed, TIME, LLEN, HLEN, and SCAN over the first keys."""
     client = channel.client
-    info: dict[str, Any] = client.info()
-    yield _version(info)
-    yield _eviction(info)
-    yield _persistence(client, info)
-    yield _memory(info)
-    yield _replication(info, client)
-    yield _neighbours(client, settings)
-    yield _transport(settings)
+    info: dict[str, Any] = {}
+
+    def of_server() -> Iterator[Finding]:
+        info.update(client.info())
+        yield from _told_by(info, client) if _mode(info) == _ALONE else [_no_server(_mode(info))]
+
+    yield from examined(("broker.server", of_server))
+    if _mode(info) != _ALONE:
+        return
+    address = redis_address(settings.broker_url)
+    if address.master_name is not None:
+        yield from examined(("broker.sentinels", lambda: examine_sentinels(address, settings)))
+    yield from examined(
+        ("broker.writable", lambda: _writable(client, settings)),
+        ("broker.database", lambda: _neighbours(client, settings)),
+        ("broker.transport", lambda: _transport(settings)),
+        ("broker.clock", lambda: _clock(client)),
+        ("broker.backlog", lambda: _backlog(channel, settings)),
+    )
+
+
+def _mode(info: dict[str, Any]) -> str:
+    return str(info.get("server_mode") or info.get("redis_mode") or _ALONE)  # Valkey's name, Redis's name
+
+
+def _told_by(info: dict[str, Any], client: Any) -> Iterator[Finding]:
+    yield from examined(
+        ("broker.version", lambda: _version(info)),
+        ("broker.eviction", lambda: _eviction(info)),
+        ("broker.persistence", lambda: _persistence(client, info)),
+        ("broker.memory", lambda: _memory(info)),
+        ("broker.primary", lambda: _replication(info, client)),
+    )
+
+
+def _no_server(mode: str) -> Finding:
+    if mode == "sentinel":
+        return failure(
+            "broker.server", "a Redis Sentinel", "It knows where the server is, and takes no jobs itself.",
+            "write sentinel://host:26379;sentinel://host:26379/0?master_name=… as BALANCE_BROKER_URL",
+        )  # fmt: skip
+    return failure(
+        "broker.server", f"a Redis {mode.title()}",
+        "The queues of Celery do not work there: workers take nothing, and wait for another broker.",
+        "use one Redis or Valkey, behind Redis Sentinel if it must fail over, or RabbitMQ",
+    )  # fmt: skip
+
+
+def _writable(client: Any, settings: Settings) -> Finding:
+    """By a write that does nothing, since there is no such key."""
+    try:
+        client.set(_NO_KEY, "", xx=True)
+    except NoPermissionError:
+        raise
+    except ResponseError as error:
+        return failure(
+            "broker.writable", told(error), "It takes no jobs and gives none: workers wait, publishers are told.",
+            next_step(error, settings.broker_url),
+        )  # fmt: skip
+    return ok("broker.writable", "yes")
+
+
+def _clock(client: Any) -> Finding:
     before = now().timestamp()
     seconds, microseconds = client.time()
     after = now().timestamp()
-    yield clock("broker.clock", "the broker", seconds + microseconds / 1e6, (before + after) / 2, (after - before) / 2)
+    theirs = seconds + microseconds / 1e6
+    return clock("broker.clock", "the broker", theirs, (before + after) / 2, (after - before) / 2)
+
+
+def _backlog(channel: Any, settings: Settings) -> Finding:
     queues = (settings.queue, settings.io_queue, *settings.lane_queues)
     waiting = sum(channel._size(queue) for queue in queues)
-    held = sum(client.hlen(key) for key in ("unacked", *(f"unacked.{lane}" for lane in settings.lane_queues)))
-    yield ok("broker.backlog", f"{waiting} waiting, {held} with workers")
+    held = sum(channel.client.hlen(key) for key in ("unacked", *(f"unacked.{lane}" for lane in settings.lane_queues)))
+    return ok("broker.backlog", f"{waiting} waiting, {held} with workers")
 
 
 def _version(info: dict[str, Any]) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -11,7 +12,9 @@ from celery import Celery
 
 from worker.checks.clocks import clock
 from worker.checks.finding import Finding, failure, ok, warning
+from worker.checks.steps import examined
 from worker.clock import now
+from worker.places import broker_places, database_place
 from worker.readiness import take_again
 from worker.report import REPORT
 from worker.settings import Settings
@@ -51,10 +54,15 @@ def examine_workers(reports: list[Report], settings: Settings) -> Iterator[Findi
     for queue in (settings.queue, *settings.lane_queues, settings.io_queue):
         yield _served(queue, reports)
     for report in reports:
-        yield _ready(report)
-        yield _alike(report, settings)
-        yield from _unacknowledged(report)
-        yield clock(f"worker.clock.{report.worker}", report.worker, report.told["now"], report.at, uncertain_s=1.0)
+        yield from examined((f"worker.{report.worker}", partial(_examine_worker, report, settings)))
+
+
+def _examine_worker(report: Report, settings: Settings) -> Iterator[Finding]:
+    yield _ready(report)
+    yield _alike(report, settings)
+    yield from placed(report, settings)
+    yield from _unacknowledged(report)
+    yield clock(f"worker.clock.{report.worker}", report.worker, report.told["now"], report.at, uncertain_s=1.0)
 
 
 def _served(queue: str, reports: list[Report]) -> Finding:
@@ -98,6 +106,27 @@ def _ready(report: Report) -> Finding:
     if all(each["kind"] in ("queues", "unusable") for each in troubles):
         return warning(check, found, "What is in these queues waits for other workers.", action)
     return failure(check, found, "Jobs are held, unacknowledged, until it is mended; then they go on.", action)
+
+
+def placed(report: Report, settings: Settings) -> Iterator[Finding]:
+    """Which broker and which database it is on. Earlier versions do not say."""
+    if "broker" not in report.told:
+        return
+    check, differing = f"worker.place.{report.worker}", []
+    ours = {"broker": broker_places(settings.broker_url), "database": [database_place(settings.database_url)]}
+    for kind, places in ours.items():
+        if report.told[kind] not in places:
+            differing.append(f"{kind} {report.told[kind]}, here {' or '.join(places)}")
+    if differing:
+        yield warning(
+            check, "; ".join(differing),
+            "What this command finds about a broker or a database says nothing of this worker's, unless they are the "
+            "same under two names.",
+            "give all processes the same BALANCE_*, and this command too",
+        )  # fmt: skip
+    else:
+        servers = (f"{kind} {report.told[kind]} ({report.told[f'{kind}_server']})" for kind in ours)
+        yield ok(check, ", ".join(servers))
 
 
 def _alike(report: Report, settings: Settings) -> Finding:

@@ -129,3 +129,11 @@ def test_a_connection_that_was_given_up_with_its_server_away_ends_in_a_line(
         channel = connection.channel()
         channel.flush_acks()
         assert channel.client.hlen(channel.unacked_key) == 0, "the next connection tells it"
+
+
+def test_whoever_still_asks_a_channel_of_a_lost_connection_is_told_that_it_is_lost(restartable: EmbeddedValkey) -> None:
+    """Celery's steps do as they end: what they hear must be an error of the connection, not of a mistake."""
+    with kombu.Connection(restartable.url, transport=Transport, transport_options=_QUICK) as connection:
+        channel: Any = connection.channel()
+    with pytest.raises(connection.connection_errors, match="given up"):
+        channel.basic_publish({"body": "", "properties": {"delivery_info": {}}}, exchange="", routing_key="q")

@@ -1,0 +1,89 @@
+"""The users of docs/security.md: each does its work on Redis, on the queue and on a lane, and is refused nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from sqlalchemy import Engine
+
+from tasks.client import BalanceClient
+from tests.acceptance.system import System, flower_page, wait_until
+from tests.acceptance.test_doctor import doctor
+from worker.embedded import EmbeddedValkey
+from worker.ports import free_port
+
+PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+FOUND = re.search(r"<!-- tested: acl -->\n```\n(.*?)```", PAGE, re.DOTALL)
+QUICK = {
+    "BALANCE_LANES": "1",
+    "BALANCE_VISIBILITY_TIMEOUT_S": "2",
+    "BALANCE_BROKER_SOCKET_TIMEOUT_S": "1.5",
+    "BALANCE_LOCK_TIMEOUT_MS": "500",
+    "BALANCE_LANE_LEASE_S": "1",
+}
+NOT_NEEDED = {"client|setinfo"}  # redis-py says who it is, and does not mind being refused
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
+    """One with the users of the page."""
+    assert FOUND is not None
+    with (
+        EmbeddedValkey(tmp_path_factory.mktemp("valkey"), durable=False) as server,
+        redis.Redis.from_url(server.url) as admin,
+    ):
+        for line in FOUND[1].replace(r"\x06", "\x06").splitlines():
+            _, *rules = line.split()
+            admin.execute_command("ACL", "SETUSER", *rules)
+        yield server
+
+
+@pytest.fixture
+def system(server: EmbeddedValkey, database_url: str, engine: Engine, tmp_path: Path) -> Iterator[System]:
+    running = System(server.url, database_url, engine, "balance", tmp_path)
+    running.environment |= QUICK
+    yield running
+    running.stop()
+
+
+def test_everybody_can_work_and_is_refused_nothing(system: System, server: EmbeddedValkey) -> None:
+    def url(user: str) -> dict[str, str]:
+        return {"BALANCE_BROKER_URL": f"redis://balance_{user}:SECRET@127.0.0.1:{server.port}/0"}
+
+    flower, port = ["-m", "celery", "-A", "worker.app", "flower"], free_port()
+    system.start("flower", [*flower, f"--port={port}"], url("flower"))
+    system.beat(**url("beat"))
+    with redis.Redis.from_url(server.url, decode_responses=True) as admin:
+        admin.lpush("balance", "garbage")
+        system.io_worker(**url("worker"))
+        killed = system.money_worker(queues=["balance", "balance.0"], **url("worker"))
+        wait_until("the garbage to be parked", lambda: system.count("dead_letters") == 1)
+        with system.engine.begin() as holder:  # so that jobs are taken and not settled
+            holder.exec_driver_sql("lock table jobs in access exclusive mode")
+            with (
+                BalanceClient(url("publisher")["BALANCE_BROKER_URL"], lanes=1) as by_lane,
+                BalanceClient(url("publisher")["BALANCE_BROKER_URL"]) as client,
+            ):
+                handles = [by_lane.users_upsert(user_id=1, idempotency_key="lane")]
+                handles += [client.users_upsert(user_id=2, idempotency_key="queue")]
+                held = ("unacked", "unacked.balance.0")
+                wait_until("both to be taken", lambda: [admin.hlen(key) for key in held] == [1, 1])
+                killed.kill()
+                holder.rollback()
+                system.money_worker("second", queues=["balance", "balance.0"], **url("worker"))
+                assert all(handle.get(30).applied for handle in handles)
+        _, findings = doctor(system, "--wait", "3", **url("operator"))
+        assert "could not be examined" not in json.dumps(findings)
+        assert findings["workers.balance.0"]["found"] == "second@balance"
+        assert findings["beat.alive"]["level"] == "ok"
+        with BalanceClient(url("operator")["BALANCE_BROKER_URL"]) as client:  # what `balance-worker publish` is made of
+            assert client.users_upsert(user_id=3, idempotency_key="by hand").get(30).applied
+        wait_until("Flower to see the worker", lambda: "second@balance" in flower_page(port, "workers?refresh=1"))
+        wait_until("Flower to see the queues", lambda: "balance.io" in flower_page(port, "broker"))
+        refused = {(entry["username"], entry["object"]) for entry in admin.acl_log()}
+        assert {(user, what) for user, what in refused if what not in NOT_NEEDED} == set()
