@@ -192,7 +192,7 @@ def test_what_a_closed_channel_requeues_is_put_back_by_the_next(make_qos: Callab
     assert restored == ["a", "b"]
 
 
-@pytest.mark.parametrize("kind", [transport.Channel, transport_stock.Channel, transport_amqp.Channel])
+@pytest.mark.parametrize("kind", [transport.Channel, transport_stock.Transport.Channel, transport_amqp.Channel])
 def test_every_transport_keeps_the_money_queues(kind: Any) -> None:
     channel = object.__new__(kind)
     if kind is transport_amqp.Channel:
