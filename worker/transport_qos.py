@@ -180,12 +180,6 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
 
     def restore_unacked_once(self, stderr: Any = None) -> None:
         """At the end of the channel or of the process. A server that is away keeps its records, so nothing is lost."""
-        transport = self.channel.connection
-        if transport is None or transport.client is None:  # the connection was given up before its channels
-            self._on_collect.cancel()
-            if self.unsettled or self._delivered:
-                self._tell_not_settled("the connection is gone")
-            return
         try:
             try:
                 self.flush_acks()
@@ -193,10 +187,10 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
             finally:
                 super().restore_unacked_once(stderr)
         except self.channel.connection_errors as error:
-            self._tell_not_settled(str(error) or repr(error))
-
-    def _tell_not_settled(self, error: str) -> None:
-        _LOG.warning("messages.not_settled", error=error, next="they are given out again in time, and answered alike")
+            _LOG.warning(
+                "messages.not_settled", error=str(error) or repr(error),
+                next="they are given out again in time, and answered alike",
+            )  # fmt: skip
 
     def restore_unacked(self, client: Any = None) -> None:
         self.restore(list(self._delivered), client)
