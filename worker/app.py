@@ -84,13 +84,15 @@ def configuration() -> dict[str, Any]:
     }
 
 
-def _refuse_wrong_settings(**_: Any) -> None:
-    """Ends the process in sentences, before Celery has looked at settings of its own; it would show a traceback."""
+def _prepare(sender: Celery, **_: Any) -> None:
+    """Ends the process in sentences when a setting is wrong, before Celery has looked at its own: it would end in a
+    traceback."""
     try:
         RUNTIME.settings  # noqa: B018  # read now
     except SettingsError as error:
         sys.stderr.writelines(f"balance-worker: {line}\n" for line in str(error).splitlines())
         sys.exit(2)
+    sender.loader.override_backends = {"sentinel": "worker.sentinel_backend:SentinelBackend"}
 
 
 def _transport_options(settings: Settings) -> dict[str, Any]:
@@ -135,8 +137,7 @@ def make_app() -> Celery:
     """The app with every job and every tick registered."""
     register_exact_json()
     made = App("balance-worker", events="worker.events:Events", set_as_current=True)
-    made.loader.override_backends["sentinel"] = "worker.sentinel_backend:SentinelBackend"
-    made.on_configure.connect(_refuse_wrong_settings, weak=False)
+    made.on_configure.connect(_prepare, weak=False)
     made.add_defaults(configuration)
     for name in CATALOGUE:
         made.register_task(type(f"Money_{name.replace('.', '_')}", (MoneyTask,), {"name": name})())

@@ -110,7 +110,7 @@ def test_a_cluster_is_no_server_for_jobs(tmp_path: Path) -> None:
         assert "Redis Sentinel" in finding.action
         said = doctor(node.url)
         assert said["broker.server"]["found"] == "a Redis Cluster"
-        assert said["workers"]["found"].startswith("could not be examined: ClusterCrossSlotError")
+        assert not any(check.startswith("worker") for check in said), "they cannot be asked through it"
 
 
 def doctor(broker_url: str) -> dict[str, dict[str, str]]:
