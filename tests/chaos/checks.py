@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from models.domain.commands import SYSTEM_PRODUCER
+from models.domain.letters import FOLLOW_UP
 from tests.chaos.known import Accepted
 from tests.chaos.workload import PRODUCER
 
@@ -56,12 +57,30 @@ class Letter:
         return f"{self.reason}: {self.task} {self.key or ''} {self.error}"
 
 
+# Of a follow-up that is a money job, the key is in its message alone.
+_KEY_OF_LETTER: Final = (
+    f"case when reason = '{FOLLOW_UP}' then convert_from(body, 'utf8')::json -> 1 ->> 'idempotency_key'"
+    " else idempotency_key end"
+)
+
+
 def letters(read: Read) -> list[Letter]:
     rows = read(
-        "select reason, task, idempotency_key, error,"
+        f"select reason, task, {_KEY_OF_LETTER}, error,"
         " concat(task_id, headers, properties, encode(body, 'escape')) from dead_letters"
     )
     return [Letter(*row) for row in rows]
+
+
+def answered(read: Read) -> int:
+    """How many jobs have an answer, or can have none any more: their message is a dead letter."""
+    [(settled, parked)] = read(
+        "select (select count(*) from jobs where producer = :producer), (select count(*) from"
+        f" (select {_KEY_OF_LETTER} from dead_letters except select idempotency_key from jobs"
+        " where producer = :producer) as letters (key) where key is not null)",
+        producer=PRODUCER,
+    ) or [(0, 0)]
+    return int(settled) + int(parked)
 
 
 def findings(read: Read, known: Mapping[str, Accepted], arrived: Set[str] = frozenset()) -> list[str]:
@@ -69,25 +88,31 @@ def findings(read: Read, known: Mapping[str, Accepted], arrived: Set[str] = froz
     settled, parked = settled_jobs(read), letters(read)
     may_be = {key for key, each in known.items() if each.job.may_be_parked and key not in settled}
     refused = may_be & {each.key for each in parked}
-    promised = {name: each.job for each in known.values() if each.job.then for name in each.job.then.promised}
-    to_nobody = [name for name, job in promised.items() if job.then and job.then.how == "nowhere"]
-    recorded = {name for name in to_nobody if any(name in letter.text for letter in parked)}
-    never_came = [
-        f"{name} after {job.key}"
-        for name, job in promised.items()
-        if job.key in settled and name not in arrived and name not in recorded
-    ]
-    unexpected = [
-        f"{each}" for each in parked if each.key not in refused and not any(name in each.text for name in recorded)
-    ]
+    unexpected = [f"{each}" for each in parked if each.reason != FOLLOW_UP and each.key not in refused]
     return [
         *_shortened("accepted, and without an answer", sorted(known.keys() - settled.keys() - refused)),
         *_shortened("answered, and never accepted", sorted(settled.keys() - known.keys())),
         *_shortened("wrong", list(_wrong(known, settled))),
         *_shortened("balance", list(_balances(read, known, settled))),
-        *_shortened("follow-up never came", never_came),
+        *_shortened("follow-ups", list(_follow_ups(known, settled, parked, arrived))),
         *_shortened("dead letter", unexpected),
     ]
+
+
+def _follow_ups(
+    known: Mapping[str, Accepted], settled: Mapping[str, Settled], parked: Sequence[Letter], arrived: Set[str]
+) -> Iterator[str]:
+    """What was promised came, or is a letter: of what goes nowhere, and of what an outage lasted too long for."""
+    promised = {name: each.job for each in known.values() if each.job.then for name in each.job.then.promised}
+    given_up = "\n".join(each.text for each in parked if each.reason == FOLLOW_UP)
+    recorded = {name for name in promised if name in given_up}
+    for name, job in promised.items():
+        if job.key in settled and name not in arrived and name not in recorded:
+            yield f"{name} never came after {job.key}"
+    to_somebody = [name for name, job in promised.items() if job.then and job.then.how != "nowhere"]
+    came = arrived & {*to_somebody}
+    if len(came) < len(recorded.intersection(to_somebody)):
+        yield f"more were given up than came, which are {len(came)}"
 
 
 def _shortened(what: str, found: list[str]) -> list[str]:

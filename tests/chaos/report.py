@@ -44,7 +44,7 @@ class Report:
     jobs: int  # different ones that a publisher was told are accepted
     applied: int
     refused: int
-    parked: int  # letters: chords, and follow-ups to a queue that is not there
+    parked: int  # letters: chords, and follow-ups that were given up
     published_again: int  # because no answer came, or a failure
     duplicates: int  # accepted messages beyond the first of their job; each was suppressed
     follow_ups: int  # different ones that came to the publisher's own queue

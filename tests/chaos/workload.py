@@ -59,6 +59,7 @@ class Job:
     effect: int | None = None
     valid: bool = True  # our client refuses to send it otherwise
     then: Then | None = None
+    follows: bool = False  # it is sent on by a worker, who may have to give up
 
     @property
     def key(self) -> str:
@@ -66,8 +67,8 @@ class Job:
 
     @property
     def may_be_parked(self) -> bool:
-        """Whether a worker may refuse to promise what comes after it: there is a dead letter, and no answer."""
-        return self.then is not None and self.then.how == "chord"
+        """Whether there may be a dead letter in place of an answer."""
+        return self.follows or (self.then is not None and self.then.how == "chord")
 
     @property
     def wants_result(self) -> bool:
@@ -149,7 +150,8 @@ class Workload:
             return job
         [how] = self._random.choices([*_HOWS], [weight for weight, _ in _HOWS.values()])
         ids = tuple(f"{job.key}-then-{number}" for number in range(_HOWS[how][1]))
-        return replace(job, then=Then(how, ids, self._correction()[0] if how == "money" else None))
+        following = replace(self._correction()[0], follows=True) if how == "money" else None
+        return replace(job, then=Then(how, ids, following))
 
     def _next(self, **fields: Any) -> dict[str, Any]:
         self._number += 1

@@ -15,11 +15,12 @@ from sqlalchemy import Engine, text
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import parse
+from models.domain.letters import FOLLOW_UP
 from models.store.dead_letters import DeadLetter, park
 from tasks.apply import apply
 from tests.acceptance.system import wait_until
 from tests.builders import LIMITS
-from tests.chaos.checks import findings, late, settled_jobs
+from tests.chaos.checks import answered, findings, late, settled_jobs
 from tests.chaos.fleet import Child
 from tests.chaos.known import Accepted, Known
 from tests.chaos.workload import PRODUCER, How, Job, Then, Workload, opening
@@ -109,9 +110,9 @@ def followed(known: dict[str, Accepted], how: How) -> tuple[str, dict[str, Accep
     return key, {**known, key: Accepted(replace(right.job, then=Then(how, ("next",))), right.at)}
 
 
-def letter(reason: str, task_id: str, key: str | None = None) -> DeadLetter:
+def letter(reason: str, task_id: str, key: str | None = None, body: bytes = b"[[], {}, {}]") -> DeadLetter:
     return DeadLetter(
-        reason, "why", task="any", task_id=task_id, queue=None, headers={}, body=b"{}",
+        reason, "why", task="any", task_id=task_id, queue=None, headers={}, body=body,
         producer=PRODUCER if key else None, key=key,
     )  # fmt: skip
 
@@ -119,32 +120,31 @@ def letter(reason: str, task_id: str, key: str | None = None) -> DeadLetter:
 def test_a_follow_up_comes_or_is_missed(read: Read, known: dict[str, Accepted]) -> None:
     key, asked = followed(known, "link")
     assert findings(read, asked, {"next"}) == []
-    assert findings(read, asked) == [f"follow-up never came: next after {key}"]
+    assert findings(read, asked) == [f"follow-ups: next never came after {key}"]
 
 
-@pytest.mark.parametrize(("how", "found"), [("nowhere", []), ("link", ["follow-up never came", "dead letter"])])
-def test_only_what_goes_nowhere_may_be_a_dead_letter(
+@pytest.mark.parametrize(("how", "found"), [("nowhere", []), ("link", ["follow-ups: more were given up than came"])])
+def test_a_follow_up_that_is_given_up_is_a_letter_and_not_the_rule(
     engine: Engine, read: Read, known: dict[str, Accepted], how: How, found: list[str]
 ) -> None:
     with engine.begin() as connection:
-        park(connection, [letter("follow_up_failed", "next")])
-    assert [line.partition(":")[0] for line in findings(read, followed(known, how)[1])] == found
+        park(connection, [letter(FOLLOW_UP, "next")])
+    assert [line.partition(",")[0] for line in findings(read, followed(known, how)[1])] == found
 
 
-@pytest.mark.parametrize(
-    ("how", "found"), [("chord", []), ("link", ["accepted, and without an answer", "dead letter"])]
-)
-def test_only_a_chord_may_be_refused(
-    engine: Engine, read: Read, known: dict[str, Accepted], how: How, found: list[str]
+@pytest.mark.parametrize("reason", ["chord", FOLLOW_UP])
+@pytest.mark.parametrize("may_be", [True, False])
+def test_only_some_jobs_may_be_letters(
+    engine: Engine, read: Read, known: dict[str, Accepted], reason: str, may_be: bool
 ) -> None:
-    then = Then(how, ("next",))
-    job = Job(
-        "users.update_balance", {"idempotency_key": "refused"}, "user:1", frozenset({"user_not_found"}), then=then
-    )
+    job = Job("users.update_balance", {"idempotency_key": "refused"}, "user:1", effect=5, follows=may_be)
+    by_itself = letter(FOLLOW_UP, "its", body=b'[[], {"idempotency_key": "refused"}, {}]')
+    before = answered(read)
     with engine.begin() as connection:
-        park(connection, [letter("chord", "its own", job.key)])
-    asked = {**known, job.key: Accepted(job, next(iter(known.values())).at)}
-    assert [line.partition(":")[0] for line in findings(read, asked)] == found
+        park(connection, [by_itself if reason == FOLLOW_UP else letter(reason, "its", job.key)])
+    assert answered(read) == before + 1
+    found = findings(read, {**known, job.key: Accepted(job, next(iter(known.values())).at)})
+    assert bool(found) is not may_be, found
 
 
 def test_what_waits_while_nothing_is_wrong_with_money_is_found(read: Read, known: dict[str, Accepted]) -> None:
