@@ -9,7 +9,7 @@ standby, a server that is frozen, a network between that swallows everything. So
     told to stop   the connection is given up after 3 s, whatever it waits for
 
 What became of a transaction that is given up is not known; whoever tries again finds its keys answered, or not. It is
-never cancelled: to a commit that waits for its standby that would mean to do without (docs/decisions/0014).
+never cancelled: to a commit that waits for its standby that would mean to do without (docs/decisions/0017).
 """
 
 from __future__ import annotations
