@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import wait
@@ -51,11 +53,52 @@ def start(
     return process
 
 
-def exit_code(process: ForkServerProcess, timeout_s: float = 60) -> int | None:
+def exit_code(process: ForkServerProcess, timeout_s: float | None = 60) -> int | None:
     """Wait for the end. None if that did not come in time; minus the signal if one killed it."""
     wait([process.sentinel], timeout=timeout_s)
     with _ONE_AT_A_TIME:
         return process.exitcode
+
+
+class Fork:
+    """A process with what tests use of subprocess.Popen."""
+
+    def __init__(self, process: ForkServerProcess) -> None:
+        assert process.pid is not None
+        self.pid = process.pid
+        self._process = process
+
+    def poll(self) -> int | None:
+        return exit_code(self._process, 0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code. Raises subprocess.TimeoutExpired."""
+        code = exit_code(self._process, timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def celery(words: list[str], *, environment: Mapping[str, str], log: Path) -> Fork:
+    """`celery -A worker.app …`."""
+    return Fork(start(_celery, words, environment=environment, stdout=log, stderr=log))
+
+
+def _celery(words: list[str]) -> None:
+    from celery.__main__ import main
+
+    sys.argv = ["celery", "-A", "worker.app", *words]
+    main()
 
 
 def kill(process: ForkServerProcess) -> None:

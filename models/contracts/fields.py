@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal, Inexact
+from functools import cache
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -123,9 +124,13 @@ def printable(value: str) -> str:
     return value
 
 
+# Once for the process: it looks through a directory of the system.
+_timezones: Final = cache(available_timezones)
+
+
 def _timezone(value: str) -> str:
     # Names that the system knows, and nothing that is a path: "Europe/Riga", "UTC".
-    if value not in available_timezones():
+    if value not in _timezones():
         raise PydanticCustomError("timezone", "Input should be the name of a time zone like Europe/Riga")
     return value
 

@@ -24,8 +24,9 @@ from sqlalchemy import Engine, text
 from tasks.addresses import kombu_url, sentinel_options
 from tasks.queues import queue_arguments
 from tasks.tls import Tls
+from tests import forks
 
-Process = subprocess.Popen[bytes]
+Process = subprocess.Popen[bytes] | forks.Fork
 READY_S = 60
 ANSWER_S = 60
 
@@ -101,13 +102,22 @@ class System:
 
     def beat(self, name: str = "beat", *, clock_s: str = "", **settings: str) -> Process:
         """Beat; `clock_s`: by how much its clock is off, as tests/chaos/shifted.py takes it."""
-        return self.start(name, [*_celery(clock_s), "beat", f"--schedule={self.logs / 'schedule'}"], settings)
+        return self._celery(name, ["beat", f"--schedule={self.logs / 'schedule'}"], settings, clock_s)
 
     def start(self, name: str, arguments: list[str], settings: Mapping[str, str] | None = None) -> Process:
         """A Python process with this system's settings; its output goes to a log of its own."""
         with (self.logs / f"{name}.log").open("ab") as log:
             environment = {**self.environment, **(settings or {})}
-            process: Process = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=log, stderr=log)
+            process = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=log, stderr=log)
+        self._processes.append(process)
+        return process
+
+    def _celery(self, name: str, arguments: list[str], settings: Mapping[str, str], clock_s: str) -> Process:
+        """`celery -A worker.app …`, forked: starting the program takes seconds of processor time, and shows nothing."""
+        if clock_s:
+            return self.start(name, ["-m", "tests.chaos.shifted", clock_s, *arguments], settings)
+        log = self.logs / f"{name}.log"
+        process = forks.celery(arguments, environment={**self.environment, **settings}, log=log)
         self._processes.append(process)
         return process
 
@@ -146,23 +156,18 @@ class System:
 
     def _worker(self, name: str, arguments: list[str], settings: Mapping[str, str], clock_s: str = "") -> Process:
         node = f"{name}@{self.queue}"
-        common = [*_celery(clock_s), "worker", f"--hostname={node}", "--without-mingle", *arguments]
-        process = self.start(name, common, settings)
+        arguments = ["worker", f"--hostname={node}", "--without-mingle", *arguments]
+        process = self._celery(name, arguments, settings, clock_s)
 
         def answers() -> bool:
             assert process.poll() is None, self.log(name)[-2000:]
             try:
-                return bool(self.client.control.ping(destination=[node], timeout=0.5))
+                return bool(self.client.control.broadcast("ping", reply=True, destination=[node], timeout=0.5, limit=1))
             except OSError:  # a connection of the process's pool that broke in another test: the next is a new one
                 return False
 
         wait_until(f"{node} to answer", answers)
         return process
-
-
-def _celery(clock_s: str) -> list[str]:
-    """How Celery is started, by a clock that is so far off."""
-    return ["-m", *(("tests.chaos.shifted", clock_s) if clock_s else ("celery", "-A", "worker.app"))]
 
 
 def flower_page(port: int, path: str) -> str:

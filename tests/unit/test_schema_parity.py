@@ -32,6 +32,7 @@ from tests.search import DRAWN
 from worker.serialization import loads
 
 _INT64: Final = 2**63
+timezones = cache(available_timezones)
 
 
 def messages(place: Place, literal: str) -> Iterator[str]:
@@ -83,7 +84,7 @@ def unsaid(place: Place, value: Any) -> set[str]:
     if isinstance(value, str):
         broken |= set() if _is_unicode(value) else {"surrogates"}
         broken |= {"printable"} if not value.isprintable() and _says(place, "pattern", "\\u0000-") else set()
-        broken |= {"timezone"} if place.path[-1] == "timezone" and value not in available_timezones() else set()
+        broken |= {"timezone"} if place.path[-1] == "timezone" and value not in timezones() else set()
         broken |= _of_time(value) if _says(place, "format", "date") else set()
     if place.takes("number"):
         broken |= _of_number_text(value) if isinstance(value, str) else set()
