@@ -20,12 +20,14 @@ from kombu.exceptions import OperationalError
 
 from tasks.settling import Reminder
 from worker.beats import HEADER, told_by
+from worker.broker_refusals import next_step, said
 from worker.clock import now, steady
 from worker.runtime import RUNTIME
 
 _LOG: Final = structlog.get_logger(__name__)
 _WAITING_MAX: Final = 1_000  # messages in the queue of ticks: with no I/O worker they would fill the broker
 _LOOK_AGAIN_S: Final = 1.0
+_PAUSE_MAX_S: Final = 5.0  # between two attempts to connect
 _JUMP_MIN: Final = timedelta(seconds=2)
 
 
@@ -46,7 +48,14 @@ class BeatScheduler(Scheduler):
     def is_due(self, entry: ScheduleEntry) -> Any:
         """Not while a thousand wait: the next one finds the same work."""
         due = super().is_due(entry)
-        if not due[0] or (waiting := self._waiting()) < _WAITING_MAX:
+        if not due[0]:
+            return due
+        try:
+            self._ensure_connected()
+        except Exception as error:  # noqa: BLE001 - whatever a broker answers, it is there: beat waits until it is mended
+            self._tell(error)
+            return schedstate(is_due=False, next=_LOOK_AGAIN_S)
+        if (waiting := self._waiting()) < _WAITING_MAX:
             return due
         queue = RUNTIME.settings.io_queue
         if self._reminder.due("ticks.held_back", queue):
@@ -63,13 +72,24 @@ class BeatScheduler(Scheduler):
         try:
             sent = super().apply_async(entry, *args, **kwargs)
         except SchedulingError as error:
-            if self._reminder.due("ticks.not_sent", str(error)):
-                _LOG.error(
-                    "ticks.not_sent", tick=entry.name, error=str(error), next="bring the broker back; beat goes on"
-                )
+            self._tell(error.__context__ or error)
             return None
         self._give_a_sign()
         return sent
+
+    def _ensure_connected(self) -> Any:
+        """Waits until there is a broker, as Celery's does, which says so with each attempt. Raises what it refuses."""
+        connection: Any = self.connection
+        return connection.ensure_connection(
+            lambda error, _interval: self._tell(error), interval_start=_LOOK_AGAIN_S, interval_step=_LOOK_AGAIN_S,
+            interval_max=_PAUSE_MAX_S,
+        )  # fmt: skip
+
+    def _tell(self, error: BaseException) -> None:
+        settings = RUNTIME.settings
+        remedy = next_step(error, settings.broker_url, settings.io_queue)
+        if self._reminder.due("ticks.not_sent", remedy):
+            _LOG.error("ticks.not_sent", error=said(error), next=f"{remedy}; beat goes on by itself")
 
     def _waiting(self) -> int:
         """Ticks that nobody has taken yet; 0 when that cannot be told now: sending one says why."""

@@ -10,6 +10,7 @@ from amqp import exceptions as amqp
 from kombu.exceptions import OperationalError
 from redis import exceptions as redis
 
+from tasks.tls import advice
 from worker.redis_refusals import redis_step
 from worker.urls import mask_url
 
@@ -38,6 +39,11 @@ def next_step(error: BaseException, broker_url: str, queue: str | None = None) -
     if isinstance(error, (amqp.AMQPError, amqp.MessageNacked)):
         return _rabbitmq(error, where, broker_url, queue)
     return f"see that the broker runs, and that {where}, names it"
+
+
+def said(error: BaseException) -> str:
+    """An error in one line, without a password."""
+    return advice(mask_url(f"{type(error).__name__}: {error}".split("\n", 1)[0]))
 
 
 def _rabbitmq(error: BaseException, where: str, broker_url: str, queue: str | None) -> str:

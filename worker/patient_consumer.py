@@ -16,8 +16,7 @@ from celery.worker.consumer import Consumer
 from kombu.exceptions import OperationalError
 
 from tasks.settling import Reminder
-from tasks.tls import advice
-from worker.broker_refusals import next_step
+from worker.broker_refusals import next_step, said
 from worker.runtime import RUNTIME
 from worker.urls import mask_url
 
@@ -98,7 +97,7 @@ class PatientConsumer(Consumer):
     def _tell(self, error: Exception) -> None:
         cause = error.__cause__ if isinstance(error, OperationalError) and error.__cause__ is not None else error
         remedy = next_step(cause, RUNTIME.settings.broker_url)
-        text = advice(mask_url(f"{type(cause).__name__}: {cause}".split("\n", 1)[0]))
+        text = said(cause)
         self.waits_for = text, remedy
         if self._reminder.due("broker.waiting", remedy):
             _LOG.error("broker.waiting", error=text, next=remedy)

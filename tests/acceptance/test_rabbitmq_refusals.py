@@ -90,7 +90,9 @@ def test_whatever_rabbitmq_refuses_is_said_once_with_what_to_do_and_the_worker_g
     worker = system.start(
         "money", ["-m", "celery", "-A", "worker.app", "worker", "--pool=solo", "--queues=balance", "--without-mingle"]
     )
+    beat = system.beat()
     site.says("broker.waiting", "ACCESS_REFUSED", "rabbitmqctl change_password worker")
+    wait_until("beat to say it", lambda: "rabbitmqctl change_password worker" in system.log("beat"))
     control("change_password", "worker", "wrong")  # which the worker has
     site.says("broker.waiting", "access to vhost '/' refused", "rabbitmqctl set_permissions -p / worker")
     channel = site.as_guest()
@@ -113,9 +115,12 @@ def test_whatever_rabbitmq_refuses_is_said_once_with_what_to_do_and_the_worker_g
     control("set_vm_memory_high_watermark", "0.4")
     site.goes_on(lines=2)
 
-    assert worker.poll() is None
-    worker.terminate()
-    assert worker.wait(30) == 0
+    assert site.as_guest().queue_declare("balance.io", passive=True).message_count > 0, "beat goes on too"
+    assert "Traceback" not in system.log("beat")
+    for process in (worker, beat):
+        assert process.poll() is None
+        process.terminate()
+        assert process.wait(30) == 0
 
 
 def enough_for(user: str) -> list[str]:
