@@ -29,6 +29,7 @@ POLICY: Final = {
     "auto_topup_amount": 100,
 }
 DAY_S: Final = 86_400
+BACKLOG: Final = 1_200
 TICKS: Final = ("autotopup.scan", "credits.expire", "jobs.prune")
 _WALLETS: Final = count()
 
@@ -71,21 +72,35 @@ def _transactions(system: System) -> int:
     )
 
 
-def test_what_is_due_is_done_whatever_time_beat_thinks_it_is(any_system: System) -> None:
-    """It finds a file of Celery's own scheduler, by a clock that was ahead; then a file of the one before it."""
+def test_what_is_due_is_done_whatever_time_beat_thinks_it_is_and_whatever_waits(any_system: System) -> None:
+    """Beat finds a file of Celery's own scheduler, by a clock that was ahead; then a file of the one before it."""
     with shelve.open(str(any_system.logs / "schedule")) as stored:
         ahead = datetime.now(UTC) + timedelta(days=30)
         stored["entries"] = {name: ScheduleEntry(name, name, ahead, schedule=schedule(0.5)) for name in TICKS}
         stored.update(__version__=celery.__version__, tz="UTC", utc_enabled=True)
-    any_system.io_worker()
-    # A beat of an earlier version said `expires`, by its own clock.
-    _becomes_due(any_system, lambda: _send_ticks(any_system, 1, expires=datetime.now(UTC) - timedelta(hours=1)))
+    worker = any_system.io_worker()
+    # A beat of an earlier version said `expires`, by its own clock. Nobody else ticks yet.
+    before, old = _transactions(any_system), (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    _becomes_due(any_system, lambda: _send_ticks(any_system, 1, headers={"expires": old}))
+
+    worker.send_signal(signal.SIGSTOP)
+    _send_ticks(any_system, BACKLOG)
     behind = -6 if any_system.broker_url.startswith("redis") else -3600
     wrong = any_system.beat("wrong", clock_s=f"{behind}/{30 * DAY_S}")
+    wait_until("beat to say so", lambda: "ticks.held_back" in any_system.log("wrong"))
+    assert BACKLOG - 10 < _waiting(any_system) <= BACKLOG, "but for what the broker had handed over"
+    worker.send_signal(signal.SIGCONT)
+    wait_until("beat to go on", lambda: "Sending due task" in any_system.log("wrong"))
     _becomes_due(any_system)
-    findings = doctor(any_system)[1]
-    assert findings["beat.alive"]["level"] == "ok"
-    assert findings[f"beat.clock.{gethostname()}"]["level"] == "warning"
+    assert any_system.log("wrong").count("ticks.held_back") == 1, "once a minute"
+    wait_until("what they cost to be told", lambda: _transactions(any_system) > before)
+    assert _transactions(any_system) - before < BACKLOG / 4, "they are not run one by one"
+    if behind == -6:
+        name = f"beat.clock.{gethostname()}"
+        wait_until("its own ticks to be run", lambda: _waiting(any_system) == 0)
+        findings = wait_until("the doctor to hear of it", lambda: (found := doctor(any_system)[1]).get(name) and found)
+        assert (findings["beat.alive"]["level"], findings[name]["level"]) == ("ok", "warning")
+
     wrong.send_signal(signal.SIGUSR1)
     wait_until("it to notice", lambda: "clock.jumped" in any_system.log("wrong"))
     _becomes_due(any_system)
@@ -93,26 +108,11 @@ def test_what_is_due_is_done_whatever_time_beat_thinks_it_is(any_system: System)
     assert wrong.wait(30) == 0
     with Proxy(any_system.broker_url) as link:
         right = any_system.beat("right", BALANCE_BROKER_URL=link.url)
+        wait_until("it to look back", lambda: "schedule.from_the_future" in any_system.log("right"))
         _becomes_due(any_system)
-        assert "schedule.from_the_future" in any_system.log("right")
         link.refuse()
         wait_until("it to have noticed", lambda: "ticks.not_sent" in any_system.log("right"))
         link.heal()
         _becomes_due(any_system)
         right.terminate()
         assert right.wait(30) == 0
-
-
-def test_ticks_that_waited_out_an_outage_are_not_run_one_by_one_and_more_are_held_back(any_system: System) -> None:
-    backlog = 1_200
-    _send_ticks(any_system, backlog)
-    any_system.beat()
-    wait_until("beat to say so", lambda: "ticks.held_back" in any_system.log("beat"))
-    assert _waiting(any_system) == backlog
-    before = _transactions(any_system)
-    any_system.io_worker()
-    wait_until("the queue to be empty", lambda: _waiting(any_system) == 0)
-    _becomes_due(any_system)  # beat goes on
-    wait_until("what they cost to be told", lambda: _transactions(any_system) > before)
-    assert _transactions(any_system) - before < backlog / 4
-    assert any_system.log("beat").count("ticks.held_back") == 1, "once a minute"

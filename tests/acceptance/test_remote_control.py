@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from celery import Celery
@@ -15,6 +15,18 @@ from tests.acceptance.test_doctor import doctor
 from tests.proxy import Proxy
 
 NODE = "money"
+REFUSED: Final[list[tuple[str, dict[str, Any], str]]] = [
+    ("add_consumer", {"queue": "balence"}, "is no queue of this deployment"),
+    ("add_consumer", {"queue": "celery", "exchange": "x", "exchange_type": "topic"}, "is no queue of this deployment"),
+    ("cancel_consumer", {"queue": "balence"}, "is no queue of this deployment"),
+    ("pool_grow", {"n": 3}, "more throughput comes from more workers"),
+    ("pool_shrink", {"n": 1}, "more throughput comes from more workers"),
+    ("autoscale", {"max": 9, "min": 1}, "more throughput comes from more workers"),
+    ("rate_limit", {"task_name": "users.upsert", "rate_limit": "1/h"}, "no limit is kept"),
+    ("rate_limit", {"task_name": "credits.expire", "rate_limit": "1/h"}, "no limit is kept"),
+    ("time_limit", {"task_name": "users.upsert", "soft": 0.001, "hard": 0.001}, "no limit is kept"),
+    ("pool_restart", {}, "not enabled"),
+]
 
 
 class Controlled:
@@ -42,6 +54,10 @@ class Controlled:
 
         said: dict[str, str] = wait_until(f"an answer to {command}", answer)[0][node]
         return said
+
+    def shut_down(self) -> None:
+        self._app.control.shutdown(destination=[f"{NODE}@{self.system.queue}"])
+        assert self.process.wait(30) == 0
 
     def wait_for(self, *, consumed: list[str], left_out: list[str]) -> None:
         """Until this is what the worker says of itself."""
@@ -94,60 +110,38 @@ def controlled(any_system: System) -> Iterator[Controlled]:
         any_system.stop()
 
 
-def test_what_was_cancelled_stays_so_and_what_was_added_again_is_taken_whatever_happens_to_the_link(
-    controlled: Controlled,
-) -> None:
-    for queue in controlled.queues:
+def test_a_worker_does_what_it_is_told_whatever_happens_to_its_link_or_says_why_not(controlled: Controlled) -> None:
+    queues = controlled.queues
+    for queue in queues:
         assert "ok" in controlled.tell("cancel_consumer", queue=queue)
-    controlled.wait_for(consumed=[], left_out=controlled.queues)
+    controlled.wait_for(consumed=[], left_out=queues)
     controlled.send()
     controlled.reconnect()
-    controlled.wait_for(consumed=[], left_out=controlled.queues)
+    controlled.wait_for(consumed=[], left_out=queues)
     assert controlled.waiting() == [1, 1, 1]
-    findings = doctor(controlled.system)[1]
-    for queue in controlled.queues:
-        assert "takes nothing from it" in findings[f"workers.{queue}"]["found"]
-        assert f"add_consumer {queue}" in findings[f"workers.{queue}"]["action"]
+    if controlled.system.broker_url.startswith("redis"):
+        findings = doctor(controlled.system)[1]
+        for queue in queues:
+            assert "takes nothing from it" in findings[f"workers.{queue}"]["found"]
+            assert f"add_consumer {queue}" in findings[f"workers.{queue}"]["action"]
 
-    for queue in controlled.queues:
+    for queue in queues:
         assert "ok" in controlled.tell("add_consumer", queue=queue)
     wait_until("all of it to be taken", lambda: controlled.waiting() == [0, 0, 0])
-    for _ in range(2):
-        controlled.reconnect()
-        controlled.send()
-        wait_until("all of it to be taken", lambda: controlled.waiting() == [0, 0, 0])
-    controlled.wait_for(consumed=controlled.queues, left_out=[])
-    wait_until("the jobs", lambda: controlled.applied() == 6)
-
-
-def test_what_cannot_be_done_is_answered_with_the_reason_and_changes_nothing(controlled: Controlled) -> None:
-    refused: list[tuple[str, dict[str, Any], str]] = [
-        ("add_consumer", {"queue": "balence"}, "is no queue of this deployment"),
-        ("add_consumer", {"queue": "celery", "exchange": "x", "exchange_type": "topic"}, "is no queue of this"),
-        ("cancel_consumer", {"queue": "balence"}, "is no queue of this deployment"),
-        ("pool_grow", {"n": 3}, "more throughput comes from more workers"),
-        ("pool_shrink", {"n": 1}, "more throughput comes from more workers"),
-        ("autoscale", {"max": 9, "min": 1}, "more throughput comes from more workers"),
-        ("rate_limit", {"task_name": "users.upsert", "rate_limit": "1/h"}, "no limit is kept"),
-        ("rate_limit", {"task_name": "credits.expire", "rate_limit": "1/h"}, "no limit is kept"),
-        ("time_limit", {"task_name": "users.upsert", "soft": 0.001, "hard": 0.001}, "no limit is kept"),
-        ("pool_restart", {}, "not enabled"),
-    ]
-    for command, arguments, why in refused:
+    for command, arguments, why in REFUSED:
         assert why in controlled.tell(command, **arguments)["error"], command
     assert "ok" in controlled.tell("disable_events")
     assert "ok" in controlled.tell("enable_events")
     for _ in range(2):
+        controlled.reconnect()
         controlled.send()
         wait_until("all of it to be taken", lambda: controlled.waiting() == [0, 0, 0])
-        controlled.reconnect()
-    wait_until("the jobs", lambda: controlled.applied() == 4)
-    controlled.wait_for(consumed=controlled.queues, left_out=[])
+    controlled.wait_for(consumed=queues, left_out=[])
+    wait_until("the jobs", lambda: controlled.applied() == 6)
     report: Any = controlled.tell("balance_report")
     assert report["prefetch"] == 200
 
-    controlled.tell("cancel_consumer", queue=controlled.queues[0])
+    controlled.tell("cancel_consumer", queue=queues[0])
     controlled.send()
-    controlled._app.control.shutdown(destination=[f"{NODE}@{controlled.system.queue}"])
-    assert controlled.process.wait(30) == 0
+    controlled.shut_down()
     assert controlled.waiting()[0] == 1
