@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
+from structlog.testing import capture_logs
 
 from models.domain.commands import Job
 from models.domain.errors import DeploymentFault, DoubtfulFault, Fault, KeyRace, TransientFault
@@ -146,6 +147,23 @@ def test_a_table_that_is_missing_holds_everything_and_parks_nothing(
     with pytest.raises(StopIteration) as over:
         next(steps)
     assert [type(each) for each in over.value.value] == [Outcome]
+
+
+def test_what_is_waited_out_is_said_when_it_begins_and_once_a_minute(engine: Engine) -> None:
+    at = [0.0]
+    settler = Settler(engine, LIMITS, RetryPolicy(), lambda _: None, lambda: 0.5, Reminder(clock=lambda: at[0]))
+
+    def away() -> None:
+        raise TransientFault("away")
+
+    with capture_logs() as said:
+        for begins, lasts_s in ((0, 70), (80, 5)):
+            steps = settler.persisting(away)
+            for at[0] in range(begins, begins + lasts_s, 5):
+                next(steps)
+    assert [(line["event"], line["attempt"]) for line in said] == [
+        ("jobs.waiting", 1), ("jobs.waiting", 13), ("jobs.waiting", 1),
+    ]  # fmt: skip
 
 
 def test_what_lasts_is_said_once_a_minute() -> None:
