@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models.domain.errors import TransientFault
+from models.store import whereabouts
 from models.store.blame import fault, verdict
 from models.store.new_connection import check_tables, open_session
 from models.store.patience import Patience, PatientConnection
@@ -62,6 +63,7 @@ def make_engine(
 
     def connect(_dialect: Any, _record: Any, words: list[Any], parameters: dict[str, Any]) -> PatientConnection:
         connection = open_session(bearing, settings, tuple(words), parameters)
+        whereabouts.note(connection)
         if checked:
             try:
                 check_tables(connection)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import event
-from sqlalchemy.pool import Pool
+import psycopg
 
 _LAST: Final[list[str]] = []  # one place at most
 
 
-@event.listens_for(Pool, "connect")
-def _connected(connection: Any, _record: Any) -> None:
+def note(connection: psycopg.Connection[Any]) -> None:
+    """To be called with each session that is opened."""
     info = connection.info  # libpq's: it knows which of several hosts it took, and what its own variables named
     _LAST[:] = [f"{info.hostaddr or info.host}:{info.port}"]
 
