@@ -4,6 +4,7 @@ A statement ends by itself, after `statement_timeout`. Three things do not: a co
 standby, a server that is frozen, a network between that swallows everything. So whoever waits looks up now and then:
 
     after 6 s      the server is asked, by a connection of its own, what it does for us; that is told
+                   When it has no such session the connection is given up: it leads to a server that was left
     at the limit   the connection is given up, unless the server works on a statement that is younger than that, or
                    waits for a synchronous standby
     told to stop   the connection is given up after 3 s, whatever it waits for
@@ -31,8 +32,9 @@ _ASKING_S: Final = 2  # the least that psycopg takes for connecting
 
 _STANDBY: Final = "SyncRep"  # pg_stat_activity's name for waiting for a synchronous standby
 _WORK: Final = """
-    select wait_event_type, wait_event, cast(extract(epoch from clock_timestamp() - query_start) as integer)
-    from pg_stat_activity where pid = %s and backend_start = %s and state = 'active'
+    select pg_is_in_recovery(), there.pid is not null, there.state = 'active', there.wait_event_type, there.wait_event,
+           coalesce(cast(extract(epoch from clock_timestamp() - there.query_start) as integer), 0)
+    from (select) as always left join pg_stat_activity there on there.pid = %s and there.backend_start = %s
 """
 T = TypeVar("T")
 
@@ -81,7 +83,7 @@ class Session(NamedTuple):
 class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
     """A connection that bears silence as its patience says."""
 
-    patience = Patience(limit_s=3.0)
+    patience = Patience(limit_s=_ASKING_S)
     ask: Callable[[], psycopg.Connection[tuple[Any, ...]]] | None = None  # connects to where this one was made to
     session: Session | None = None
     unconfirmed = False  # a commit of its is here alone, though it was to wait for a synchronous standby
@@ -101,7 +103,8 @@ class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
 
     def _watched(self, gen: PQGen[T]) -> Generator[Any, Any, T]:
         """Passes on what `gen` waits for. Every interval in which nothing came, it is sent a zero."""
-        since, look_at = monotonic(), FIRST_LOOK_S
+        first_look = min(FIRST_LOOK_S, self.patience.limit_s)
+        since, look_at = monotonic(), first_look
         try:
             wanted = next(gen)
             while True:
@@ -109,7 +112,7 @@ class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
                 if not ready:
                     look_at = self._bear(monotonic() - since, look_at)
                 elif ready & waiting.READY_R:
-                    since, look_at = monotonic(), FIRST_LOOK_S
+                    since, look_at = monotonic(), first_look
                 wanted = gen.send(ready)
         except StopIteration as over:
             result: T = over.value
@@ -121,7 +124,7 @@ class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
             self._give_up(f"no answer for {silent_s:.0f} s, and this process is to stop")
         if silent_s < look_at:
             return look_at
-        work = self._work()
+        work = self._work(silent_s)
         self.patience.tell(Silence(round(silent_s), work))
         if silent_s >= self.patience.limit_s and not self._worth_waiting(work):
             self._give_up(f"no answer for {silent_s:.0f} s")
@@ -132,7 +135,8 @@ class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
             return False
         return self.patience.standbys if work.for_standby else work.seconds < self.patience.limit_s
 
-    def _work(self) -> Work | None:
+    def _work(self, silent_s: float) -> Work | None:
+        """None: nobody says. Raises OperationalError when the server that is there now has no such session."""
         if self.ask is None or self.session is None:
             return None
         try:
@@ -140,7 +144,11 @@ class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
                 row = other.execute(_WORK, self.session, prepare=False).fetchone()
         except psycopg.Error:
             return None
-        return None if row is None else Work(*row)
+        assert row is not None
+        standby, there, active, *work = row
+        if not there and not standby:
+            self._give_up(f"no answer for {silent_s:.0f} s, and the server knows nothing of this connection")
+        return Work(*work) if active else None
 
     def _give_up(self, why: str) -> NoReturn:
         self.pgconn.finish()
@@ -151,7 +159,9 @@ def connect(patience: Patience, *words: Any, **parameters: Any) -> PatientConnec
     """Connects like psycopg. Raises OperationalError."""
 
     def ask() -> PatientConnection:
-        return PatientConnection.connect(*words, **{**parameters, "connect_timeout": _ASKING_S}, autocommit=True)
+        made = PatientConnection.connect(*words, **{**parameters, "connect_timeout": _ASKING_S}, autocommit=True)
+        made.patience = Patience(_ASKING_S, told_to_stop=patience.told_to_stop)
+        return made
 
     made = PatientConnection.connect(*words, **parameters)
     made.patience, made.ask = patience, ask

@@ -22,12 +22,13 @@ COLUMNS: Final[Mapping[str, frozenset[str]]] = {
     **{table.name: frozenset(column.name for column in table.columns) for table in METADATA.sorted_tables},
 }
 _LOOK: Final = """
-    select wanted.name, cast(c.relnamespace as regnamespace)::text,
+    select wanted.name, cast(c.relnamespace as regnamespace)::text, row_security_active(c.oid),
            array(select a.attname::text from pg_attribute a
                  where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped)
     from unnest(%s::text[]) as wanted (name)
     left join pg_class c on c.oid = to_regclass(wanted.name) and c.relkind in ('r', 'p')
 """
+_ENCODING: Final = "select current_setting('server_encoding')"
 _ELSEWHERE: Final = """
     select cast(relnamespace as regnamespace)::text from pg_class
     where relname = %s and relkind = 'r' order by 1
@@ -47,21 +48,32 @@ class Tables:
     schemas: frozenset[str]  # in which the tables are
     missing: tuple[str, ...]  # tables, and columns of those that are there: "jobs", "accounts.held"
     elsewhere: tuple[str, ...] = ()  # schemas with a revision that the session does not see
+    filtered: tuple[str, ...] = ()  # tables whose rows a policy keeps from this role
+    encoding: str = "UTF8"
 
 
 def look(connection: psycopg.Connection[Any]) -> Tables:
     """Raises psycopg.Error, also when the role may not read the revision."""
-    found = {name: (where, columns) for name, where, columns in connection.execute(_LOOK, [[*COLUMNS]])}
-    missing = [name for name, (where, _) in found.items() if where is None]
-    for name, (where, columns) in found.items():
+    [(encoding,)] = connection.execute(_ENCODING).fetchall()
+    found = {name: seen for name, *seen in connection.execute(_LOOK, [[*COLUMNS]])}
+    missing = [name for name, (where, *_) in found.items() if where is None]
+    for name, (where, _, columns) in found.items():
         if where is not None:
             missing += [f"{name}.{column}" for column in sorted(COLUMNS[name].difference(columns))]
-    schemas = frozenset(where for where, _ in found.values() if where is not None)
+    revisions: list[str] = []
+    elsewhere: list[str] = []
     if found[_VERSION][0] is None:
-        elsewhere = tuple(where for (where,) in connection.execute(_ELSEWHERE, [_VERSION]))
-        return Tables(None, schemas, tuple(sorted(missing)), elsewhere)
-    revisions = [revision for (revision,) in connection.execute(f"select version_num from {_VERSION}")]  # noqa: S608 - a constant
-    return Tables(", ".join(sorted(revisions)) or None, schemas, tuple(sorted(missing)))
+        elsewhere = [where for (where,) in connection.execute(_ELSEWHERE, [_VERSION])]
+    else:
+        revisions = [revision for (revision,) in connection.execute(f"select version_num from {_VERSION}")]  # noqa: S608 - a constant
+    return Tables(
+        revision=", ".join(sorted(revisions)) or None,
+        schemas=frozenset(where for where, *_ in found.values() if where is not None),
+        missing=tuple(sorted(missing)),
+        elsewhere=tuple(elsewhere),
+        filtered=tuple(sorted(name for name, (_, filtered, _) in found.items() if filtered)),
+        encoding=encoding,
+    )
 
 
 def fault(tables: Tables) -> WrongTables | None:
@@ -74,7 +86,7 @@ def fault(tables: Tables) -> WrongTables | None:
         if len(tables.schemas) > 1:
             spread = f"the tables are found in several schemas: {', '.join(sorted(tables.schemas))}"
             return WrongTables(spread, "let search_path of the workers' role lead to one")
-        return None
+        return _unsuitable(tables)
     if tables.revision is None:
         there = f"revision {needed} is needed, none is there"
         if tables.elsewhere:
@@ -94,3 +106,13 @@ def fault(tables: Tables) -> WrongTables | None:
         "replace this process by one of the version that migrated, or go back: `balance-worker migrate --down "
         f"{needed}`, of that version",
     )
+
+
+def _unsuitable(tables: Tables) -> WrongTables | None:
+    if tables.filtered:
+        hidden = f"row level security keeps rows from this role, of {', '.join(tables.filtered)}"
+        return WrongTables(hidden, "disable it on these tables, or give the role bypassrls")
+    if tables.encoding != "UTF8":
+        said = f"the database is encoded in {tables.encoding}: not every text can be kept"
+        return WrongTables(said, "move the ledger to a database with encoding UTF8")
+    return None

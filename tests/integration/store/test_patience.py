@@ -46,11 +46,11 @@ def lonely(postgres: EmbeddedPostgres, database_url: str) -> Iterator[EmbeddedPo
 class Worker:
     """Applies jobs in a thread, as a process that may be told to stop, and says what it was told."""
 
-    def __init__(self, url: str, standbys: bool = True) -> None:
+    def __init__(self, url: str, standbys: bool = True, limit_s: float = LIMIT_S) -> None:
         self.told: list[Silence] = []
         self.to_stop: Callable[[], bool] = lambda: False
         self.engine = make_engine(
-            url, patience=lambda _: Patience(LIMIT_S, standbys, lambda: self.to_stop(), self.told.append)
+            url, patience=lambda _: Patience(limit_s, standbys, lambda: self.to_stop(), self.told.append)
         )
         self._pool = ThreadPoolExecutor(1)
 
@@ -67,8 +67,8 @@ class Worker:
 
 
 @contextmanager
-def working(url: str, standbys: bool = True) -> Iterator[Worker]:
-    worker = Worker(url, standbys)
+def working(url: str, standbys: bool = True, limit_s: float = LIMIT_S) -> Iterator[Worker]:
+    worker = Worker(url, standbys, limit_s)
     yield worker
     worker.close()
 
@@ -180,6 +180,19 @@ def test_a_network_that_swallows_everything_is_given_up_and_what_was_done_is_rep
         # What the network had swallowed arrives now, and may be on its way still.
         wait_until("an answer", lambda: worker.apply(upsert()).result(30))
     assert len(rows(engine, "select * from jobs")) == 1
+
+
+def test_a_connection_that_the_server_knows_nothing_of_is_given_up_at_once(engine: Engine, database_url: str) -> None:
+    """The name leads to another server now, or to the same one that was restarted, and nobody told this side."""
+    with Proxy(database_url) as link, working(link.url, limit_s=600) as worker:
+        with snapshot(worker.engine) as connection:
+            pid = connection.execute(text("select pg_backend_pid()")).scalar_one()
+        link.go_silent()
+        answer = worker.apply(upsert())
+        rows(engine, f"select pg_terminate_backend({pid}, 5000)")
+        with pytest.raises(TransientFault, match="knows nothing of this connection"):
+            answer.result(30)
+        assert [outcome.replayed for outcome in worker.apply(upsert()).result(30)] == [False]
 
 
 def test_a_server_that_works_on_one_statement_after_another_is_not_given_up(engine: Engine, database_url: str) -> None:

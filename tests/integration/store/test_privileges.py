@@ -141,6 +141,22 @@ def test_the_doctor_examines_what_it_can_without_them(engine: Engine, worker: En
     assert (findings["database.migrations"].level == "failure") == (table == "alembic_version")
 
 
+@pytest.mark.parametrize("running", [False, True])
+def test_rows_that_a_policy_hides_are_not_taken_for_missing(engine: Engine, worker: Engine, running: bool) -> None:
+    if running:
+        done(worker, "users.upsert", user_id=1)
+    execute(engine, "alter table accounts enable row level security")
+    for said in ("row-level security" if running else "row level security keeps rows", "row level security keeps rows"):
+        with pytest.raises(DeploymentFault, match=said):
+            ask(worker, "users.update_balance", user_id=1, amount_kopeks=1)
+        worker.dispose()
+    url = worker.url.render_as_string(hide_password=False)
+    findings = {finding.check: finding for finding in examine_database(Settings(database_url=url))}
+    assert "of accounts" in findings["database.migrations"].found
+    execute(engine, "alter table accounts disable row level security")
+    assert ask(worker, "users.update_balance", user_id=404, amount_kopeks=1)["code"] == "user_not_found"
+
+
 def test_what_the_owner_may_do_to_the_ledger_is_named(database_url: str) -> None:
     findings = {finding.check: finding for finding in examine_database(Settings(database_url=database_url))}
     assert findings["database.privileges"].found == "this role may update, delete, truncate entries"

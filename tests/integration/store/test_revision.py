@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 
+import psycopg
 import pytest
 from alembic import command
 from sqlalchemy import Engine, create_engine, make_url, text
@@ -205,6 +206,19 @@ def test_a_sweep_waits_like_a_worker(database_url: str, sweep: Callable[[Settler
     with working(database_url) as engine:
         assert sweep(settler(engine, wait)) == 0
     assert next(waits) == 4
+
+
+def test_a_database_that_cannot_keep_every_text(postgres: EmbeddedPostgres, unique_queue: str) -> None:
+    name = f"t_{unique_queue.rpartition('.')[2]}"
+    made = "encoding 'LATIN1' locale_provider libc lc_collate 'C' lc_ctype 'C' template template0"
+    with psycopg.connect(postgres.url.replace("+psycopg", "", 1), autocommit=True) as connection:
+        connection.execute(f"create database {name} {made}".encode())
+    url = servers.with_database(postgres.url, name)
+    schema.upgrade(url)
+    with working(url) as worker, pytest.raises(DeploymentFault, match="LATIN1") as caught, snapshot(worker):
+        pass
+    assert "UTF8" in caught.value.remedy
+    servers.drop_database(postgres.url, name)
 
 
 def test_a_revision_that_may_not_be_read_is_the_deployments(engine: Engine, database_url: str) -> None:
