@@ -69,7 +69,7 @@ def test_the_events_of_a_pool_of_threads_are_complete(any_system: System, watch:
 
 def test_what_ends_under_another_connection_than_it_began_is_told(any_system: System, watch: Watch) -> None:
     with Proxy(any_system.broker_url) as proxy:
-        any_system.io_worker(BALANCE_BROKER_URL=proxy.url)
+        any_system.io_worker(BALANCE_BROKER_URL=proxy.url, BALANCE_LOG_LEVEL="debug")  # each connection is logged then
         with any_system.engine.begin() as holder:
             holder.execute(text("lock table wallets in access exclusive mode"))
             _tick(any_system)

@@ -36,7 +36,10 @@ class Controlled:
         self.system, self._link = system, link
         self.queues = [system.queue, f"{system.queue}.0", f"{system.queue}.io"]
         system.environment["BALANCE_LANES"] = "1"
-        self.process = system.money_worker(NODE, queues=self.queues, BALANCE_BROKER_URL=link.url)
+        # Each connection is logged only then.
+        self.process = system.money_worker(
+            NODE, queues=self.queues, BALANCE_BROKER_URL=link.url, BALANCE_LOG_LEVEL="debug"
+        )
         self._app = Celery(broker=system.broker_url, set_as_current=False)
         self._sent = 0
 
