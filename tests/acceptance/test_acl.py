@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]
         EmbeddedValkey(tmp_path_factory.mktemp("valkey"), durable=False) as server,
         redis.Redis.from_url(server.url) as admin,
     ):
-        for line in FOUND[1].replace(r"\x06", "\x06").splitlines():
+        for line in FOUND[1].splitlines():
             _, *rules = line.split()
             admin.execute_command("ACL", "SETUSER", *rules)
         yield server

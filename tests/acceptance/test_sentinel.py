@@ -85,7 +85,7 @@ def test_jobs_outlive_their_primary(group: RedisGroup, system_behind_sentinels: 
     primary.delete("balance.io")
     wait_until("beat to tick", lambda: primary.llen("balance.io"))
     wait_until("Flower to see the worker", lambda: "money@balance" in flower_page(port, "workers?refresh=1"))
-    wait_until("Flower to see the queues", lambda: "balance.io" in flower_page(port, "broker"))
+    wait_until("Flower to see the queue", lambda: '<tr id="balance">' in flower_page(port, "broker"))
     mistaken = look(group.sentinel_as_server)["broker.server"]
     assert (mistaken.level, mistaken.found) == (Level.FAILURE, "a Redis Sentinel")
     assert "master_name" in mistaken.action

@@ -11,6 +11,7 @@ from models.store.server import Server, examine
 from worker.checks.clocks import clock
 from worker.checks.durability import durability, standbys
 from worker.checks.finding import Finding, failure, ok, warning
+from worker.checks.steps import examined
 from worker.clock import now
 from worker.database import engine_for
 from worker.settings import Settings
@@ -38,17 +39,20 @@ def examine_database(settings: Settings) -> Iterator[Finding]:
         )  # fmt: skip
         return
     yield ok("database.reachable", f"{where}, through a pooler in session mode" if server.pooled else where)
-    yield _version(server)
-    yield _migrations(server)
-    yield durability(server)
-    yield from standbys(server)
-    yield _primary(server)
-    yield _session(server, settings)
-    yield from _privileges(server)
-    yield _connections(server)
     took = (after - before).total_seconds()
-    yield clock("database.clock", "the database", server.at.timestamp(), before.timestamp() + took / 2, took / 2)
-    yield from _dead_letters(server)
+    ours = before.timestamp() + took / 2
+    yield from examined(
+        ("database.version", lambda: _version(server)),
+        ("database.migrations", lambda: _migrations(server)),
+        ("database.durability", lambda: durability(server)),
+        ("database.standbys", lambda: standbys(server)),
+        ("database.primary", lambda: _primary(server)),
+        ("database.session", lambda: _session(server, settings)),
+        ("database.privileges", lambda: _privileges(server)),
+        ("database.connections", lambda: _connections(server)),
+        ("database.clock", lambda: clock("database.clock", "the database", server.at.timestamp(), ours, took / 2)),
+        ("database.dead_letters", lambda: _dead_letters(server)),
+    )
 
 
 def _version(server: Server) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from uuid import uuid4
@@ -11,6 +12,7 @@ from amqp.basic_message import Message
 from worker.broker_refusals import TakesNothing, next_step
 from worker.checks.finding import Finding, failure, ok, warning
 from worker.checks.management import Management
+from worker.checks.steps import examined
 from worker.job_queue import arguments_of, declare
 from worker.locked_out import MEANING, has_exchange, remedy
 from worker.settings import Settings
@@ -27,11 +29,20 @@ _REPLICAS_MIN: Final = 3
 def examine(connection: Any, settings: Settings) -> Iterator[Finding]:
     """Declares what is there already once more, as workers do: RabbitMQ changes nothing and says what differs."""
     properties = connection.connection.server_properties
-    version = tuple(int(part) for part in str(properties["version"]).split("-")[0].split(".")[:3])
-    yield _version(version)
-    yield _confirms(properties)
+    version = tuple(int(number) for number in re.findall("[0-9]+", str(properties.get("version")))[:3])
+    there: dict[str, dict[str, Any]] = {}  # the arguments that queues have, once they have been looked at
+    management = Management(settings.broker_url, settings.tls.ca)
+    yield from examined(
+        ("broker.version", lambda: _version(version)),
+        ("broker.confirms", lambda: _confirms(properties)),
+        ("broker.queues", lambda: _queues(connection, settings, there)),
+        ("broker.management", lambda: _more(connection, management, there, version, settings)),
+        ("broker.publishing", lambda: _taking(connection, settings)),  # last: the connection may not survive it
+    )
+
+
+def _queues(connection: Any, settings: Settings, there: dict[str, dict[str, Any]]) -> Iterator[Finding]:
     waiting = 0
-    there: dict[str, dict[str, Any]] = {}  # the arguments that they have
     for queue in (settings.queue, settings.io_queue, *settings.lane_queues):
         try:
             size = _size(connection, queue)
@@ -46,11 +57,14 @@ def examine(connection: Any, settings: Settings) -> Iterator[Finding]:
         except connection.channel_errors as error:
             yield _unusable(queue, error, settings)
     yield ok("broker.backlog", f"{waiting} waiting")
-    management = Management(settings.broker_url, settings.tls.ca)
+
+
+def _more(
+    connection: Any, management: Management, there: Mapping[str, Any], version: tuple[int, ...], settings: Settings
+) -> Iterator[Finding]:
     unseen = management.unreachable()
     yield from _locked_out(connection, None if unseen else management, there, settings)
     yield from _managed(management, unseen, there, version)
-    yield _taking(connection, settings)  # last: the connection may not survive it
 
 
 def _version(version: tuple[int, ...]) -> Finding:
