@@ -15,7 +15,7 @@ from tests.chaos.site import Kind
 from tests.rabbitmq_node import need_rabbitmq_programs
 
 SECONDS = int(os.environ.get("BALANCE_TEST_CHAOS_S", "20"))
-SEED = os.environ.get("BALANCE_TEST_CHAOS_SEED", "3")
+SEED = os.environ.get("BALANCE_TEST_CHAOS_SEED", "44")
 
 
 @pytest.mark.timeout(SECONDS + 400)
