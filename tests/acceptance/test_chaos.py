@@ -24,7 +24,7 @@ def test_every_accepted_job_is_answered_once_whatever_fails(kind: Kind) -> None:
     if kind == "rabbitmq":
         need_rabbitmq_programs()
     said: list[str] = []
-    plan = Plan(SECONDS, SEED, rate=50)
+    plan = Plan(SECONDS, SEED, rate=30)
     report = run_alone(kind, plan, said.append)
     shown = "\n".join([*report.findings, *said])
     assert report.green, f"{plan.again([kind])}\n{shown}"
