@@ -72,7 +72,8 @@ def test_callbacks_and_chains_arrive_in_queues_of_the_publishers(any_system: Sys
     wait_until("all to be acknowledged", lambda: _unacknowledged(any_system) == 0)
     assert any_system.count("entries") == _MANY + 1
     assert any_system.count("dead_letters") == 0
-    (report,) = any_system.client.control.broadcast(REPORT, reply=True, timeout=5, limit=1) or [{}]
+    worker = [f"money@{any_system.queue}"]
+    (report,) = any_system.client.control.broadcast(REPORT, destination=worker, reply=True, timeout=5, limit=1) or [{}]
     assert [told["settled_unacknowledged"] for told in report.values()] == [0]
 
 
@@ -93,6 +94,7 @@ def test_a_follow_up_that_nobody_takes_is_a_dead_letter_of_its_own_and_can_be_re
     assert len(_taken(any_system, shop, _MANY - 3)) == _MANY - 3
     wait_until("all to be acknowledged", lambda: _unacknowledged(any_system) == 0)
     assert any_system.count("entries") == _MANY, "what was to follow is no reason not to apply"
+    wait_until("the letters", lambda: any_system.count("dead_letters") == 3)
     letters = any_system.rows("select reason, task, queue, producer, attempts from dead_letters")
     assert letters == [("follow_up_failed", "shop.note", gone, None, 1)] * 3
 

@@ -40,7 +40,18 @@ def test_docs_have_every_command() -> None:
         *(
             f"balance-worker {name}"
             for name in (
-                *("up", "demo", "migrate", "publish", "verify", "doctor", "ready", "asyncapi", "config"),
+                *(
+                    "up",
+                    "demo",
+                    "migrate",
+                    "publish",
+                    "verify",
+                    "doctor",
+                    "ready",
+                    "remake-queue",
+                    "asyncapi",
+                    "config",
+                ),
                 *("jobs", "jobs list", "jobs show"),
                 *("accounts", "accounts list", "accounts show", "accounts repair"),
                 *("dead-letters", "dead-letters list", "dead-letters show", "dead-letters replay"),
