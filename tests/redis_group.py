@@ -57,7 +57,7 @@ class RedisGroup:
             self._start("redis-sentinel", port, self._watching(first))
 
     def __enter__(self) -> Self:
-        self._wait("the sentinels to know all", self.is_complete)
+        self._wait("the sentinels to know all", self._is_complete)
         return self
 
     def __exit__(
@@ -90,10 +90,6 @@ class RedisGroup:
         process.kill()
         process.wait()
 
-    def fail_over(self) -> None:
-        """As an operator does it: the primary becomes the replica."""
-        self._ask(0, "sentinel", "failover", MASTER_NAME)
-
     def client(self, port: int) -> Any:
         """A client of one server or sentinel."""
         tls: dict[str, Any] = {}
@@ -106,7 +102,7 @@ class RedisGroup:
     def _ask(self, number: int, *words: str) -> Any:
         return self.client(self._sentinels[number]).execute_command(*words)
 
-    def is_complete(self) -> bool:
+    def _is_complete(self) -> bool:
         """Whether every sentinel knows the others, and the primary has its replicas."""
         states = [self.client(port).sentinel_master(MASTER_NAME) for port in self._sentinels]
         known = all(state["num-other-sentinels"] == 2 and state["num-slaves"] == _REPLICAS for state in states)

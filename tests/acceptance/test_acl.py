@@ -52,8 +52,14 @@ def system(server: EmbeddedValkey, database_url: str, engine: Engine, tmp_path: 
 
 
 def test_everybody_can_work_and_is_refused_nothing(system: System, server: EmbeddedValkey) -> None:
+    def at(user: str, number: int = 0) -> str:
+        return f"redis://balance_{user}:SECRET@127.0.0.1:{server.port}/{number}"
+
     def url(user: str) -> dict[str, str]:
-        return {"BALANCE_BROKER_URL": f"redis://balance_{user}:SECRET@127.0.0.1:{server.port}/0"}
+        return {"BALANCE_BROKER_URL": at(user)}
+
+    apart = {"BALANCE_RESULT_URL": at("results_worker", 1)}
+    read_apart = at("results_reader", 1)
 
     flower, port = ["-m", "celery", "-A", "worker.app", "flower"], free_port()
     system.start("flower", [*flower, f"--port={port}"], url("flower"))
@@ -63,11 +69,13 @@ def test_everybody_can_work_and_is_refused_nothing(system: System, server: Embed
         system.io_worker(**url("worker"))
         killed = system.money_worker(queues=["balance", "balance.0"], **url("worker"))
         wait_until("the garbage to be parked", lambda: system.count("dead_letters") == 1)
+        with BalanceClient(at("publisher")) as client:
+            assert client.users_upsert(user_id=4, idempotency_key="first").get(30).applied
         with system.engine.begin() as holder:  # so that jobs are taken and not settled
             holder.exec_driver_sql("lock table jobs in access exclusive mode")
             with (
-                BalanceClient(url("publisher")["BALANCE_BROKER_URL"], lanes=1) as by_lane,
-                BalanceClient(url("publisher")["BALANCE_BROKER_URL"]) as client,
+                BalanceClient(at("publisher"), result_url=read_apart, lanes=1) as by_lane,
+                BalanceClient(at("publisher"), result_url=read_apart) as client,
             ):
                 handles = [by_lane.users_upsert(user_id=1, idempotency_key="lane")]
                 handles += [client.users_upsert(user_id=2, idempotency_key="queue")]
@@ -75,13 +83,13 @@ def test_everybody_can_work_and_is_refused_nothing(system: System, server: Embed
                 wait_until("both to be taken", lambda: [admin.hlen(key) for key in held] == [1, 1])
                 killed.kill()
                 holder.rollback()
-                system.money_worker("second", queues=["balance", "balance.0"], **url("worker"))
+                system.money_worker("second", queues=["balance", "balance.0"], **url("worker"), **apart)
                 assert all(handle.get(30).applied for handle in handles)
-        _, findings = doctor(system, "--wait", "3", **url("operator"))
+        _, findings = doctor(system, "--wait", "3", **url("operator"), **apart)
         assert "could not be examined" not in json.dumps(findings)
         assert findings["workers.balance.0"]["found"] == "second@balance"
         assert findings["beat.alive"]["level"] == "ok"
-        with BalanceClient(url("operator")["BALANCE_BROKER_URL"]) as client:  # what `balance-worker publish` is made of
+        with BalanceClient(at("operator"), result_url=read_apart) as client:  # what `balance-worker publish` is made of
             assert client.users_upsert(user_id=3, idempotency_key="by hand").get(30).applied
         wait_until("Flower to see the worker", lambda: "second@balance" in flower_page(port, "workers?refresh=1"))
         wait_until("Flower to see the queues", lambda: "balance.io" in flower_page(port, "broker"))

@@ -1,4 +1,4 @@
-"""Redis behind sentinels: a primary is replaced, twice, while jobs are published. None is lost, none applied twice."""
+"""Redis behind sentinels: its primary dies while jobs are published. None is lost, none is applied twice."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tests.servers import server_directory
 from worker.checks.finding import Level
 from worker.ports import free_port
 
-JOBS = 120
-PATIENCE_S = 10.0
-MOST_LINES = 20  # about a broker that is away, for two failovers
+JOBS = 80
+PATIENCE_S = 4.0
+MOST_LINES = 10  # about a broker that is away, for one failover
 LANES = {"BALANCE_LANES": "1"}
 
 
@@ -66,10 +66,7 @@ def test_jobs_outlive_their_primary(group: RedisGroup, system_behind_sentinels: 
         assert by_lane.users_upsert(user_id=1, idempotency_key="u").get(30).applied
         handles: list[JobHandle] = []
         for number in range(JOBS):
-            if number == JOBS // 3:
-                group.fail_over()
-            if number == 2 * JOBS // 3:
-                wait_until("all servers to follow the new primary", group.is_complete)
+            if number == JOBS // 2:
                 group.kill_primary()
             handles.append(publish((by_lane, client)[number % 2], number))
         # Replication is asynchronous: what a publisher has no outcome of after a while, it publishes again.
