@@ -35,9 +35,8 @@ def open_session(
     connection = connect(patience, *words, **parameters)
     try:
         connection.autocommit = True
-        pid, began = connection.execute(_SESSION, prepare=False).fetchone() or (0, None)
-        if began is not None:
-            connection.session = Session(pid, began)
+        [(pid, began)] = connection.execute(_SESSION, prepare=False).fetchall()
+        connection.session = Session(pid, began)
         if is_pooled(connection) and _is_shared(connection):  # before anything is set: it would be set for others
             raise DeploymentFault("a pooler in transaction mode is between here and PostgreSQL", POOLER)
         connection.execute(_SET, [[*settings], [*settings.values()]], prepare=False)
@@ -59,7 +58,8 @@ def check_tables(connection: PatientConnection) -> None:
 
 def is_pooled(connection: PatientConnection) -> bool:
     """Whether a pooler is in between: it says another process id than the session has."""
-    return connection.session is not None and connection.session.pid != connection.info.backend_pid
+    assert connection.session is not None
+    return connection.session.pid != connection.info.backend_pid
 
 
 def _is_shared(connection: PatientConnection) -> bool:
@@ -77,7 +77,5 @@ def _is_shared(connection: PatientConnection) -> bool:
 
 
 def _pid(connection: psycopg.Connection[Any]) -> int:
-    row = connection.execute(_PID, prepare=False).fetchone()
-    assert row is not None
-    pid: int = row[0]
-    return pid
+    [(pid,)] = connection.execute(_PID, prepare=False).fetchall()
+    return int(pid)

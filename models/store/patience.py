@@ -3,8 +3,8 @@
 A statement ends by itself, after `statement_timeout`. Three things do not: a commit that waits for a synchronous
 standby, a server that is frozen, a network between that swallows everything. So whoever waits looks up now and then:
 
-    after 6 s      the server is asked, by a connection of its own, what it does for us; that is told
-                   When it has no such session the connection is given up: it leads to a server that was left
+    after 6 s      the server is asked, by a connection of its own, what it does for us; that is told.
+                   When it has no such session the connection is given up: it leads to a server that was left.
     at the limit   the connection is given up, unless the server works on a statement that is younger than that, or
                    waits for a synchronous standby
     told to stop   the connection is given up after 3 s, whatever it waits for
@@ -22,7 +22,7 @@ from time import monotonic
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 import psycopg
-from psycopg import errors, pq, waiting
+from psycopg import errors, waiting
 from psycopg.abc import PQGen
 
 FIRST_LOOK_S: Final = 6.0  # longer than a lock is usually waited for
@@ -141,11 +141,9 @@ class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
             return None
         try:
             with self.ask() as other:
-                row = other.execute(_WORK, self.session, prepare=False).fetchone()
+                [(standby, there, active, *work)] = other.execute(_WORK, self.session, prepare=False).fetchall()
         except psycopg.Error:
             return None
-        assert row is not None
-        standby, there, active, *work = row
         if not there and not standby:
             self._give_up(f"no answer for {silent_s:.0f} s, and the server knows nothing of this connection")
         return Work(*work) if active else None
@@ -167,7 +165,3 @@ def connect(patience: Patience, *words: Any, **parameters: Any) -> PatientConnec
     made.patience, made.ask = patience, ask
     made.add_notice_handler(made.noticed)
     return made
-
-
-def is_open(connection: PatientConnection) -> bool:
-    return connection.pgconn.status is not pq.ConnStatus.BAD
