@@ -146,4 +146,4 @@ def test_a_worker_does_what_it_is_told_whatever_happens_to_its_link_or_says_why_
     controlled.tell("cancel_consumer", queue=queues[0])
     controlled.send()
     controlled.shut_down()
-    assert controlled.waiting()[0] == 1
+    wait_until("its job to wait", lambda: controlled.waiting()[0] == 1)
