@@ -16,7 +16,7 @@ AGAIN: Final = "again: "  # what stands before the command
 
 # No example database: what failed once would be tried first, here and nowhere else. It becomes a test instead.
 settings.register_profile("gate", deadline=None, database=None, derandomize=True)
-settings.register_profile("search", deadline=None, database=None, print_blob=False)
+settings.register_profile("search", deadline=None, database=None, derandomize=False, print_blob=False)
 
 
 class _Drawn:

@@ -152,7 +152,9 @@ def test_what_waits_while_nothing_is_wrong_with_money_is_found(read: Read, known
     key, at = next((key, settled[key].at) for key in known)
     slow = {key: Accepted(known[key].job, at - timedelta(seconds=5))}
     minute = timedelta(minutes=1)
-    assert late([("frozen", at - minute, at + minute)], slow, settled) == ["1 jobs waited, the longest 5.0 s: frozen"]
+    assert late([("frozen", at - minute, at + minute)], slow, settled) == [
+        "1 of 1 jobs waited, the longest 5.0 s: frozen"
+    ]
     assert late([("frozen", at - minute, at - timedelta(seconds=2))], slow, settled) == [], "it came when that was over"
 
 
