@@ -24,7 +24,7 @@ _LOG: Final = structlog.get_logger(__name__)
 _PAUSE_MIN_S: Final = 0.5
 _PAUSE_MAX_S: Final = 5.0
 _SLICE_S: Final = 0.2  # how soon a waiting worker notices that it was told to stop
-_LASTING_S: Final = 5.0  # what worked for so long has worked
+_LASTING_S: Final = 5.0  # what fails after that is something new
 _DELAYED_DELIVERY: Final = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
 
 
@@ -87,8 +87,11 @@ class PatientConsumer(Consumer):
             self.connection.collect()
 
     def _failed(self, error: Exception) -> None:
-        if self._ready_at is not None and monotonic() - self._ready_at >= _LASTING_S:
+        worked_s = 0.0 if self._ready_at is None else monotonic() - self._ready_at
+        if worked_s >= _LASTING_S:
             self._pause_s, self._reminder = 0.0, Reminder()
+        elif worked_s >= _PAUSE_MIN_S:
+            self._pause_s = _PAUSE_MIN_S
         else:
             self._pause_s = min(max(_PAUSE_MIN_S, 2 * self._pause_s), _PAUSE_MAX_S)
         self._ready_at = None
