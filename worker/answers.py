@@ -1,12 +1,13 @@
 """Answers on their way to whoever asked: the results of a batch in one round trip.
 
-Results are a courtesy. The outcome is in the database by now: a result backend that is away or stands still costs a
-batch one bounded wait, and then nothing until it is tried again.
+Results are a courtesy. The outcome is in the database by now: a result backend that is away, stands still or crawls
+costs a batch one bounded wait, and then nothing until it is tried again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +27,7 @@ from worker.serialization import dumps
 _LOG: Final = structlog.get_logger(__name__)
 _ENCODER: Final = msgspec.json.Encoder()
 _PATIENCE_S: Final = 1.0  # for a connection and for each answer of a result backend
+_SLOW_S: Final = 0.3  # whoever takes longer for a batch is left alone for a while
 _ONCE_MORE: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
@@ -37,12 +39,12 @@ Answer = Outcome | Parked
 
 
 class Results:
-    """Celery's result backend, written to a batch at a time. One for each process."""
+    """Celery's result backend, written to a batch at a time."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
         self._breaker, self._reminder = Breaker(), Reminder()
-        self._lost = 0  # since the last one that was stored
+        self._lost, self._trouble = 0, ""  # since one was stored in time
         self._client: Any = None
         if not isinstance(app.backend, RedisBackend):
             app.backend.retry_policy = _ONCE_MORE  # Celery would try for twenty seconds, in the event loop
@@ -53,23 +55,32 @@ class Results:
         if not wanted:
             return
         if self._breaker.is_open:
-            self._lost += len(wanted)
+            self._lose(wanted)
             return
+        began = monotonic()
         try:
             self._write(wanted)
         except Exception as error:  # noqa: BLE001 - no fault of a result backend may keep a settled job from its end
+            self._trouble = str(error) or repr(error)
             self._breaker.failed()
-            self._lost += len(wanted)
-            if self._reminder.due("results.lost", type(error).__name__):
-                _LOG.warning(
-                    "results.lost", count=self._lost, error=str(error) or repr(error),
-                    next="see that the result backend runs; publishers that wait learn the outcome by their key",
-                )  # fmt: skip
-        else:
-            self._breaker.succeeded()
-            if self._lost:
-                _LOG.info("results.stored_again", lost=self._lost)
-                self._lost = 0
+            self._lose(wanted)
+            return
+        if (took_s := monotonic() - began) > _SLOW_S:
+            self._trouble = f"it took {took_s:.1f} s for {len(wanted)} results"
+            self._breaker.failed()
+            return
+        self._breaker.succeeded()
+        if self._lost:
+            _LOG.info("results.stored_again", lost=self._lost)
+            self._lost = 0
+
+    def _lose(self, wanted: Sequence[object]) -> None:
+        self._lost += len(wanted)
+        if self._reminder.due("results.lost", ""):
+            _LOG.warning(
+                "results.lost", count=self._lost, error=self._trouble,
+                next="see that the result backend runs; publishers that wait learn the outcome by their key",
+            )  # fmt: skip
 
     def _write(self, answers: Sequence[tuple[Request, Answer]]) -> None:
         backend = self._app.backend
@@ -99,11 +110,14 @@ class Results:
 
 def _meta(backend: Any, request: Request, answer: Answer, done: str) -> bytes:
     """What Celery keeps of a result. The document of an outcome goes in as it is stored, digit for digit."""
-    failed = isinstance(answer, Parked)
-    text = dumps(backend.prepare_exception(answer, serializer="json")) if isinstance(answer, Parked) else answer.json()
+    status: str = SUCCESS
+    if isinstance(answer, Parked):
+        status, text = FAILURE, dumps(backend.prepare_exception(answer, serializer="json"))
+    else:
+        text = answer.json()
     return _ENCODER.encode(
         {
-            "status": FAILURE if failed else SUCCESS,
+            "status": status,
             "result": msgspec.Raw(text.encode()),
             "traceback": None,
             "children": [],

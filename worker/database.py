@@ -9,22 +9,30 @@ import structlog
 from sqlalchemy import Engine
 
 from models.store.patience import Patience, Silence
-from models.store.session import ANSWERING_S, make_engine
+from models.store.session import make_engine
 from tasks.settling import Reminder
 from worker.settings import Settings
 
 _LOG: Final = structlog.get_logger(__name__)
 _HELD: Final = "nothing is acknowledged until then, and it goes on by itself"
+_SILENT_MAX_S: Final = 60.0  # of a server that does not say what it does
 _STANDBY: Final = (
     "bring a standby of synchronous_standby_names back, or take the name out and reload: from then on a failover may "
-    f"lose what was acknowledged; {_HELD}"
+    "lose what was acknowledged"
 )
-_SILENT: Final = "the server says nothing of our session, or does not answer at all"
 _NO_ANSWER: Final = (
-    "look at the database server and at the network on the way to it; the connection is given up after "
-    f"BALANCE_STATEMENT_TIMEOUT_MS and {ANSWERING_S} s, and another is made; {_HELD}"
+    "look at the database server and at the network on the way to it; the connection is given up in time"
 )
-_AT_WORK: Final = f"look at the load of the database server, and for who holds locks; {_HELD}"
+_AT_WORK: Final = "look at the load of the database server, and for who holds locks"
+
+
+def meaning_of(silence: Silence) -> tuple[str, str]:
+    """What a silence of the database comes from, as far as it says, and what to do about it."""
+    if silence.work is None:
+        return "the server says nothing of our session, or does not answer at all", _NO_ANSWER
+    if silence.for_standby:
+        return "a commit waits for a synchronous standby", _STANDBY
+    return f"our session {silence.work}", _AT_WORK
 
 
 def engine_for(settings: Settings, *, any_tables: bool = False) -> Engine:
@@ -35,20 +43,31 @@ def engine_for(settings: Settings, *, any_tables: bool = False) -> Engine:
     return _engine(settings, checked=not any_tables)
 
 
+def migrating_engine(
+    settings: Settings, tell: Callable[[Silence], None], silent_max_s: float = _SILENT_MAX_S
+) -> Engine:
+    """An engine whose statements may take their time, as long as the server says that it works on them."""
+    return make_engine(
+        settings.database_url,
+        pool_size=1,
+        connect_timeout_s=settings.connect_timeout_s,
+        lock_timeout_ms=0,
+        statement_timeout_ms=0,
+        patience=lambda _limit_s: Patience(silent_max_s, standbys=True, works=True, tell=tell),
+    )
+
+
 def worker_engine(settings: Settings, told_to_stop: Callable[[], bool]) -> Engine:
     """The engine of a process that applies jobs: what it waits for is said, and it stops when it is told to."""
     reminder = Reminder()
 
     def tell(silence: Silence) -> None:
-        seconds, work = silence.seconds, silence.work
-        if work is not None and work.for_standby:
+        seconds, said, remedy = silence.seconds, *meaning_of(silence)
+        if silence.for_standby:
             if reminder.due("database.commit_waits", ""):
-                said = "a commit waits for a synchronous standby"
-                _LOG.error("database.commit_waits", seconds=seconds, error=said, next=_STANDBY)
-            return
-        said, remedy = (_SILENT, _NO_ANSWER) if work is None else (f"our session {work}", _AT_WORK)
-        if reminder.due("database.no_answer", remedy):
-            _LOG.warning("database.no_answer", seconds=seconds, error=said, next=remedy)
+                _LOG.error("database.commit_waits", seconds=seconds, error=said, next=f"{remedy}; {_HELD}")
+        elif reminder.due("database.no_answer", remedy):
+            _LOG.warning("database.no_answer", seconds=seconds, error=said, next=f"{remedy}; {_HELD}")
 
     def patience(limit_s: int) -> Patience:
         return Patience(limit_s, standbys=True, told_to_stop=told_to_stop, tell=tell)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alembic import context
-from sqlalchemy import Connection, create_engine, pool, text
+from sqlalchemy import Connection, text
 
 from models.tables.every import METADATA
 
@@ -21,6 +21,5 @@ given = context.config.attributes.get("connection")
 if given is not None:
     _migrate(given)
 else:
-    engine = create_engine(context.config.attributes["url"], poolclass=pool.NullPool)
-    with engine.connect() as own:
+    with context.config.attributes["engine"].connect() as own:
         _migrate(own)

@@ -62,15 +62,21 @@ class Silence:
     seconds: int
     work: Work | None
 
+    @property
+    def for_standby(self) -> bool:
+        return self.work is not None and self.work.for_standby
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """`limit_s`: what the server needs at most for a statement. `standbys`: whether a commit may wait on and on."""
+    """`limit_s`: what the server needs at most for a statement. `standbys`: whether a commit may wait on and on;
+    `works`: whether a statement may, for as long as the server says that it works on it."""
 
     limit_s: float
     standbys: bool = False
     told_to_stop: Callable[[], bool] = lambda: False
     tell: Callable[[Silence], None] = lambda _: None
+    works: bool = False
 
 
 class Session(NamedTuple):
@@ -133,7 +139,9 @@ class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
     def _worth_waiting(self, work: Work | None) -> bool:
         if work is None:
             return False
-        return self.patience.standbys if work.for_standby else work.seconds < self.patience.limit_s
+        if work.for_standby:
+            return self.patience.standbys
+        return self.patience.works or work.seconds < self.patience.limit_s
 
     def _work(self, silent_s: float) -> Work | None:
         """None: nobody says. Raises OperationalError when the server that is there now has no such session."""

@@ -9,30 +9,30 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import create_engine, pool
+from sqlalchemy import Engine, create_engine, pool
 
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Brings the database at `url` up to `revision`. Safe to run from many places at once."""
-    command.upgrade(_config(url), revision)
+def upgrade(where: str | Engine, revision: str = "head") -> None:
+    """Brings the database up to `revision`. Safe to run from many places at once. `where`: an engine, or a URL, on
+    whose connections nothing is waited for with an end."""
+    command.upgrade(_config(where), revision)
 
 
-def downgrade(url: str, revision: str) -> None:
+def downgrade(where: str | Engine, revision: str) -> None:
     """Takes the database down to `revision`; "base" removes every table of ours."""
-    command.downgrade(_config(url), revision)
+    command.downgrade(_config(where), revision)
 
 
-def current(url: str) -> str | None:
+def current(where: str | Engine) -> str | None:
     """The revision that the database is at; None when it has never been migrated."""
-    engine = create_engine(url, poolclass=pool.NullPool)
-    with engine.connect() as connection:
+    with _engine(where).connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 @cache
 def head() -> str:
     """The newest revision that this version of the code knows."""
-    revision = ScriptDirectory.from_config(_config("")).get_current_head()
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
     assert revision is not None
     return revision
 
@@ -40,13 +40,18 @@ def head() -> str:
 def knows(revision: str) -> bool:
     """Whether this version of the code has that revision, or had it on the way to its newest."""
     try:
-        return ScriptDirectory.from_config(_config("")).get_revision(revision) is not None
+        return ScriptDirectory.from_config(_config()).get_revision(revision) is not None
     except CommandError:
         return False
 
 
-def _config(url: str) -> Config:
+def _config(where: str | Engine | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", "models:migrations")
-    config.attributes["url"] = url
+    if where is not None:
+        config.attributes["engine"] = _engine(where)
     return config
+
+
+def _engine(where: str | Engine) -> Engine:
+    return where if isinstance(where, Engine) else create_engine(where, poolclass=pool.NullPool)

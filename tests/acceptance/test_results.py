@@ -15,7 +15,8 @@ from tests.proxy import Proxy
 _BATCHES = 20
 
 
-def test_a_frozen_result_backend_holds_up_nothing(any_system: System, redis_url: str) -> None:
+@pytest.mark.parametrize("trouble", ["frozen", "crawling"])
+def test_a_result_backend_in_trouble_holds_up_nothing(any_system: System, redis_url: str, trouble: str) -> None:
     with Proxy(redis_url) as proxy, redis.Redis.from_url(redis_url) as server:
         lane = f"{any_system.queue}.0"
         any_system.money_worker(
@@ -31,12 +32,16 @@ def test_a_frozen_result_backend_holds_up_nothing(any_system: System, redis_url:
 
         publish("before")
         wait_until("its result", lambda: server.exists("celery-task-meta-before"))
-        proxy.go_silent(for_all=True)
+        if trouble == "frozen":
+            proxy.go_silent(for_all=True)
+        else:
+            proxy.delay_s = 0.3  # each way
         # One after the other, so that each is a batch: with ten seconds each this would take minutes.
         for number in range(_BATCHES):
             publish(f"during-{number}")
         log = any_system.log("money")
         assert log.count("results.lost") == 1, "it is said, and not for every batch"
+        assert ("it took" in log) == (trouble == "crawling")
         assert "lane.lost" not in log, "the event loop was never away for long"
         proxy.heal()
         again = count()

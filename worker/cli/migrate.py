@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from worker.cli.confirm import confirm
-from worker.cli.output import AsJson, line, write_json
+from worker.cli.output import AsJson, line, remark, write_json
 from worker.cli.waiting import Waiting
+
+if TYPE_CHECKING:
+    from models.store.patience import Silence
 
 _EXAMPLES = """\
 \b
@@ -28,33 +32,46 @@ def migrate(
 ) -> None:
     """Brings the tables of the database to this version. Running it again, or twice at once, does no harm."""
     from models.store import schema
-    from models.store.session import snapshot
-    from worker.database import engine_for
+    from worker.database import migrating_engine
     from worker.settings import load_settings
     from worker.urls import mask_url
 
     if down is not None and revision != "head":
         raise typer.BadParameter("give either REVISION, to go up, or --down REVISION", param_hint="--down")
     settings = load_settings()
-    url = settings.database_url
-    with Waiting("Connecting to the database"), snapshot(engine_for(settings, any_tables=True)):
-        pass  # alembic's own connections would wait for ever where nobody answers; these give up
-    before = schema.current(url)
+    engine = migrating_engine(settings, _tell())
+    with Waiting("Connecting to the database"):
+        before = schema.current(engine)
     if not dry_run:
         if down is not None and before is not None and not yes:
-            _confirm(down, mask_url(url))
+            _confirm(down, mask_url(settings.database_url))
         with Waiting("Migrating"):
             if down is None:
-                schema.upgrade(url, revision)
+                schema.upgrade(engine, revision)
             else:
-                schema.downgrade(url, down)
-    after = _target(down or revision) if dry_run else schema.current(url)
+                schema.downgrade(engine, down)
+    after = _target(down or revision) if dry_run else schema.current(engine)
     if as_json:
         write_json({"from": before, "to": after, "changed": not dry_run and before != after})
     elif before == after:
         line(f"migrate: at {_named(after)} already, nothing to do")
     else:
         line(f"migrate: {_named(before)} -> {_named(after)}{' (dry run, nothing changed)' if dry_run else ''}")
+
+
+def _tell() -> Callable[[Silence], None]:
+    """Says what is waited for, once a minute: a migration waits for whoever uses the tables."""
+    from tasks.settling import Reminder
+    from worker.database import meaning_of
+
+    reminder = Reminder()
+
+    def tell(silence: Silence) -> None:
+        said, remedy = meaning_of(silence)
+        if reminder.due("migrate", remedy):
+            remark(f"migrate: no answer for {silence.seconds} s, {said}: {remedy}")
+
+    return tell
 
 
 def _confirm(down: str, url: str) -> None:

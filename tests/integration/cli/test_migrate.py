@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url, text
+from sqlalchemy.exc import DBAPIError
 
 from models.store import schema
+from models.store.patience import FIRST_LOOK_S, Silence
 from tests.integration.cli.conftest import SCRIPT, Cli, told
+from tests.postgres_pair import configure, run, wait_for
+from tests.proxy import Proxy
+from worker.database import migrating_engine
+from worker.embedded import EmbeddedPostgres
+from worker.settings import Settings
 
 HEAD = schema.head()
 
@@ -76,3 +85,31 @@ def test_an_unknown_revision_is_named(cli: Cli) -> None:
 
 def test_up_and_down_at_once_is_refused(cli: Cli) -> None:
     assert "give either REVISION, to go up, or --down REVISION" in told(cli("migrate", "0001", "--down", "base"))
+
+
+def test_what_a_migration_waits_for_is_said(empty: Cli, empty_database_url: str, postgres: EmbeddedPostgres) -> None:
+    """A commit that waits for a synchronous standby, for whose wait PostgreSQL has no time limit."""
+    run(postgres, f'alter database "{make_url(empty_database_url).database}" set synchronous_commit = on')
+    with ExitStack() as after, ThreadPoolExecutor() as pool:
+        after.callback(configure, postgres, synchronous_standby_names="")
+        configure(postgres, synchronous_standby_names="nobody")
+        migrating = pool.submit(empty, "migrate")
+        wait_for(postgres, "select count(*) > 0 from pg_stat_activity where wait_event = 'SyncRep'")
+        with pytest.raises(TimeoutError):
+            migrating.result(FIRST_LOOK_S + 3)
+        configure(postgres, synchronous_standby_names="")
+        said = migrating.result(60)
+    assert (said.returncode, said.stdout) == (0, f"migrate: base (no tables) -> {HEAD}\n")
+    assert said.stderr.count("a commit waits for a synchronous standby: bring a standby of") == 1
+
+
+def test_a_server_that_falls_silent_is_given_up(empty_database_url: str) -> None:
+    silences: list[Silence] = []
+    with Proxy(empty_database_url) as link:
+        settings = Settings(database_url=link.url)
+        engine = migrating_engine(settings, silences.append, silent_max_s=1)
+        with engine.connect() as connection:
+            link.go_silent(for_all=True)
+            with pytest.raises(DBAPIError, match="no answer for"):
+                connection.execute(text("select 1"))
+    assert [silence.work for silence in silences] == [None]
