@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from tests import servers
 from tests.search import AGAIN, DRAWN
@@ -34,6 +35,9 @@ _REDIS_DATABASES = 64
 def pytest_configure(config: pytest.Config) -> None:
     seed = config.getoption("--hypothesis-seed")
     DRAWN.begin(None if seed is None else int(seed))
+    # structlog's own choice, as long as nobody configures it, draws each traceback with rich: tenths of a second.
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure([*structlog.get_config()["processors"][:-1], plain])
     for name, meaning in _FOLDER_MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning} (given by folder)")
     config.addinivalue_line("markers", "tampered_ledger: the test damages the ledger itself; it is not audited after")
@@ -60,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def server_directory() -> Iterator[Path]:
     """Where this session's servers keep their files."""
-    with servers.server_directory() as directory:
+    with servers.server_directory(in_memory=True) as directory:
         yield directory
 
 

@@ -89,15 +89,15 @@ class Fork:
         self.send_signal(signal.SIGKILL)
 
 
-def celery(words: list[str], *, environment: Mapping[str, str], log: Path) -> Fork:
+def celery(words: list[str], *, environment: Mapping[str, str], log: Path, app: str = "worker.app") -> Fork:
     """`celery -A worker.app …`."""
-    return Fork(start(_celery, words, environment=environment, stdout=log, stderr=log))
+    return Fork(start(_celery, app, words, environment=environment, stdout=log, stderr=log))
 
 
-def _celery(words: list[str]) -> None:
+def _celery(app: str, words: list[str]) -> None:
     from celery.__main__ import main
 
-    sys.argv = ["celery", "-A", "worker.app", *words]
+    sys.argv = ["celery", "-A", app, *words]
     main()
 
 

@@ -8,6 +8,7 @@ import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import disk_usage
 from tempfile import TemporaryDirectory
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -18,12 +19,19 @@ from psycopg import sql
 
 DEFAULT_RABBITMQ_URL = "amqp://guest:guest@127.0.0.1:5672//"
 _MANAGEMENT_PORT = 15672
+_MEMORY = Path("/dev/shm")
+_ROOM = 4 << 30  # bytes
 
 
 @contextlib.contextmanager
-def server_directory(what: str = "test") -> Iterator[Path]:
-    """A directory for servers. Not pytest's own: that one is closed to the user PostgreSQL runs as under root."""
-    with TemporaryDirectory(prefix=f"balance-{what}-", ignore_cleanup_errors=True) as name:
+def server_directory(what: str = "test", *, in_memory: bool = False) -> Iterator[Path]:
+    """A directory for servers. Not pytest's own: that one is closed to the user PostgreSQL runs as under root.
+
+    `in_memory`: not on a disk, where there is room for it: each test has a database of its own, which is then made in
+    a ninth of the time.
+    """
+    where = _MEMORY if in_memory and _MEMORY.is_dir() and disk_usage(_MEMORY).free >= _ROOM else None
+    with TemporaryDirectory(prefix=f"balance-{what}-", dir=where, ignore_cleanup_errors=True) as name:
         directory = Path(name)
         directory.chmod(0o711)
         yield directory
@@ -38,7 +46,7 @@ def create_database(server_url: str, name: str, template: str | None = None) -> 
     """Create a database and return its URL; `template` must have no sessions."""
     statement = sql.SQL("create database {}").format(sql.Identifier(name))
     if template is not None:
-        statement += sql.SQL(" template {}").format(sql.Identifier(template))
+        statement += sql.SQL(" template {} strategy file_copy").format(sql.Identifier(template))
     _execute(server_url, statement)
     return with_database(server_url, name)
 

@@ -4,19 +4,16 @@ import base64
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 from celery import Celery
 
+from tests import forks
 from tests.integration.transport.brokers import Broker, Kind, wait_until
-
-_ROOT: Final = Path(__file__).parents[3]
 
 
 class Worker:
@@ -38,14 +35,10 @@ class Worker:
             "kind": kind, "broker": url or broker.url, "direct": self.direct.url, "prefix": broker.prefix,
             "prefetch": prefetch, "options": options,
         }  # fmt: skip
-        command = [sys.executable, "-m", "celery", "-A", "tests.integration.transport.app", "worker"]
-        command += ["-P", pool, "-c", "1", "-n", f"{uuid4().hex}@test", "-l", "info"]
-        command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                command, cwd=_ROOT, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
-                env={**os.environ, "TRANSPORT_TEST": json.dumps(given)}, start_new_session=True,
-            )  # fmt: skip
+        words = ["worker", "-P", pool, "-c", "1", "-n", f"{uuid4().hex}@test", "-l", "info"]
+        words += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+        environment = {**os.environ, "TRANSPORT_TEST": json.dumps(given)}
+        self.process = forks.celery(words, environment=environment, log=log, app="tests.integration.transport.app")
 
     def wait_until_waiting(self) -> None:
         """Until the broker knows it as a client that is blocked."""
@@ -67,11 +60,14 @@ class Worker:
         return [int(number) for number in self.direct.client.lrange(f"{self.broker.prefix}done", 0, -1)]
 
     def freeze(self) -> None:
+        """It does nothing any more when this returns."""
         self.process.send_signal(signal.SIGSTOP)
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "the worker is stopped")
 
-    def kill(self) -> None:
+    def kill(self) -> int:
         self.process.kill()
-        self.process.wait(20)
+        return self.process.wait(20)
 
     def stop(self) -> int:
         self.process.terminate()
