@@ -1,7 +1,6 @@
-"""The consumer: whatever arrives and is not a scheduled task of ours goes to the money lane, which drops nothing.
+"""The consumer: whatever arrives and is not a tick of ours goes to the money lane, which drops nothing.
 
-Celery's own consumer acknowledges or rejects what it cannot read, which loses the message, and some of it makes the
-worker crash or reconnect in a loop. Here every such message is understood by the lane, and parked.
+What a tick is, and why Celery gets to see nothing else: worker/admission.py.
 """
 
 from __future__ import annotations
@@ -14,20 +13,19 @@ from celery import bootsteps
 from celery.worker import state
 from celery.worker.consumer.tasks import Tasks
 
+from worker.admission import made_anew, queue_of, tick_of
 from worker.beats import heard
-from worker.lane import Lane, MoneyTask
+from worker.lane import Lane
 from worker.leases import Leases
 from worker.locked_out import LockedOut
 from worker.patient_consumer import PatientConsumer
 from worker.readiness import ReadinessStep
 from worker.runtime import RUNTIME, stopping
-from worker.schedule import TICKS
 from worker.transport_pending import unsent
 from worker.unusable_queues import UnusableQueues
 from worker.urls import mask_url
 
 _COLLECT_EVERY: Final = 50_000  # objects made and not dropped yet
-_NO_TIMES: Final = {"eta": None, "expires": None}  # by another machine's clock: worker/pace.py tells what is stale
 
 
 class MoneyConsumer(PatientConsumer):
@@ -70,15 +68,11 @@ class MoneyConsumer(PatientConsumer):
         scheduled = super().create_task_handler(*args, **kwargs)
 
         def on_message(message: Any) -> Any:
-            headers = message.headers if isinstance(message.headers, dict) else {}
-            name = headers.get("task")
-            task = self.app.tasks.get(name) if isinstance(name, str) else None
-            if task is None or isinstance(task, MoneyTask):
+            tick = tick_of(message, queue_of(message, self))
+            if tick is None:
                 return self._take(message)
-            if name in TICKS:
-                heard(headers)
-                headers.update(_NO_TIMES)
-            return scheduled(message)
+            heard(message.headers)
+            return scheduled(made_anew(message, tick))
 
         return on_message
 

@@ -17,6 +17,7 @@ from models.contracts.message import Malformed, parse
 from models.domain.commands import Job
 from models.store.dead_letters import DeadLetter
 from tasks.outcome import Outcome
+from worker.admission import check_place, queue_of
 from worker.answers import Answer
 from worker.events import of_tasks
 from worker.intake import too_deep
@@ -27,9 +28,11 @@ from worker.runtime import RUNTIME
 from worker.serialization import loads
 from worker.transport_unreadable import UNREADABLE
 
-# What Celery would hold in memory, destroy or kill a job for: checked here, and then out of its hands. And the name
-# that it would show and count a job by, which may be anything.
-_NOT_CELERYS: Final[dict[str, Any]] = {"eta": None, "expires": None, "timelimit": None, "shadow": None}
+# All that a request has of a message's headers, for whoever watches; the rest asks Celery for what it may not do here:
+# wait, expire, kill, count a chord, call back, write the results of other tasks.
+_SHOWN: Final = ("lang", "root_id", "parent_id", "origin", "argsrepr", "kwargsrepr")
+_SHOWN_MAX: Final = 1_024  # characters of each
+_NAME_MAX: Final = 255
 
 _NOTHING: Final[Any] = [[], {}, {}]
 _ANY_JOB: Final = next(iter(CATALOGUE))  # whose settings a message of no known job is handled by
@@ -51,6 +54,7 @@ class Delivery:
     job: Job | Malformed
     links: Links  # what is sent on when it is settled
     sending: str | None  # see worker/letters.py
+    admitted: bool  # whether its sender is somebody who gets answers
 
     def letter(self, reason: str, error: str, attempts: int = 1) -> DeadLetter:
         """The message as a dead letter: nothing of it is lost."""
@@ -74,9 +78,12 @@ def understand(message: Any, app: Any, consumer: Any) -> Delivery:
     name, headers, content = "unknown", dict[str, Any](), _NOTHING
     job: Job | Malformed
     links = NO_LINKS
+    admitted = RUNTIME.intake.producers is None
     try:
         name, headers, content = _decode(message)
+        check_place(name, queue_of(message, consumer))
         RUNTIME.intake.admit(name, _headers(message), content[1], message.body)
+        admitted = True
         links = Links.of(content[2] or {}, RUNTIME.settings.money_queues)
         _check(headers, content)
         job = parse(name, content[1])
@@ -87,10 +94,26 @@ def understand(message: Any, app: Any, consumer: Any) -> Delivery:
     task_id = headers.get("id") or _headers(message).get("id")
     request = MoneyRequest(
         message, app=app, hostname=consumer.hostname, eventer=of_tasks(consumer.event_dispatcher),
-        task=app.tasks.get(name) or app.tasks[_ANY_JOB], connection_errors=consumer.connection_errors, body=content,
-        decoded=True, headers={**headers, **_NOT_CELERYS, "id": str(task_id or uuid4()), "task": name},
+        task=app.tasks[name if name in CATALOGUE else _ANY_JOB], connection_errors=consumer.connection_errors,
+        body=content, decoded=True, headers=_requested(headers, name, task_id),
     )  # fmt: skip
-    return Delivery(message, request, job, links, sending_of(message, task_id))
+    return Delivery(message, request, job, links, sending_of(message, task_id), admitted)
+
+
+def _requested(headers: dict[str, Any], name: str, task_id: Any) -> dict[str, Any]:
+    """The headers of the request."""
+    shown = {each: text[:_SHOWN_MAX] for each in _SHOWN if isinstance(text := headers.get(each), str)}
+    return {
+        **shown,
+        "id": task_id if is_task_id(task_id) else str(uuid4()),
+        "task": name[:_NAME_MAX],
+        "ignore_result": headers.get("ignore_result") is True,
+    }
+
+
+def is_task_id(value: Any) -> bool:
+    """Whether answers can be kept under it and sent under it, on either broker."""
+    return isinstance(value, str) and value.isprintable() and 0 < len(value.encode()) <= _NAME_MAX
 
 
 def _headers(message: Any) -> dict[str, Any]:
@@ -133,8 +156,8 @@ def _check(headers: dict[str, Any], content: Any) -> None:
         raise Malformed("positional_arguments", "send arguments by keyword; args must be empty")
     if headers.get("eta"):
         raise Malformed("eta", "money jobs are applied when they arrive; publish without eta and countdown")
-    if not isinstance(headers.get("id"), str):
-        raise Malformed("no_id", "the message has no task id in its headers")
+    if not is_task_id(headers.get("id")):
+        raise Malformed("no_id", "the message has no task id in its headers, or one that cannot be used")
     if headers["id"] in revoked_ids:
         raise Malformed("revoked", "the job was revoked before it was applied")
     expires = headers.get("expires")

@@ -53,10 +53,17 @@ class Channel(ServerChannel):
     qos: transport_qos.QoS
 
     take_limit = 500  # messages in one call, also when prefetching is unlimited
+    take_bytes = 16 << 20  # and no more once they have so many bytes; four times as many may be held
     garbage_key = "_balance.garbage"  # the list of what is no message
     on_garbage: str | Callable[[Sequence[Found]], None] | None = None  # "module:function" too; see Garbage
 
-    from_transport_options = (*ServerChannel.from_transport_options, "take_limit", "garbage_key", "on_garbage")
+    from_transport_options = (
+        *ServerChannel.from_transport_options,
+        "take_limit",
+        "take_bytes",
+        "garbage_key",
+        "on_garbage",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.peeks: dict[str, Peek] = {}  # by kind of event
@@ -143,7 +150,7 @@ class Channel(ServerChannel):
         rotate = not isinstance(self._queue_cycle, priority_cycle)
         lists = [self._q_for_pri(queue, priority) for priority in self.priority_steps for queue in queues]
         keys = [self.unacked_key, self.unacked_index_key, *lists]
-        arguments = [limit, prefix, first, self.qos.earliest, len(queues), int(rotate)]
+        arguments = [limit, prefix, first, self.qos.earliest, len(queues), int(rotate), self.take_bytes]
         arguments += [record_end(queue) for queue in queues]
         try:
             with self.conn_or_acquire() as client:
@@ -157,7 +164,7 @@ class Channel(ServerChannel):
         taken = [Taken(queues[n - 1], tag, raw) for n, tag, raw in zip(numbers, tags, messages, strict=False)]
         for message in taken:
             self._queue_cycle.rotate(message.queue)
-        self.qos.taken(message.tag for message in taken)
+        self.qos.taken([(message.tag, len(message.raw)) for message in taken])
         return taken
 
     def run(self, script: str, keys: list[str], arguments: list[Any], client: Any) -> Any:
@@ -219,6 +226,9 @@ class Channel(ServerChannel):
             if not isinstance(properties["delivery_info"], dict) or not isinstance(payload.get("headers", {}), dict):
                 raise TypeError("headers and delivery_info must be objects")
             properties["delivery_tag"] = taken.tag  # ours: two copies of one message have the producer's in common
+            again = properties["delivery_info"].get("redelivered")
+            told = {"redelivered": True} if again else {}
+            properties["delivery_info"] = {"exchange": "", "routing_key": taken.queue, **told}  # and not what it says
             properties.setdefault(FIRST_TAG, taken.tag)
             return self.Message(payload, channel=self)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:

@@ -25,6 +25,8 @@ _LOG: Final = structlog.get_logger(__name__)
 _stock: Any = redis  # its stubs leave out most of what is built on here
 FIRST_TAG: Final = "balance_first_tag"  # a property: what the message was first taken under, before it was put back
 _RESTORED_AT_ONCE: Final = 100
+_LARGE: Final = 32 << 10  # bytes from which a message counts: five hundred smaller ones are no matter
+_TAKES_HELD: Final = 4
 _RENEWED_AT_ONCE: Final = 1_000
 _SCORE_STEP_S: Final = 0.000001  # what one record is later than the one before; the scripts step by the same
 
@@ -52,12 +54,21 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
         self._last_score = 0.0
         self._renew_at = 0.0
         self._requeued: set[str] = set()
+        self._large: dict[str, int] = {}  # bytes by tag, of what is held
         self._pending = PENDING[*self.channel.server, self.unacked_key]
+
+    @property
+    def full(self) -> bool:
+        """Whether what is held is as many bytes as may be, however few messages."""
+        return bool(self._large) and sum(self._large.values()) >= _TAKES_HELD * self.channel.take_bytes
+
+    def can_consume(self) -> bool:
+        return bool(super().can_consume()) and not self.full
 
     @property
     def room(self) -> int | None:
         """How many more messages may be held, None for no limit."""
-        if not self.can_consume():
+        if not self.can_consume() or self.full:
             return 0
         if "can_consume" in vars(self):  # worker_disable_prefetch puts its own there, which says only yes or no
             return 1
@@ -102,12 +113,14 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
                 reason="not renewed within the visibility timeout",
             )  # fmt: skip
 
-    def taken(self, tags: Iterable[str]) -> None:
-        """These are recorded by the server and count against the prefetch limit; they are handed over next."""
+    def taken(self, messages: Iterable[tuple[str, int]]) -> None:
+        """These (tag, bytes) are recorded by the server and count against the limits; they are handed over next."""
         if self._dirty:
             self._flush()
-        for tag in tags:
+        for tag, size in messages:
             self._quick_append(tag, None)
+            if size >= _LARGE:
+                self._large[tag] = size
 
     def append(self, message: Any, delivery_tag: str) -> None:
         if delivery_tag in self._delivered:
@@ -129,6 +142,12 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
     def settle(self, delivery_tag: str) -> None:
         """The server holds no record under this tag, or will hold none soon."""
         self._quick_ack(delivery_tag)
+        self._large.pop(delivery_tag, None)
+
+    def forget(self, delivery_tag: str) -> None:
+        """It is not held any more; what becomes of its record is said elsewhere."""
+        self._delivered.pop(delivery_tag, None)
+        self._large.pop(delivery_tag, None)
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Drop a message, or have it put back in front: those requeued together come back in their order."""
@@ -145,7 +164,7 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
     def give_back(self, tags: Iterable[str]) -> None:
         """These may have been taken but were handed to nobody; the next flush puts back those that were."""
         for tag in tags:
-            self._delivered.pop(tag, None)
+            self.forget(tag)
             self._pending.returned.append(tag)
 
     def flush(self) -> None:
@@ -157,7 +176,7 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
             tags = [tag for tag in self._delivered if tag in self._requeued]
             self.restore(tags)
             for tag in tags:
-                del self._delivered[tag]
+                self.forget(tag)
             self._requeued.clear()
 
     def flush_acks(self) -> None:
@@ -195,6 +214,7 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
     def restore_unacked(self, client: Any = None) -> None:
         self.restore(list(self._delivered), client)
         self._delivered.clear()
+        self._large.clear()
         self._requeued.clear()
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
