@@ -20,7 +20,7 @@ from models.contracts.envelope import Contract, violations
 from models.contracts.storable import storable
 from models.domain.accounts import AccountKey
 from models.domain.outcome import Refusal
-from models.domain.signature import SIGNATURE, SIGNED_AT, sign
+from models.domain.signature import SIGNATURE, SIGNED_AT, Signed, sign
 
 _VALUE_LENGTH_MAX: Final = 200  # characters of a wrong value that an error message repeats
 _JSON: Final = json.JSONEncoder()
@@ -75,13 +75,13 @@ class JobMessage:
         """The payload of Celery's protocol 2, [args, kwargs, embed], as JSON."""
         return _JSON.encode(((), self.kwargs, _EMBED)).encode()
 
-    def headers(self, body: bytes) -> dict[str, Any]:
-        """The headers of Celery's protocol 2, with the signature of the body.
+    def headers(self, body: bytes, reply_to: str = "") -> dict[str, Any]:
+        """The headers of Celery's protocol 2, with the signature. `reply_to`: the queue for the answer, if it is sent.
 
         The representations are for logs and monitors: no amounts in them.
         """
         return {
-            **self._signature(body),
+            **self._signature(body, reply_to),
             "lang": "py",
             "task": self.name,
             "id": self.task_id,
@@ -103,11 +103,12 @@ class JobMessage:
             "stamps": {},
         }
 
-    def _signature(self, body: bytes) -> dict[str, Any]:
+    def _signature(self, body: bytes, reply_to: str) -> dict[str, Any]:
         if self.secret is None:
             return {}
         signed_at = int(time())
-        return {SIGNED_AT: signed_at, SIGNATURE: sign(self.secret, self.name, body, signed_at)}
+        signed = Signed(self.name, body, signed_at, task_id=self.task_id, reply_to=reply_to)
+        return {SIGNED_AT: signed_at, SIGNATURE: sign(self.secret, signed)}
 
 
 def job_message(job: JobSpec, producer: str, want_result: bool, secret: str | None = None) -> JobMessage:

@@ -283,17 +283,17 @@ def _publish(producer: Producer, queue: str, message: JobMessage | RawMessage, r
             **options,
         )
         return
-    body = message.body()
+    body, answer_to = message.body(), reply_to if message.want_result else ""
     producer.publish(
         body,
         exchange="",
         routing_key=queue,
         content_type="application/json",
         content_encoding="utf-8",
-        headers=message.headers(body),
+        headers=message.headers(body, answer_to),
         delivery_mode=_PERSISTENT,
         correlation_id=message.task_id,
-        reply_to=reply_to if message.want_result else "",
+        reply_to=answer_to,
         **options,
     )
 

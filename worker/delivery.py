@@ -24,6 +24,8 @@ from worker.intake import too_deep
 from worker.ledger_clock import LEDGER_CLOCK
 from worker.letters import letter_of, sending_of
 from worker.links import NO_LINKS, FollowUp, Links
+from worker.names import is_name, may_be_theirs
+from worker.producers import ANYBODY, STRANGER, Sender
 from worker.runtime import RUNTIME
 from worker.serialization import loads
 from worker.transport_unreadable import UNREADABLE
@@ -41,6 +43,10 @@ _ANY_JOB: Final = next(iter(CATALOGUE))  # whose settings a message of no known 
 class MoneyRequest(Request):
     """A request that Celery may not throw away: whether a job is still wanted is decided where it can be recorded."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request_dict["correlation_id"] = self.id  # what an answer is found by
+
     def revoked(self) -> bool:
         return False
 
@@ -54,7 +60,13 @@ class Delivery:
     job: Job | Malformed
     links: Links  # what is sent on when it is settled
     sending: str | None  # see worker/letters.py
-    admitted: bool  # whether its sender is somebody who gets answers
+    sender: Sender
+
+    @property
+    def answerable(self) -> bool:
+        """Whether an answer goes to who asked, and to nobody else."""
+        reply_to = self.request.reply_to
+        return self.sender.answered and (not reply_to or may_be_theirs(reply_to, RUNTIME.settings.own_queues))
 
     def letter(self, reason: str, error: str, attempts: int = 1) -> DeadLetter:
         """The message as a dead letter: nothing of it is lost."""
@@ -78,13 +90,13 @@ def understand(message: Any, app: Any, consumer: Any) -> Delivery:
     name, headers, content = "unknown", dict[str, Any](), _NOTHING
     job: Job | Malformed
     links = NO_LINKS
-    admitted = RUNTIME.intake.producers is None
+    settings = RUNTIME.settings
+    sender = ANYBODY if RUNTIME.intake.producers is None else STRANGER
     try:
         name, headers, content = _decode(message)
         check_place(name, queue_of(message, consumer))
-        RUNTIME.intake.admit(name, _headers(message), content[1], message.body)
-        admitted = True
-        links = Links.of(content[2] or {}, RUNTIME.settings.money_queues)
+        sender = RUNTIME.intake.admit(name, content[1], message)
+        links = Links.of(content[2] or {}, settings.money_queues, settings.own_queues)
         _check(headers, content)
         job = parse(name, content[1])
     except Malformed as error:
@@ -97,7 +109,7 @@ def understand(message: Any, app: Any, consumer: Any) -> Delivery:
         task=app.tasks[name if name in CATALOGUE else _ANY_JOB], connection_errors=consumer.connection_errors,
         body=content, decoded=True, headers=_requested(headers, name, task_id),
     )  # fmt: skip
-    return Delivery(message, request, job, links, sending_of(message, task_id), admitted)
+    return Delivery(message, request, job, links, sending_of(message, task_id), sender)
 
 
 def _requested(headers: dict[str, Any], name: str, task_id: Any) -> dict[str, Any]:
@@ -105,15 +117,10 @@ def _requested(headers: dict[str, Any], name: str, task_id: Any) -> dict[str, An
     shown = {each: text[:_SHOWN_MAX] for each in _SHOWN if isinstance(text := headers.get(each), str)}
     return {
         **shown,
-        "id": task_id if is_task_id(task_id) else str(uuid4()),
+        "id": task_id if is_name(task_id) else str(uuid4()),
         "task": name[:_NAME_MAX],
         "ignore_result": headers.get("ignore_result") is True,
     }
-
-
-def is_task_id(value: Any) -> bool:
-    """Whether answers can be kept under it and sent under it, on either broker."""
-    return isinstance(value, str) and value.isprintable() and 0 < len(value.encode()) <= _NAME_MAX
 
 
 def _headers(message: Any) -> dict[str, Any]:
@@ -156,7 +163,7 @@ def _check(headers: dict[str, Any], content: Any) -> None:
         raise Malformed("positional_arguments", "send arguments by keyword; args must be empty")
     if headers.get("eta"):
         raise Malformed("eta", "money jobs are applied when they arrive; publish without eta and countdown")
-    if not is_task_id(headers.get("id")):
+    if not is_name(headers.get("id")):
         raise Malformed("no_id", "the message has no task id in its headers, or one that cannot be used")
     if headers["id"] in revoked_ids:
         raise Malformed("revoked", "the job was revoked before it was applied")

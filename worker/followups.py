@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from models.domain.letters import FOLLOW_UP
+from models.domain.letters import FOLLOW_UP_FAILED, FOLLOW_UP_NOT_ALLOWED
 from models.domain.retry import Park, RetryPolicy, decide_retry
 from models.store.dead_letters import DeadLetter
 from tasks.publishing import NotAccepted, Publisher
@@ -77,11 +77,21 @@ class FollowUps:
 
 
 def letter_of(follow_up: FollowUp, error: NotAccepted) -> DeadLetter:
-    """The follow-up as a dead letter. Replayed, it goes to the queue that it names."""
+    """What could not be sent, as a dead letter. Replayed, it goes to the queue that it names."""
+    return _letter(follow_up, FOLLOW_UP_FAILED, f"could not be sent on: {error}")
+
+
+def not_allowed(follow_up: FollowUp) -> DeadLetter:
+    """The same of what its producer may not have sent."""
+    wanted = f"{follow_up.task} in {follow_up.queue}"
+    return _letter(follow_up, FOLLOW_UP_NOT_ALLOWED, f"its producer's follow_ups in BALANCE_PRODUCERS have no {wanted}")
+
+
+def _letter(follow_up: FollowUp, reason: str, why: str) -> DeadLetter:
     message = follow_up.message
     return DeadLetter(
-        reason=FOLLOW_UP,
-        error=f"it follows task {message.headers['parent_id']}, which is settled, and could not be sent on: {error}",
+        reason=reason,
+        error=f"it follows task {message.headers['parent_id']}, which is settled, and {why}",
         task=follow_up.task,
         task_id=follow_up.task_id,
         queue=follow_up.queue,

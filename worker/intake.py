@@ -14,7 +14,7 @@ from kombu import compression
 
 from models.contracts.message import Malformed
 from models.domain.signature import CONTRACT_VERSION, VERSION
-from worker.producers import Producers, producers_in
+from worker.producers import ANYBODY, Producers, Sender, producers_in
 from worker.settings import Settings
 
 DEPTH_MAX: Final = 32
@@ -48,17 +48,20 @@ class Intake:
         if brackets > DEPTH_MAX and _deeper_than(DEPTH_MAX, content):
             raise too_deep()
 
-    def admit(self, task: str, headers: Mapping[str, Any], kwargs: Mapping[str, Any], body: bytes | str) -> None:
-        """Raises Malformed for a version that is not spoken here, or a sender who may not send this."""
+    def admit(self, task: str, kwargs: Mapping[str, Any], message: Any) -> Sender:
+        """Who sent it. Raises Malformed for a version that is not spoken here, or who may not send this."""
+        headers = message.headers if isinstance(message.headers, dict) else {}
         version = headers.get(CONTRACT_VERSION, VERSION)
         if str(version) != str(VERSION):
             raise Malformed(
                 "unknown_version",
                 f"the message speaks version {str(version)[:50]!r} of the contracts; this worker speaks {VERSION}",
             )
-        if self.producers is not None:
-            raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body)
-            self.producers.admit(task, kwargs, headers, raw)
+        if self.producers is None:
+            return ANYBODY
+        body, properties = message.body, message.properties if isinstance(message.properties, dict) else {}
+        raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body)
+        return self.producers.admit(task, kwargs, headers, raw, properties.get("reply_to"))
 
 
 def too_deep() -> Malformed:

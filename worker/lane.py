@@ -34,7 +34,7 @@ from tasks.settling import Failed, Steps, Undecided
 from worker.answers import Answer, Parked, Results
 from worker.clock import now
 from worker.delivery import Delivery, MoneyRequest, understand
-from worker.followups import FollowUps, letter_of
+from worker.followups import FollowUps, letter_of, not_allowed
 from worker.links import FollowUp
 from worker.parking import park
 from worker.runtime import RUNTIME
@@ -179,7 +179,7 @@ class Lane:
 
         Returns those that something is to be sent on for: they are acknowledged after it.
         """
-        self._results.store([(delivery.request, answer) for delivery, answer in settled])
+        self._results.store([(delivery.request, answer) for delivery, answer in settled if delivery.answerable])
         followed = []
         for delivery, answer in settled:
             state.task_ready(delivery.request)  # not `successful`: Celery's memory of those is for its deduplication
@@ -198,9 +198,11 @@ class Lane:
         self._in_hand = ()  # they are settled: what is waited for from here on is no fault of theirs
         self.unacknowledged = len(followed)
         try:
-            lost = yield from self._follow_ups.sending([each for _, follow_ups in followed for each in follow_ups])
-            if lost:
-                letters = [letter_of(each, error) for each, error in lost]
+            wanted = [(delivery.sender, each) for delivery, follow_ups in followed for each in follow_ups]
+            letters = [not_allowed(each) for sender, each in wanted if not sender.may_send(each)]
+            lost = yield from self._follow_ups.sending([each for sender, each in wanted if sender.may_send(each)])
+            letters += [letter_of(each, error) for each, error in lost]
+            if letters:
                 yield from self._parking(letters)
         finally:
             self.unacknowledged = 0

@@ -15,12 +15,12 @@ from celery import Celery, signature
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import Malformed
 from tasks.publishing import RawMessage
+from worker.names import is_name, may_be_theirs
 from worker.serialization import dumps
 
 Signature = dict[str, Any]
 """A task to be called, as Celery writes it into messages."""
 
-_SHORT_MAX: Final = 255  # bytes of a name in AMQP
 _PRIORITY_MAX: Final = 255
 _CHORD: Final = (
     "chords are not carried out here: a chord counts its members, and a job that is delivered twice would count twice; "
@@ -47,7 +47,7 @@ class Links:
     errbacks: tuple[Signature, ...] = ()
 
     @classmethod
-    def of(cls, embed: dict[str, Any], money_queues: frozenset[str]) -> Self:
+    def of(cls, embed: dict[str, Any], money_queues: frozenset[str], own_queues: frozenset[str]) -> Self:
         """The links in Celery's own part of a body. Raises Malformed for what could not be sent later."""
         if embed.get("chord"):
             raise Malformed("chord", _CHORD)
@@ -60,7 +60,7 @@ class Links:
             except Exception as error:  # a signature may break Celery's code anywhere
                 raise Malformed("bad_links", f"its callbacks, chain or errbacks cannot be sent: {error!r}") from error
             for each in made:
-                _check_address(each, money_queues)
+                _check_address(each, money_queues, own_queues)
         return links
 
     def after_outcome(self, task_id: str, root_id: str, document: dict[str, Any]) -> list[FollowUp]:
@@ -122,7 +122,9 @@ class _Collecting(Celery):
         return nullcontext(self.outbox)
 
 
-_NOT_THEIRS: Final = frozenset({"producer", "publisher", "connection", "router", "result_cls", "declare"})
+_NOT_THEIRS: Final = frozenset(
+    {"producer", "publisher", "connection", "router", "result_cls", "declare", "exchange_type"}
+)
 """Arguments of Celery's own that would not arrive in a message as options, unless somebody tries them out."""
 _BARE: Final[Signature] = {"args": [], "kwargs": {}, "options": {}, "subtask_type": None, "immutable": False}
 """What a signature has in Celery: who writes one in another language may leave it out."""
@@ -142,7 +144,7 @@ def _check_sendable(queue: Any, headers: dict[str, Any], properties: dict[str, A
     """What both brokers take, so that it is not found out after the job is applied."""
     texts = {"queue": queue, "task": headers["task"], "task_id": headers["id"], **properties}
     priority = texts.pop("priority", 0)
-    wrong = {name: value for name, value in texts.items() if not _is_short(value)}
+    wrong = {name: value for name, value in texts.items() if not is_name(value)}
     if not isinstance(priority, int) or not 0 <= priority <= _PRIORITY_MAX:
         wrong["priority"] = priority
     if wrong:
@@ -150,12 +152,14 @@ def _check_sendable(queue: Any, headers: dict[str, Any], properties: dict[str, A
     dumps(headers)
 
 
-def _is_short(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value.encode("utf-8", "replace")) <= _SHORT_MAX
-
-
-def _check_address(each: FollowUp, money_queues: frozenset[str]) -> None:
+def _check_address(each: FollowUp, money_queues: frozenset[str], own_queues: frozenset[str]) -> None:
     if each.queue == _NO_QUEUE:
         raise Malformed("bad_links", f"{each.task} names no queue; set it: {each.task}.s(…).set(queue=…)")
-    if each.queue in money_queues and each.task not in CATALOGUE:
+    if each.queue in money_queues and each.task in CATALOGUE:
+        return
+    if each.queue in money_queues:
         raise Malformed("bad_links", f"{each.task} is no money job, and {each.queue} takes nothing else; set its queue")
+    answers_to = each.message.properties.get("reply_to")
+    for queue in (each.queue, *([answers_to] if answers_to else [])):
+        if not may_be_theirs(queue, own_queues):
+            raise Malformed("bad_links", f"{each.task}: nothing is sent to {queue} for anybody; name a queue of yours")

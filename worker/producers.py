@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.envelope import DEFAULT_PRODUCER
 from models.contracts.message import Malformed
-from models.domain.signature import SECRET_LENGTH_MIN, SIGNATURE, SIGNED_AT, signed_by
+from models.domain.signature import SECRET_LENGTH_MIN, SIGNATURE, SIGNED_AT, Genuine, Signed, sign, verified
+from tasks.publishing import RawMessage
 from worker.ledger_clock import LEDGER_CLOCK
+from worker.links import FollowUp
 
 _SECRETS_MAX: Final = 2  # the one in use, and the one before or after it
 _ALL: Final = "*"
+_OPTIONAL: Final = frozenset({"reverses", "follow_ups"})
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Follow-ups of such names, in shell patterns: `*` is any text."""
+
+    task: str
+    queue: str
+
+    def covers(self, follow_up: FollowUp) -> bool:
+        return fnmatchcase(follow_up.task, self.task) and fnmatchcase(follow_up.queue, self.queue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +40,22 @@ class Producer:
     secrets: tuple[str, ...] = field(repr=False)
     jobs: frozenset[str]
     reverses: frozenset[str] = frozenset()  # whose jobs it may reverse beside its own; "*": everybody's
+    follow_ups: tuple[Pattern, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What the worker does for whoever sent a message, beside settling it. `follow_ups` None: whatever it asks for."""
+
+    answered: bool
+    follow_ups: tuple[Pattern, ...] | None
+
+    def may_send(self, follow_up: FollowUp) -> bool:
+        return self.follow_ups is None or any(pattern.covers(follow_up) for pattern in self.follow_ups)
+
+
+ANYBODY: Final = Sender(answered=True, follow_ups=None)  # who reaches the broker, where no producers are named
+STRANGER: Final = Sender(answered=False, follow_ups=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +65,36 @@ class Producers:
     by_name: Mapping[str, Producer]
     max_age_s: float = 0
 
-    def admit(self, task: str, kwargs: Mapping[str, Any], headers: Mapping[str, Any], body: bytes) -> None:
-        """Raises Malformed unless a producer who may publish this job has signed exactly these bytes."""
+    def admit(
+        self, task: str, kwargs: Mapping[str, Any], headers: Mapping[str, Any], body: bytes, reply_to: Any = None
+    ) -> Sender:
+        """Raises Malformed unless a producer who may publish this job has signed exactly this."""
         name = kwargs.get("producer", DEFAULT_PRODUCER)
         producer = self.by_name.get(name) if isinstance(name, str) else None
         if producer is None:
             raise Malformed("unknown_producer", f"BALANCE_PRODUCERS names no producer {str(name)[:255]!r}")
-        signature, signed_at = headers.get(SIGNATURE), headers.get(SIGNED_AT)
-        if signature is None:
+        if headers.get(SIGNATURE) is None:
             raise Malformed("unsigned", f"the message has no header {SIGNATURE}; docs/security.md says how to sign")
-        genuine = isinstance(signature, str) and (signed_at is None or type(signed_at) is int)
-        if not genuine or not signed_by(producer.secrets, signature, task, body, signed_at):
-            raise Malformed("bad_signature", f"no secret of {name} made this signature for this body and job")
+        genuine = _genuine(producer, task, headers, body, reply_to)
+        if genuine is None:
+            raise Malformed("bad_signature", f"no secret of {name} made this signature for this body, job and headers")
         if task not in producer.jobs:
             raise Malformed("not_allowed", f"{name} may not publish {task}: BALANCE_PRODUCERS gives it other jobs")
         if self.max_age_s:
-            self._check_age(signed_at)
+            self._check_age(headers.get(SIGNED_AT))
+        # Who signed no headers may have signed this for another task id: what it is answered under is not believed.
+        return Sender(answered=genuine.headers, follow_ups=producer.follow_ups)
+
+    def signed_again(self, producer: str | None, before: Mapping[str, Any], message: RawMessage) -> RawMessage:
+        """The message, signed in its producer's place if that has signed it with the headers that it had before."""
+        known, task = self.by_name.get(producer or ""), message.headers.get("task")
+        body, reply_to = message.body, message.properties.get("reply_to")
+        if known is None or not isinstance(task, str) or before.get(SIGNATURE) is None:
+            return message
+        signed = _signed(task, message.headers, body, reply_to)
+        if signed is None or _genuine(known, task, before, body, reply_to) is None:
+            return message
+        return replace(message, headers={**message.headers, SIGNATURE: sign(known.secrets[0], signed)})
 
     def _check_age(self, signed_at: int | None) -> None:
         if signed_at is None:
@@ -57,6 +102,22 @@ class Producers:
         age_s = LEDGER_CLOCK.now().timestamp() - signed_at
         if abs(age_s) > self.max_age_s:
             raise Malformed("stale", f"signed {age_s:.0f} s ago; BALANCE_SIGNATURE_MAX_AGE_S is {self.max_age_s:g}")
+
+
+def _genuine(producer: Producer, task: str, headers: Mapping[str, Any], body: bytes, reply_to: Any) -> Genuine | None:
+    signature, signed = headers[SIGNATURE], _signed(task, headers, body, reply_to)
+    if not isinstance(signature, str) or signed is None:
+        return None
+    return verified(producer.secrets, signature, signed)
+
+
+def _signed(task: str, headers: Mapping[str, Any], body: bytes, reply_to: Any) -> Signed | None:
+    """What a signature of this message covers; None: nobody signs such values."""
+    signed_at = headers.get(SIGNED_AT)
+    texts = [headers.get("id") or "", headers.get("expires") or "", reply_to or ""]
+    if not (signed_at is None or type(signed_at) is int) or not all(isinstance(text, str) for text in texts):
+        return None
+    return Signed(task, body, signed_at, *texts)
 
 
 def producers_in(text: str, max_age_s: float = 0) -> Producers:
@@ -99,11 +160,15 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _producer(name: str, value: Any) -> Producer:
-    if not isinstance(value, dict) or not {"secrets", "jobs"} <= set(value) <= {"secrets", "jobs", "reverses"}:
-        raise ValueError(f'{name}: must be an object with "secrets" and "jobs", perhaps "reverses", and nothing else')
+    if not isinstance(value, dict) or not {"secrets", "jobs"} <= set(value) <= {"secrets", "jobs", *_OPTIONAL}:
+        raise ValueError(
+            f'{name}: must be an object with "secrets" and "jobs", perhaps "reverses" and "follow_ups", '
+            "and nothing else"
+        )
     return Producer(
-        _secrets(name, value["secrets"]), _jobs(name, value["jobs"]), _reverses(name, value.get("reverses", []))
-    )
+        _secrets(name, value["secrets"]), _jobs(name, value["jobs"]), _reverses(name, value.get("reverses", [])),
+        _follow_ups(name, value.get("follow_ups", [])),
+    )  # fmt: skip
 
 
 def _secrets(name: str, secrets: Any) -> tuple[str, ...]:
@@ -133,3 +198,20 @@ def _reverses(name: str, owners: Any) -> frozenset[str]:
     if not isinstance(owners, list) or not all(isinstance(each, str) and each for each in owners):
         raise ValueError(f'{name}: reverses must be a list of producers whose jobs it may reverse, or ["{_ALL}"]')
     return frozenset(owners)
+
+
+def _follow_ups(name: str, patterns: Any) -> tuple[Pattern, ...]:
+    if not isinstance(patterns, list) or not all(_is_pattern(each) for each in patterns):
+        raise ValueError(
+            f'{name}: follow_ups must be a list like [{{"task": "shop.*", "queue": "shop"}}], of the tasks and queues '
+            "that its callbacks and chains may send to"
+        )
+    return tuple(Pattern(each["task"], each["queue"]) for each in patterns)
+
+
+def _is_pattern(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"task", "queue"}
+        and all(isinstance(text, str) and text for text in value.values())
+    )

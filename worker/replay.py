@@ -6,18 +6,20 @@ the next time, which its key makes harmless. One that is parked again before it 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Final, Self
 
 from sqlalchemy import Engine
 
-from models.domain.letters import FOLLOW_UP
+from models.domain.letters import FOLLOW_UPS
 from models.store import dead_letters, letter_history
 from models.store.history import Row
 from models.store.letter_history import LetterFilter
 from models.store.session import snapshot, transaction
-from tasks.publishing import Publisher
+from tasks.publishing import Publisher, RawMessage
 from worker.letters import message_of
+from worker.producers import producers_in
 from worker.settings import Settings
 
 _AT_ONCE: Final = 100  # letters that are published, then marked together
@@ -30,6 +32,8 @@ class Replay:
         self._engine = engine
         self._door = settings.queue
         self._queues = settings.money_queues
+        given = settings.producers
+        self._producers = None if given is None else producers_in(given.get_secret_value())
         self._publisher = Publisher(
             settings.broker_url, settings.queue, "", settings.broker_socket_timeout_s, settings.lanes, settings.tls
         )
@@ -59,13 +63,20 @@ class Replay:
             last = batch[-1]
 
     def _send(self, batch: Sequence[Row]) -> int:
-        self._publisher.send([(self._queue_of(letter), message_of(letter)) for letter in batch])
+        self._publisher.send([(self._queue_of(letter), self._message_of(letter)) for letter in batch])
         with transaction(self._engine) as connection:
             dead_letters.mark_replayed(connection, [(letter["id"], letter["attempts"]) for letter in batch])
         return len(batch)
 
+    def _message_of(self, letter: Row) -> RawMessage:
+        """What is changed in a signed message for it to be applied is signed again, where it was genuine."""
+        message = message_of(letter)
+        if self._producers is None:
+            return message
+        return self._producers.signed_again(letter["producer"], json.loads(letter["headers"]), message)
+
     def _queue_of(self, letter: Row) -> str:
         """Where the message came from; the door when that queue is none of ours any more."""
         queue: str | None = letter["queue"]
-        ours_or_theirs = queue in self._queues or letter["reason"] == FOLLOW_UP
+        ours_or_theirs = queue in self._queues or letter["reason"] in FOLLOW_UPS
         return queue if queue is not None and ours_or_theirs else self._door

@@ -247,6 +247,11 @@ class Settings(BaseSettings):
         return frozenset({self.queue, *self.lane_queues})
 
     @property
+    def own_queues(self) -> frozenset[str]:
+        """All queues that our workers take from."""
+        return self.money_queues | {self.io_queue}
+
+    @property
     def broker_kind(self) -> Literal["redis", "rabbitmq"]:
         """Which of the two brokers `broker_url` is."""
         return "rabbitmq" if urlsplit(self.broker_url).scheme in AMQP else "redis"

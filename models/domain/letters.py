@@ -8,8 +8,10 @@ from typing import Final
 GARBAGE: Final = "garbage"
 """The reason of what is no Celery message: there is nothing that could be sent again."""
 
-FOLLOW_UP: Final = "follow_up_failed"
-"""The reason of what was to be sent on after a job was settled. It belongs in the queue that it names."""
+FOLLOW_UP_FAILED: Final = "follow_up_failed"
+FOLLOW_UP_NOT_ALLOWED: Final = "follow_up_not_allowed"
+FOLLOW_UPS: Final = frozenset({FOLLOW_UP_FAILED, FOLLOW_UP_NOT_ALLOWED})
+"""The reasons of what was to be sent on after a job was settled. It belongs in the queue that it names."""
 
 
 class LetterStatus(StrEnum):

@@ -11,7 +11,7 @@ from typing import Any
 
 from celery import Celery
 
-from models.domain.signature import SIGNATURE, sign
+from models.domain.signature import SIGNATURE, Signed, sign
 from tasks.client import BalanceClient
 from tests.acceptance.system import System, wait_until
 
@@ -41,7 +41,8 @@ def _raw(app: Celery, queue: str, key: str, secret: str | None, **changes: Any) 
     task = changes.pop("task", "users.update_balance")
     kwargs = {"idempotency_key": key, "producer": changes.pop("claims", "billing"), "user_id": 1, "amount_kopeks": 1}
     body = json.dumps([[], kwargs, {}]).encode()
-    signature = {} if secret is None else {SIGNATURE: sign(secret, changes.pop("signed_for", task), body)}
+    signed = Signed(changes.pop("signed_for", task), body, task_id=f"id-{key}")
+    signature = {} if secret is None else {SIGNATURE: sign(secret, signed)}
     body = json.dumps([[], {**kwargs, **changes}, {}]).encode()
     with app.producer_pool.acquire() as producer:
         producer.publish(

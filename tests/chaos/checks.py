@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from models.domain.commands import SYSTEM_PRODUCER
-from models.domain.letters import FOLLOW_UP
+from models.domain.letters import FOLLOW_UP_FAILED
 from tests.chaos.known import Accepted
 from tests.chaos.workload import PRODUCER
 
@@ -60,7 +60,7 @@ class Letter:
 
 # Of a follow-up that is a money job, the key is in its message alone.
 _KEY_OF_LETTER: Final = (
-    f"case when reason = '{FOLLOW_UP}' then convert_from(body, 'utf8')::json -> 1 ->> 'idempotency_key'"
+    f"case when reason = '{FOLLOW_UP_FAILED}' then convert_from(body, 'utf8')::json -> 1 ->> 'idempotency_key'"
     " else idempotency_key end"
 )
 
@@ -89,7 +89,7 @@ def findings(read: Read, known: Mapping[str, Accepted], arrived: Set[str] = froz
     settled, parked = settled_jobs(read), letters(read)
     may_be = {key for key, each in known.items() if each.job.may_be_parked and key not in settled}
     refused = may_be & {each.key for each in parked}
-    unexpected = [f"{each}" for each in parked if each.reason != FOLLOW_UP and each.key not in refused]
+    unexpected = [f"{each}" for each in parked if each.reason != FOLLOW_UP_FAILED and each.key not in refused]
     return [
         *_shortened("accepted, and without an answer", sorted(known.keys() - settled.keys() - refused)),
         *_shortened("answered, and never accepted", sorted(settled.keys() - known.keys())),
@@ -105,7 +105,7 @@ def _follow_ups(
 ) -> Iterator[str]:
     """What was promised came, or is a letter: of what goes nowhere, and of what an outage lasted too long for."""
     promised = {name: each.job for each in known.values() if each.job.then for name in each.job.then.promised}
-    given_up = "\n".join(each.text for each in parked if each.reason == FOLLOW_UP)
+    given_up = "\n".join(each.text for each in parked if each.reason == FOLLOW_UP_FAILED)
     recorded = {name for name in promised if name in given_up}
     for name, job in promised.items():
         if job.key in settled and name not in arrived and name not in recorded:

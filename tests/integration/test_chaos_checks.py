@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import parse
-from models.domain.letters import FOLLOW_UP
+from models.domain.letters import FOLLOW_UP_FAILED
 from models.store.dead_letters import DeadLetter, park
 from tasks.apply import apply
 from tests.acceptance.system import wait_until
@@ -128,20 +128,20 @@ def test_a_follow_up_that_is_given_up_is_a_letter_and_not_the_rule(
     engine: Engine, read: Read, known: dict[str, Accepted], how: How, found: list[str]
 ) -> None:
     with engine.begin() as connection:
-        park(connection, [letter(FOLLOW_UP, "next")])
+        park(connection, [letter(FOLLOW_UP_FAILED, "next")])
     assert [line.partition(",")[0] for line in findings(read, followed(known, how)[1])] == found
 
 
-@pytest.mark.parametrize("reason", ["chord", FOLLOW_UP])
+@pytest.mark.parametrize("reason", ["chord", FOLLOW_UP_FAILED])
 @pytest.mark.parametrize("may_be", [True, False])
 def test_only_some_jobs_may_be_letters(
     engine: Engine, read: Read, known: dict[str, Accepted], reason: str, may_be: bool
 ) -> None:
     job = Job("users.update_balance", {"idempotency_key": "refused"}, "user:1", effect=5, follows=may_be)
-    by_itself = letter(FOLLOW_UP, "its", body=b'[[], {"idempotency_key": "refused"}, {}]')
+    by_itself = letter(FOLLOW_UP_FAILED, "its", body=b'[[], {"idempotency_key": "refused"}, {}]')
     before = answered(read)
     with engine.begin() as connection:
-        park(connection, [by_itself if reason == FOLLOW_UP else letter(reason, "its", job.key)])
+        park(connection, [by_itself if reason == FOLLOW_UP_FAILED else letter(reason, "its", job.key)])
     assert answered(read) == before + 1
     found = findings(read, {**known, job.key: Accepted(job, next(iter(known.values())).at)})
     assert bool(found) is not may_be, found

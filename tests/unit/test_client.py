@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.envelope import Contract
-from models.domain.signature import sign
+from models.domain.signature import Signed, sign
 from tasks import client as client_module
 from tasks.client import BalanceClient, InvalidJob, PublishFailed
 from tasks.handles import outcome_of
@@ -267,8 +267,9 @@ def test_a_secret_signs_what_its_producer_publishes_and_nothing_else() -> None:
     job = ("users.upsert", {"idempotency_key": "k", "user_id": 1})
     message = job_message(job, "billing", want_result=False, secret=secret)
     body = message.body()
-    headers = message.headers(body)
-    assert headers["balance_signature"] == sign(secret, "users.upsert", body, headers["balance_signed_at"])
+    headers = message.headers(body, "replies")
+    signed = Signed("users.upsert", body, headers["balance_signed_at"], message.task_id, reply_to="replies")
+    assert headers["balance_signature"] == sign(secret, signed)
     assert secret not in repr(message)
     assert "balance_signature" not in job_message(job, "billing", want_result=False).headers(body)
     with pytest.raises(InvalidJob, match=r"producer = 'other' \(str\): The secret is that of billing"):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from models.domain.letters import FOLLOW_UP, GARBAGE
+from models.domain.letters import FOLLOW_UPS, GARBAGE
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGGERS = {"_LOG", "_log"}
@@ -24,7 +24,7 @@ def _calls() -> Iterator[tuple[Path, ast.Call]]:
 
 def _reasons() -> set[str]:
     """Every reason for which a message is parked: those of Malformed, and what the lane and the transport park."""
-    found = {"failed", GARBAGE, FOLLOW_UP}
+    found = {"failed", GARBAGE, *FOLLOW_UPS}
     for path, node in _calls():
         if isinstance(node.func, ast.Name) and node.func.id == "Malformed":
             reason = node.args[0]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from kombu import compression
+from kombu.message import Message
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.examples import EXAMPLES
@@ -70,16 +71,20 @@ def test_depth_is_measured_and_not_the_number_of_brackets(wrap: Any) -> None:
     assert refused.value.reason == "too_deep"
 
 
+def _message(headers: dict[str, Any]) -> Any:
+    return Message("", headers=headers)
+
+
 @pytest.mark.parametrize("version", [1, "1"])
 def test_the_version_spoken_here_may_be_named(version: Any) -> None:
-    INTAKE.admit("wallets.top_up", {"balance_version": version}, {}, b"")
-    INTAKE.admit("wallets.top_up", {}, {}, b"")
+    INTAKE.admit("wallets.top_up", {}, _message({"balance_version": version}))
+    INTAKE.admit("wallets.top_up", {}, _message({}))
 
 
 @pytest.mark.parametrize("version", [2, "2", 0, None, "", [1], 1.5])
 def test_a_version_that_is_not_spoken_here_is_refused(version: Any) -> None:
     with pytest.raises(Malformed, match="this worker speaks 1") as refused:
-        INTAKE.admit("wallets.top_up", {"balance_version": version}, {}, b"")
+        INTAKE.admit("wallets.top_up", {}, _message({"balance_version": version}))
     assert refused.value.reason == "unknown_version"
 
 

@@ -14,6 +14,11 @@ from models.contracts.message import Malformed
 from worker.links import NO_LINKS, Links
 
 _MONEY_QUEUES = frozenset({"balance", "balance.0"})
+_OWN_QUEUES = _MONEY_QUEUES | {"balance.io"}
+
+
+def _links(embed: Any) -> Links:
+    return Links.of(embed, _MONEY_QUEUES, _OWN_QUEUES)
 
 
 class _Publisher(Celery):
@@ -74,13 +79,13 @@ def _sent(links: Links) -> list[tuple[str, str]]:
 )  # fmt: skip
 def test_what_is_linked_is_sent_straight_to_the_queue_that_it_names(canvas: Any, sent: list[tuple[str, str]]) -> None:
     for embed in _APP.embeds(canvas):
-        assert _sent(Links.of(embed, _MONEY_QUEUES)) == sent
+        assert _sent(_links(embed)) == sent
 
 
 def test_a_follow_up_is_the_message_that_any_celery_worker_would_send() -> None:
     after = _task("a", task_id="chosen", priority=3).clone(args=(5,), kwargs={"x": 1})
     (embed,) = _APP.embeds(chain(_job(), after, _task("b")))
-    (sent,) = Links.of(embed, _MONEY_QUEUES).after_outcome("id", "root", {"balance_after": 12345678901234567890})
+    (sent,) = _links(embed).after_outcome("id", "root", {"balance_after": 12345678901234567890})
     args, kwargs, links = json.loads(sent.message.body)
     assert args == [{"balance_after": 12345678901234567890}, 5]
     assert kwargs == {"x": 1}
@@ -93,7 +98,7 @@ def test_a_follow_up_is_the_message_that_any_celery_worker_would_send() -> None:
 
 def test_an_errback_gets_the_task_id_of_what_was_parked() -> None:
     (embed,) = _APP.embeds(_job().clone(link_error=_task("e", "errors")))
-    links = Links.of(embed, _MONEY_QUEUES)
+    links = _links(embed)
     assert _sent(links) == []
     (sent,) = links.after_parking("id", "root")
     assert (sent.queue, json.loads(sent.message.body)[0]) == ("errors", ["id"])
@@ -112,7 +117,7 @@ def test_an_errback_gets_the_task_id_of_what_was_parked() -> None:
 def test_chords_are_told_before_anything_is_applied(canvas: Any) -> None:
     for embed in _APP.embeds(canvas):
         with pytest.raises(Malformed, match="chords are not carried out here") as told:
-            Links.of(embed, _MONEY_QUEUES)
+            _links(embed)
         assert told.value.reason == "chord"
 
 
@@ -125,7 +130,14 @@ def test_chords_are_told_before_anything_is_applied(canvas: Any) -> None:
         ({"callbacks": [group(_task("a"), _task("b", None))]}, "b names no queue"),
         ({"callbacks": [_task("a", "balance")]}, "a is no money job"),
         ({"callbacks": [_task("a", "balance.0")]}, "a is no money job"),
+        ({"callbacks": [_task("a", "balance.io")]}, "nothing is sent to balance.io for anybody"),
+        ({"errbacks": [_task("users.upsert", "balance.io")]}, "nothing is sent to balance.io for anybody"),
+        ({"chain": [_task("a", "money@host.celery.pidbox")]}, "nothing is sent to money@host.celery.pidbox"),
+        ({"callbacks": [_task("a", "celeryev.5f04")]}, "nothing is sent to celeryev.5f04"),
+        ({"callbacks": [_task("a", reply_to="balance")]}, "nothing is sent to balance for anybody"),
+        ({"callbacks": [_task("a", "balance\x06\x163")]}, "cannot be sent"),  # the list of another priority, in Redis
         ({"callbacks": [_task("a", None, exchange="x", routing_key="y")]}, "exchange 'x'"),
+        ({"callbacks": [_task("a", None, exchange="", exchange_type="fanout", routing_key="y")]}, "a names no queue"),
         ({"callbacks": "a"}, "callbacks must be a list"),
         ({"chain": {"task": "a"}}, "chain must be a list"),
         ({"errbacks": [5]}, "errbacks must be a list"),
@@ -147,10 +159,10 @@ def test_chords_are_told_before_anything_is_applied(canvas: Any) -> None:
 )  # fmt: skip
 def test_links_that_could_not_be_sent_are_told_before_anything_is_applied(embed: Any, says: str) -> None:
     with pytest.raises(Malformed, match=says) as told:
-        Links.of(json.loads(kombu_json.dumps(embed)), _MONEY_QUEUES)
+        _links(json.loads(kombu_json.dumps(embed)))
     assert told.value.reason == "bad_links"
 
 
 @pytest.mark.parametrize("embed", [{}, dict.fromkeys(("callbacks", "chain", "chord")), {"chain": []}])
 def test_most_messages_have_no_links(embed: Any) -> None:
-    assert Links.of(embed, _MONEY_QUEUES) == NO_LINKS
+    assert _links(embed) == NO_LINKS

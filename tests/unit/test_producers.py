@@ -12,7 +12,7 @@ from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import Malformed
 from models.domain.commands import SYSTEM_PRODUCER
 from models.domain.decision import Limits
-from models.domain.signature import SIGNATURE, SIGNED_AT, sign
+from models.domain.signature import SIGNATURE, SIGNED_AT, Signed, sign
 from worker.clock import now
 from worker.producers import Producers, producers_in
 from worker.runtime import limits_of
@@ -24,7 +24,7 @@ GIVEN = {
     "billing": {"secrets": [ONE, TWO], "jobs": ["wallets.top_up"]},
     "support": {"secrets": ["s" * 32], "jobs": ["*"]},
 }
-SHAPE = 'must be an object with "secrets" and "jobs", perhaps "reverses", and nothing else'
+SHAPE = 'must be an object with "secrets" and "jobs", perhaps "reverses" and "follow_ups", and nothing else'
 BODY = b'[[], {"producer": "billing"}, {}]'
 
 
@@ -39,7 +39,7 @@ def admitted(producers: Producers, headers: dict[str, Any], *, task: str = "wall
 
 def signed(secret: str, signed_at: Any = None, task: str = "wallets.top_up") -> dict[str, Any]:
     moment = {} if signed_at is None else {SIGNED_AT: signed_at}
-    return {**moment, SIGNATURE: sign(secret, task, BODY, signed_at)}
+    return {**moment, SIGNATURE: sign(secret, Signed(task, BODY, signed_at))}
 
 
 @pytest.fixture

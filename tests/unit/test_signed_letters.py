@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from kombu.message import Message
 
-from models.domain.signature import SIGNATURE, SIGNED_AT, sign
+from models.contracts.message import Malformed
+from models.domain.signature import SIGNATURE, SIGNED_AT, Signed, sign
+from tasks.publishing import RawMessage
 from worker.letters import letter_of, message_of
 from worker.producers import producers_in
 
@@ -15,15 +18,18 @@ SECRET = "s" * 32
 PRODUCERS = producers_in(json.dumps({"billing": {"secrets": [SECRET], "jobs": ["users.upsert"]}}))
 
 
-def test_a_replayed_letter_carries_a_good_signature() -> None:
-    kwargs = {"producer": "billing", "idempotency_key": "k", "user_id": 1, "username": "Имя 😀"}
-    body: Any = json.dumps([[], kwargs, {}], ensure_ascii=False).encode()
-    signed: dict[str, Any] = {SIGNED_AT: 7, SIGNATURE: sign(SECRET, "users.upsert", body, 7)}
+KWARGS = {"producer": "billing", "idempotency_key": "k", "user_id": 1, "username": "Имя 😀"}
+BODY: Any = json.dumps([[], KWARGS, {}], ensure_ascii=False).encode()
+LATE: dict[str, Any] = {"task": "users.upsert", "id": "i", "expires": "2001-01-01T00:00:00Z", SIGNED_AT: 7}
+
+
+def again(signature: str, reason: str) -> RawMessage:
+    """The message that replaying makes of a letter."""
     message: Any = Message(
-        body, content_type="application/json", content_encoding="utf-8",
-        headers={"task": "users.upsert", "id": "i", "expires": "2001-01-01T00:00:00Z", **signed},
+        BODY, content_type="application/json", content_encoding="utf-8", headers={**LATE, SIGNATURE: signature},
+        properties={"reply_to": "replies"},
     )  # fmt: skip
-    letter = letter_of(message, "users.upsert", "i", None, kwargs, reason="expired", error="too late")
+    letter = letter_of(message, "users.upsert", "i", None, KWARGS, reason=reason, error="too late")
     row: dict[str, Any] = {
         "headers": json.dumps(letter.headers),
         "properties": json.dumps(letter.properties),
@@ -31,6 +37,25 @@ def test_a_replayed_letter_carries_a_good_signature() -> None:
         "reason": letter.reason,
         "idempotency_key": "k",
     }
-    again = message_of(row)
-    assert again.headers["expires"] is None
-    PRODUCERS.admit("users.upsert", kwargs, again.headers, again.body)
+    return PRODUCERS.signed_again("billing", letter.headers, message_of(row))
+
+
+@pytest.mark.parametrize("reason", ["expired", "revoked"])
+def test_what_is_changed_in_a_genuine_message_is_signed_again(reason: str) -> None:
+    signed = Signed("users.upsert", BODY, 7, "i", LATE["expires"], "replies")
+    message = again(sign(SECRET, signed), reason)
+    assert message.headers["expires"] is None
+    assert (message.headers["id"] == "i") is (reason == "expired")
+    sender = PRODUCERS.admit("users.upsert", KWARGS, message.headers, message.body, "replies")
+    assert sender.answered
+
+
+@pytest.mark.parametrize(
+    "signature", [sign("x" * 32, Signed("users.upsert", BODY, 7, "i", LATE["expires"], "replies")), "2:00", ""]
+)
+def test_what_was_not_genuine_is_not_made_so(signature: str) -> None:
+    message = again(signature, "bad_signature")
+    assert message.headers[SIGNATURE] == signature
+    with pytest.raises(Malformed) as refused:
+        PRODUCERS.admit("users.upsert", KWARGS, message.headers, message.body, "replies")
+    assert refused.value.reason == "bad_signature"
