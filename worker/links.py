@@ -142,7 +142,9 @@ def _listed(embed: dict[str, Any], name: str) -> tuple[Signature, ...]:
 
 def _check_sendable(queue: Any, headers: dict[str, Any], properties: dict[str, Any]) -> None:
     """What both brokers take, so that it is not found out after the job is applied."""
-    texts = {"queue": queue, "task": headers["task"], "task_id": headers["id"], **properties}
+    texts = {"task": headers["task"], "task_id": headers["id"], **properties}
+    if queue != _NO_QUEUE:  # which is told in words of its own
+        texts["queue"] = queue
     priority = texts.pop("priority", 0)
     wrong = {name: value for name, value in texts.items() if not is_name(value)}
     if not isinstance(priority, int) or not 0 <= priority <= _PRIORITY_MAX:
