@@ -151,10 +151,7 @@ class BalanceClient(JobMethods):
 
     def _publish(self, messages: Sequence[JobMessage], chunk: int) -> list[JobHandle]:
         process = self._of_this_process()
-        handles = [
-            JobHandle(each.name, each.idempotency_key, each.task_id, process.results if each.want_result else None)
-            for each in messages
-        ]
+        handles = [JobHandle(each, process.results if each.want_result else None) for each in messages]
         rest = iter(messages)
         done = 0
         while part := list(islice(rest, chunk)):

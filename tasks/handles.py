@@ -14,8 +14,10 @@ from uuid import UUID
 from kombu.utils.json import object_hook
 
 from models.domain.outcome import Status
+from tasks.job_message import JobMessage
 from tasks.results import Results
 
+_NO_ANSWER: Final = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 _FINAL: Final = ("SUCCESS", "FAILURE", "REVOKED")
 
 
@@ -87,16 +89,17 @@ class Outcome:
 class JobHandle:
     """A published job. Valid in the process that published it, until its client is closed."""
 
-    __slots__ = ("__weakref__", "_meta", "_results", "idempotency_key", "name", "task_id")
+    __slots__ = ("__weakref__", "_answer", "_results", "idempotency_key", "name", "producer", "task_id")
 
-    def __init__(self, name: str, idempotency_key: str, task_id: str, results: Results | None) -> None:
-        self.name = name
-        self.idempotency_key = idempotency_key
-        self.task_id = task_id
+    def __init__(self, job: JobMessage, results: Results | None) -> None:
+        self.name = job.name
+        self.producer = job.producer
+        self.idempotency_key = job.idempotency_key
+        self.task_id = job.task_id
         self._results = results
-        self._meta: dict[str, Any] | None = None
+        self._answer: Outcome | JobParked | None = None
         if results is not None:
-            results.expect(self, task_id)
+            results.expect(self, self.task_id)
 
     def __repr__(self) -> str:
         return f"JobHandle({self.name} key={self.idempotency_key} task_id={self.task_id})"
@@ -104,18 +107,17 @@ class JobHandle:
     def get(self, timeout_s: float) -> Outcome:
         """Waits for the outcome, at most so many seconds; with 0 it looks once.
 
-        Raises OutcomeTimeout (also while the result backend cannot be reached), JobParked, and RuntimeError when no
-        result was asked for or the client is closed. A refusal is an outcome, not an exception.
+        Raises OutcomeTimeout (also while the result backend cannot be reached, or has what is no answer to this job),
+        JobParked, and RuntimeError when no result was asked for or the client is closed. A refusal is an outcome, not
+        an exception.
         """
-        if self._meta is None:
-            self._meta = self._wait(timeout_s)
-        result = self._meta["result"]
-        if self._meta["status"] != "SUCCESS":
-            reason = _failure(result)
-            raise JobParked(f"{self.name} key={self.idempotency_key} was not applied: {reason}", reason)
-        return outcome_of(result)
+        if self._answer is None:
+            self._answer = self._wait(timeout_s)
+        if isinstance(self._answer, JobParked):
+            raise self._answer
+        return self._answer
 
-    def _wait(self, timeout_s: float) -> dict[str, Any]:
+    def _wait(self, timeout_s: float) -> Outcome | JobParked:
         if self._results is None:
             raise RuntimeError(f"{self!r} was published with want_result=False; publish it again with the same key")
         deadline = monotonic() + timeout_s
@@ -123,13 +125,34 @@ class JobHandle:
         for text in self._results.texts(self, self.task_id, deadline):
             if isinstance(text, Exception):
                 problem = text
-            elif (meta := _decoded(text))["status"] in _FINAL:
-                return meta
+                continue
+            try:
+                if (answer := self._answer_in(text)) is not None:
+                    return answer
+            except _NO_ANSWER as error:
+                problem = _Foreign(f"what is kept there is no answer to this job: {error!r:.200}")
         why = f" ({type(problem).__name__}: {problem})" if problem else ""
         raise OutcomeTimeout(
             f"no outcome of {self.name} key={self.idempotency_key} within {timeout_s} s{why}; the job may still be "
             "applied: publish it again with the same key to learn its outcome"
         ) from problem
+
+    def _answer_in(self, text: str | bytes) -> Outcome | JobParked | None:
+        """None: the job is not settled. Raises one of _NO_ANSWER for what somebody else has written there."""
+        meta = _decoded(text)
+        if meta["status"] not in _FINAL:
+            return None
+        if meta["status"] != "SUCCESS":
+            reason = _failure(meta["result"])
+            return JobParked(f"{self.name} key={self.idempotency_key} was not applied: {reason}", reason)
+        outcome = outcome_of(meta["result"])
+        if (outcome.producer, outcome.idempotency_key) != (self.producer, self.idempotency_key):
+            raise ValueError(f"it is of {outcome.producer} key={outcome.idempotency_key}")
+        return outcome
+
+
+class _Foreign(Exception):
+    """An answer that is not this job's."""
 
 
 def outcome_of(document: Mapping[str, Any]) -> Outcome:

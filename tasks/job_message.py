@@ -64,6 +64,7 @@ class JobMessage:
     """A valid job with what its Celery message needs."""
 
     name: str
+    producer: str
     idempotency_key: str
     task_id: str
     kwargs: Mapping[str, Any]  # JSON values; only the fields that were given
@@ -124,6 +125,7 @@ def job_message(job: JobSpec, producer: str, want_result: bool, secret: str | No
     target = getattr(body.to_command(), "target", None)
     return JobMessage(
         name=body.NAME,
+        producer=body.producer,
         idempotency_key=body.idempotency_key,
         task_id=str(uuid4()),
         # Decimals become strings, times RFC 3339: what JSON could not carry exactly is text.

@@ -112,6 +112,7 @@ def _message(job: str, arguments: str, account: str | None) -> JobMessage:
     kwargs: dict[str, Any] = json.loads(arguments)
     return JobMessage(
         name=job,
+        producer=kwargs["producer"],
         idempotency_key=kwargs["idempotency_key"],
         task_id=str(uuid4()),  # each message has its own, also one that repeats a job
         kwargs=kwargs,

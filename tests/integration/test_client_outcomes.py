@@ -33,7 +33,7 @@ def broker_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def client(broker_url: str, unique_queue: str) -> Iterator[BalanceClient]:
-    with BalanceClient(broker_url, queue=unique_queue) as client:
+    with BalanceClient(broker_url, "billing", queue=unique_queue) as client:
         yield client
 
 
@@ -101,6 +101,42 @@ def test_state_on_the_way_is_no_outcome(client: BalanceClient, answer: Answer) -
         assert waiting.result(timeout=20).applied
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"producer": "shop"}, "it is of shop key=k1"),
+        ({"idempotency_key": "k2"}, "it is of billing key=k2"),
+        ({"job_id": "x"}, "badly formed"),
+        ({"entry": 5}, "no answer to this job"),
+        (None, "no answer to this job"),
+    ],
+)
+def test_an_answer_to_another_job_is_none(
+    client: BalanceClient, answer: Answer, broker_url: str, changes: dict[str, Any] | None, told: str
+) -> None:
+    """Whoever reaches the result backend can write under any id. Its own answer is taken when it comes."""
+    job = client.wallets_debit(idempotency_key="k1", **DEBIT)
+    answer(None if changes is None else document(**changes), "SUCCESS", job)
+    with pytest.raises(OutcomeTimeout, match=told):
+        job.get(timeout_s=0.3)
+    if broker_url.startswith("redis"):
+        with redis.Redis.from_url(broker_url) as server:  # Celery's backend, unlike ours, overwrites no success
+            server.delete(f"celery-task-meta-{job.task_id}")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(job.get, 20)
+        answer(document(), "SUCCESS", job)
+        assert waiting.result(timeout=20).idempotency_key == "k1"
+
+
+@pytest.mark.parametrize("text", ["", "{", "5", "[]", "{}", '{"status": "SUCCESS"}', "[" * 100_000])
+def test_what_is_no_result_is_no_answer(redis_url: str, unique_queue: str, text: str) -> None:
+    with BalanceClient(redis_url, queue=unique_queue) as client, redis.Redis.from_url(redis_url) as server:
+        job = client.wallets_debit(idempotency_key="k1", **DEBIT)
+        server.set(f"celery-task-meta-{job.task_id}", text)
+        with pytest.raises(OutcomeTimeout, match="no answer to this job"):
+            job.get(timeout_s=0)
+
+
 def test_refusal_is_an_outcome(client: BalanceClient, answer: Answer) -> None:
     job = client.wallets_debit(idempotency_key="k1", **DEBIT)
     error = {"status": 409, "body": {"success": False}}
@@ -146,7 +182,7 @@ def test_closed_client_gives_no_outcome(broker_url: str, unique_queue: str) -> N
 
 
 def test_announcement_ends_the_wait(redis_url: str, unique_queue: str) -> None:
-    with BalanceClient(redis_url, queue=unique_queue) as client, redis.Redis.from_url(redis_url) as server:
+    with BalanceClient(redis_url, "billing", queue=unique_queue) as client, redis.Redis.from_url(redis_url) as server:
         job = client.wallets_debit(idempotency_key="k1", **DEBIT)
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(job.get, 20)

@@ -41,7 +41,7 @@ class Recorder(JobMethods):
     def submit(self, job: JobSpec, *, want_result: bool = True) -> JobHandle:
         message = job_message(job, "default", want_result)
         self.sent.append(message)
-        return JobHandle(message.name, message.idempotency_key, message.task_id, None)
+        return JobHandle(message, None)
 
     def kwargs(self) -> dict[str, Any]:
         """The arguments of the last message, after a journey through JSON."""
