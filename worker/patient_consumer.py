@@ -26,6 +26,10 @@ _PAUSE_MAX_S: Final = 5.0
 _SLICE_S: Final = 0.2  # how soon a waiting worker notices that it was told to stop
 _LASTING_S: Final = 5.0  # what fails after that is something new
 _DELAYED_DELIVERY: Final = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
+_CONTROL: Final = "celery.worker.consumer.control:Control"
+_OURS: Final = {_CONTROL: "worker.remote_box:RemoteControl"}
+_ALONE: Final = {"without_mingle": True, "without_gossip": True}
+"""Workers share nothing but the queue and the database; of each other they would believe what anybody sends."""
 
 
 _stock: Any = Consumer  # its stubs leave out what is built on here
@@ -36,7 +40,9 @@ class PatientConsumer(Consumer):
 
     class Blueprint(_stock.Blueprint):  # type: ignore[misc]  # Any, see _stock
         # No job has an ETA: its 28 queues, and the right to make them, are not needed.
-        default_steps = [step for step in _stock.Blueprint.default_steps if step != _DELAYED_DELIVERY]  # noqa: RUF012
+        default_steps = [  # noqa: RUF012
+            _OURS.get(step, step) for step in _stock.Blueprint.default_steps if step != _DELAYED_DELIVERY
+        ]
 
     conninfo: Any
     connection_errors: tuple[type[BaseException], ...]
@@ -44,7 +50,7 @@ class PatientConsumer(Consumer):
     waits_for: tuple[str, str] | None = None  # what the broker said last, and the next step
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{**kwargs, **_ALONE})
         self.connection_errors = (*self.connection_errors, OperationalError)
         self._pause_s = 0.0  # before the next attempt
         self._ready_at: float | None = None  # monotonic seconds; None: nothing is consumed

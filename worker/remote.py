@@ -33,12 +33,14 @@ def register_remote_control() -> None:
     """Our commands in place of Celery's."""
     for name, (why, arguments) in _REFUSED.items():
         register = control_command(name=name, args=[*arguments.items()], help="Not supported; the answer says why.")
-        register(_Refusal(why))
+        register(Refusal(why))
     for command in (add_consumer, cancel_consumer):
         control_command(args=[("queue", str)], signature="<queue>")(command)
 
 
-class _Refusal:
+class Refusal:
+    """A command that is not carried out, whatever its arguments."""
+
     def __init__(self, why: str) -> None:
         self._why = why
 

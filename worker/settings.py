@@ -161,6 +161,11 @@ class Settings(BaseSettings):
         description="Who may publish which jobs and reverse whose, with the secrets that sign them (docs/security.md). "
         "Unset: whoever reaches the broker may publish all jobs, under any name.",
     )
+    remote_commands: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Whether workers do what `celery control` and Flower's buttons say; they answer `inspect` always. "
+        "auto: as long as BALANCE_PRODUCERS names nobody, since remote control is not signed.",
+    )
     signature_max_age_s: float = Field(
         0,
         ge=0,

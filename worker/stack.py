@@ -147,8 +147,7 @@ class Stack:
         return children
 
     def _worker(self, name: str, queues: str, pool: list[str], describe: str) -> Child:
-        # Neighbours are not asked (mingle, gossip): workers share nothing but the queue and the database.
-        alone = ["--without-mingle", "--without-gossip", "--task-events", f"--loglevel={self.settings.log_level}"]
+        alone = ["--task-events", f"--loglevel={self.settings.log_level}"]
         argv = ["worker", f"--queues={queues}", f"--hostname={name}@%h", *pool, *alone]
         node = host_format(f"{name}@%h")
         answering = partial(answers, settings=self.settings, node=node)

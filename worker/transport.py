@@ -22,6 +22,7 @@ from redis.exceptions import NoScriptError
 
 from worker import transport_qos
 from worker.serialization import loads_envelope
+from worker.transport_broadcasts import NO_MESSAGE, Broadcasts
 from worker.transport_garbage import Found, Garbage
 from worker.transport_poller import Peek, Poller, peek_kind
 from worker.transport_qos import FIRST_TAG
@@ -46,7 +47,7 @@ class Taken(NamedTuple):
     raw: bytes
 
 
-class Channel(ServerChannel):
+class Channel(Broadcasts, ServerChannel):
     """A channel that takes up to `take_limit` messages in one call and hands them over one after the other."""
 
     QoS = transport_qos.QoS
@@ -231,7 +232,7 @@ class Channel(ServerChannel):
             properties["delivery_info"] = {"exchange": "", "routing_key": taken.queue, **told}  # and not what it says
             properties.setdefault(FIRST_TAG, taken.tag)
             return self.Message(payload, channel=self)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except NO_MESSAGE as error:
             self.garbage.put_aside(taken, error)
             return None
 

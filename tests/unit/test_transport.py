@@ -114,11 +114,11 @@ def test_room_is_what_the_prefetch_limit_leaves(make_qos: Callable[..., Any]) ->
     qos = make_qos()
     qos.prefetch_count = 3
     assert qos.room == 3
-    qos.taken(["a", "b", "c"])
+    qos.taken((tag, 1) for tag in ["a", "b", "c"])
     assert qos.room == 0
     qos.ack("b")
     assert qos.room == 1
-    qos.taken(["d"])
+    qos.taken((tag, 1) for tag in ["d"])
     assert qos.room == 0
     qos.give_back(["c", "d"])
     assert qos.room == 2
@@ -182,7 +182,7 @@ def test_acknowledgements_outlive_the_connection_in_their_order(make_qos: Callab
 def test_what_a_closed_channel_requeues_is_put_back_by_the_next(make_qos: Callable[..., Any]) -> None:
     client, restored = _Client(), list[str]()
     closed = make_qos(client, database=5)
-    closed.taken(["a", "b"])
+    closed.taken((tag, 1) for tag in ["a", "b"])
     closed.channel.closed = True
     closed.reject("a", requeue=True)
     closed.reject("b", requeue=True)
