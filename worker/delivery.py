@@ -50,6 +50,12 @@ class MoneyRequest(Request):
     def revoked(self) -> bool:
         return False
 
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        """Not at all: no process works on it alone, and a job in hand is applied or rolled back as a whole."""
+
+    def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
+        """The same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
