@@ -27,7 +27,9 @@ _WIDTH: Final = 160
 
 def main(
     duration: Annotated[int, typer.Option(min=10, help="How long things fail, in seconds.")] = 120,
-    seed: Annotated[str, typer.Option(help="What the run is drawn from; default: a new one, which is printed.")] = "",
+    seed: Annotated[
+        str, typer.Option(help="What the run is drawn from; default, or random: a new one, which is printed.")
+    ] = "",
     broker: Annotated[
         Literal["redis", "rabbitmq", "both"], typer.Option(help="On which broker; both run at the same time.")
     ] = "both",
@@ -49,7 +51,8 @@ def main(
         signal.signal(number, lambda *_: stop.set())
     console = Console(width=_WIDTH)
     names = tuple(name for name in only.split(",") if name)
-    plan = Plan(duration, seed or str(secrets.randbelow(1_000_000)), rate, load, names)
+    seed = str(secrets.randbelow(1_000_000)) if seed in ("", "random") else seed
+    plan = Plan(duration, seed, rate, load, names)
     try:
         _ = plan.deck
     except ValueError as error:
