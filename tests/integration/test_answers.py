@@ -60,7 +60,7 @@ def test_on_redis_the_neighbours_of_a_strange_message_are_answered(redis_url: st
         for strange in STRANGE:
             _store(app, "nobody", strange)
             found = {name: server.getdel(f"celery-task-meta-{name}") for name in EACH}
-            told[strange] = {name: json.loads(meta)["status"] for name, meta in found.items() if meta}
+            told[strange] = {name: json.loads(str(meta, "utf-8"))["status"] for name, meta in found.items() if meta}
     assert told == dict.fromkeys(STRANGE, EACH)
 
 
@@ -71,12 +71,12 @@ def test_on_rabbitmq_too(rabbitmq_url: str, unique_queue: str) -> None:
         Queue(unique_queue, Exchange(""), routing_key=unique_queue)(connection.default_channel).declare()
     for strange in STRANGE:
         _store(app, unique_queue, strange)
-        found = {each.properties["correlation_id"]: json.loads(each.body) for each in taken(rabbitmq_url, unique_queue)}
+        found = {each.properties["correlation_id"]: json.loads(str(each.body)) for each in taken(rabbitmq_url, unique_queue)}
         told[strange] = {name: found[name]["status"] for name in EACH if name in found}
     assert told == dict.fromkeys(STRANGE, EACH)
 
 
-def _app(**places: str) -> Celery:
+def _app(**places: Any) -> Celery:
     register_exact_json()
     app = Celery(set_as_current=False, **places)
     app.conf.update(result_serializer=EXACT_JSON, result_accept_content=["json"], task_ignore_result=False)
@@ -90,7 +90,7 @@ def _store(app: Celery, reply_to: str, strange: str) -> None:
     def request(headers: dict[str, Any], properties: dict[str, Any]) -> Request:
         headers = {"task": "any", "ignore_result": False, **headers}
         properties = {"reply_to": reply_to, "correlation_id": headers["id"], **properties}
-        message = Message(body=b"[[], {}, {}]", headers=headers, properties=properties, content_type="application/json")
+        message = Message(body="[[], {}, {}]", headers=headers, properties=properties, content_type="application/json")
         return Request(message, app=app, headers=headers, task=task, body=[[], {}, {}], decoded=True)
 
     headers, properties, answer = STRANGE[strange]
