@@ -71,7 +71,9 @@ def test_on_rabbitmq_too(rabbitmq_url: str, unique_queue: str) -> None:
         Queue(unique_queue, Exchange(""), routing_key=unique_queue)(connection.default_channel).declare()
     for strange in STRANGE:
         _store(app, unique_queue, strange)
-        found = {each.properties["correlation_id"]: json.loads(str(each.body)) for each in taken(rabbitmq_url, unique_queue)}
+        found = {
+            each.properties["correlation_id"]: json.loads(str(each.body)) for each in taken(rabbitmq_url, unique_queue)
+        }
         told[strange] = {name: found[name]["status"] for name in EACH if name in found}
     assert told == dict.fromkeys(STRANGE, EACH)
 
