@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -q
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format unit property integration acceptance bench bench-quick chaos soak lock clean
+.PHONY: help demo up test lint format unit property integration acceptance bench bench-quick chaos soak lock sbom clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -68,6 +68,12 @@ lock: $(READY)  ## write the locks of all, image and build from pyproject.toml (
 	@$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(COMPILE) - -c requirements.lock -o requirements-build.lock
 	@for lock in requirements*.lock; do echo "$$lock: $$(grep -c == $$lock) packages"; done
+
+sbom: $(READY)  ## what is in the image, as CycloneDX: dist/sbom.cdx.json, made from its lock, offline
+	@mkdir -p dist
+	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements-image.lock --pyproject pyproject.toml \
+		--mc-type application --output-reproducible --sv 1.6 --of JSON -o dist/sbom.cdx.json
+	@echo "dist/sbom.cdx.json: $$(grep -c '"purl"' dist/sbom.cdx.json) packages"
 
 clean:  ## remove the virtual environment and everything generated
 	@rm -rf $(VENV) dist .balance-worker .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .chaos
