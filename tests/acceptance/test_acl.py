@@ -136,7 +136,7 @@ def test_who_publishes_writes_no_result_and_finds_none(server: EmbeddedValkey, u
                 redis.Redis(port=server.port, username=f"balance_{user}", password="SECRET") as client,
                 pytest.raises(redis.ResponseError, match="permission"),
             ):
-                client.execute_command(*command)  # type: ignore[no-untyped-call]
+                client.execute_command(*command)
         found = {key: admin.get(key) for key in kept}
         assert (found, admin.lrange("balance", 0, -1)) == (kept, [b"a job"])
         allowed = {name.lstrip("+") for name in admin.acl_getuser(f"balance_{user}")["commands"]}
