@@ -1,17 +1,23 @@
 # syntax=docker/dockerfile:1
+# By digest: PYTHON_IMAGE=python:3.11-slim@sha256:…, docs/security.md
 ARG PYTHON_IMAGE=python:3.11-slim
 
 FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
-RUN python -m venv /opt/venv
 WORKDIR /src
-COPY requirements.lock pyproject.toml README.md LICENSE ./
+# What builds the package stays out of the image. Both locks have the hash of every file.
+# No [embedded]: PostgreSQL and the broker are services of their own in production.
+COPY requirements-build.lock requirements-image.lock ./
+RUN python -m venv /opt/build \
+ && /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements-build.lock \
+ && python -m venv /opt/venv \
+ && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements-image.lock
+COPY pyproject.toml README.md LICENSE ./
 COPY models ./models
 COPY tasks ./tasks
 COPY worker ./worker
-# The lock holds the tools of development too, so it constrains versions here and does not say what to install.
-# No [embedded]: PostgreSQL and the broker are services of their own in production.
-RUN /opt/venv/bin/pip install --no-cache-dir -c requirements.lock ".[flower]"
+RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /dist . \
+ && /opt/venv/bin/pip install --no-index --no-deps /dist/*.whl
 
 FROM ${PYTHON_IMAGE}
 # A fixed id, so that the owner of a volume's files is the same in every release.

@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -q
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format unit property integration acceptance bench bench-quick chaos soak lock clean
+.PHONY: help demo up test lint format unit property integration acceptance bench bench-quick chaos soak lock sbom clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,11 +57,23 @@ chaos: $(READY)  ## everything fails and nothing is lost (DURATION=120 SEED=rand
 soak: $(READY)  ## chaos, properties and fuzz in turn, each from a fresh seed (DURATION=600)
 	@$(BIN)/python -m tests.soak --duration $(or $(DURATION),600) $(ARGS)
 
-lock: $(READY)  ## write requirements.lock from pyproject.toml (UPGRADE=1: newest allowed versions)
+# Hashes of every file that a release has: what is installed is what was locked, wherever it comes from.
+COMPILE := $(VENV)/uv/bin/uv pip compile --generate-hashes --universal --python-version 3.11 --no-annotate --no-header \
+	--no-emit-index-url --no-emit-find-links --quiet
+
+lock: $(READY)  ## write the locks of all, image and build from pyproject.toml (UPGRADE=1: newest allowed versions)
 	@test -x $(VENV)/uv/bin/uv || { $(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/pip install -qq uv; }
-	@$(VENV)/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-annotate --no-header \
-		--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade) --quiet -o requirements.lock
-	@echo "requirements.lock: $$(grep -c == requirements.lock) packages"
+	@$(COMPILE) pyproject.toml --extra dev $(if $(UPGRADE),--upgrade) -o requirements.lock
+	@$(COMPILE) pyproject.toml --extra flower -c requirements.lock -o requirements-image.lock
+	@$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| $(COMPILE) - -c requirements.lock -o requirements-build.lock
+	@for lock in requirements*.lock; do echo "$$lock: $$(grep -c == $$lock) packages"; done
+
+sbom: $(READY)  ## what is in the image, as CycloneDX: dist/sbom.cdx.json, made from its lock, offline
+	@mkdir -p dist
+	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements-image.lock --pyproject pyproject.toml \
+		--mc-type application --output-reproducible --sv 1.6 --of JSON -o dist/sbom.cdx.json
+	@echo "dist/sbom.cdx.json: $$(grep -c '"purl"' dist/sbom.cdx.json) packages"
 
 clean:  ## remove the virtual environment and everything generated
 	@rm -rf $(VENV) dist .balance-worker .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .chaos
@@ -74,6 +86,6 @@ $(READY): requirements.lock pyproject.toml
 		echo "Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "installing into $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install -qq --disable-pip-version-check -r requirements.lock
-	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps -e .
+	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
 	@touch $@

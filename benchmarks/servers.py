@@ -14,6 +14,7 @@ from sqlalchemy import Engine, create_engine, make_url, pool, text
 
 from models.store.session import make_engine
 from worker.embedded import EmbeddedPostgres, EmbeddedValkey
+from worker.unprivileged import admit, unprivileged_identity
 
 RABBITMQ_URL = "amqp://guest:guest@127.0.0.1:5672//"
 
@@ -36,7 +37,7 @@ class Servers:
         with ExitStack() as stack:
             name = stack.enter_context(TemporaryDirectory(prefix="balance-bench-", dir=self._parent))
             self.directory = Path(name)
-            self.directory.chmod(0o711)  # started by root, PostgreSQL runs as another user
+            admit(self.directory, unprivileged_identity(self.directory))  # whom PostgreSQL runs as
             self.postgres = stack.enter_context(EmbeddedPostgres(self.directory))
             self._note_commit_times()
             self.valkey = stack.enter_context(EmbeddedValkey(self.directory, appendfsync="everysec"))

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 from worker.localserver import LocalServer, write_private
 from worker.ports import HOST
 from worker.spawn import spawn
-from worker.unprivileged import give, let_through, unprivileged_identity
+from worker.unprivileged import admit, give, let_through, unprivileged_identity
 
 _FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin")
 
@@ -63,7 +63,8 @@ class PgBouncer(LocalServer):
         write_private(config, "\n".join((*lines, "")))
         identity = unprivileged_identity(self.directory)  # it refuses to run as root
         if identity is not None:
-            let_through(self.directory)
+            admit(self.directory, identity)
+            let_through(self.directory, identity)
             give(config, identity)
         return spawn(
             [self._program, str(config)], death_signal=self.stop_signal, output=output, cwd=self.directory,

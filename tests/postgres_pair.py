@@ -18,6 +18,7 @@ from worker.localserver import open_log, write_private
 from worker.ports import HOST
 from worker.server_error import ServerError
 from worker.spawn import spawn
+from worker.unprivileged import give
 
 NAME = "standby"  # by which synchronous_standby_names names it
 
@@ -35,7 +36,8 @@ class Standby(EmbeddedPostgres):
         argv = [str(_postgres_programs(self._cluster) / "pg_basebackup"), "-R", "-c", "fast", "-N"]
         argv += ["-D", str(self._cluster), "-d", f"{copied} application_name={NAME}"]
         with open_log(self.log_path) as output:
-            self.directory.chmod(0o777)  # the server's own user makes its directory
+            self._cluster.mkdir(mode=0o700)
+            give(self._cluster, self._identity)
             copying = spawn(
                 argv, death_signal=signal.SIGKILL, output=output, cwd=self.directory, identity=self._identity
             )

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import socket
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,11 +31,25 @@ def server_directory(what: str = "test", *, in_memory: bool = False) -> Iterator
     `in_memory`: not on a disk, where there is room for it: each test has a database of its own, which is then made in
     a ninth of the time.
     """
+    from worker.unprivileged import admit, unprivileged_identity
+
     where = _MEMORY if in_memory and _MEMORY.is_dir() and disk_usage(_MEMORY).free >= _ROOM else None
     with TemporaryDirectory(prefix=f"balance-{what}-", dir=where, ignore_cleanup_errors=True) as name:
         directory = Path(name)
-        directory.chmod(0o711)
+        with contextlib.suppress(LookupError):
+            admit(directory, unprivileged_identity(directory))
         yield directory
+
+
+def seen_by_others(directory: Path) -> list[str]:
+    """What other users of the machine could read, write, list or pass; the group of PostgreSQL's user may pass."""
+    found = []
+    for each in (directory, *directory.rglob("*")):
+        status = each.lstat()
+        allowed = 0o710 if stat.S_ISDIR(status.st_mode) and os.geteuid() == 0 else 0o700
+        if stat.S_IMODE(status.st_mode) & ~allowed:
+            found.append(f"{each} {status.st_mode:o}")
+    return found
 
 
 def with_database(url: str, database: str) -> str:

@@ -19,6 +19,7 @@ from celery.worker.request import Request
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from models.contracts.storable import storable_text
 from tasks.outcome import Outcome
 from tasks.settling import Reminder
 from worker.breaker import Breaker
@@ -28,11 +29,16 @@ _LOG: Final = structlog.get_logger(__name__)
 _ENCODER: Final = msgspec.json.Encoder()
 _PATIENCE_S: Final = 1.0  # for a connection and for each answer of a result backend
 _SLOW_S: Final = 0.3  # whoever takes longer for a batch is left alone for a while
+_ID_MAX: Final = 64 * 1024  # bytes of a task id
+_AMQP_NAME_MAX: Final = 255  # bytes; one that is longer would cost the connection
 _ONCE_MORE: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
 class Parked(Exception):
     """The message is kept as a dead letter and was not applied; who waits for the result is told so."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(storable_text(text))  # what strangers wrote is in it
 
 
 Answer = Outcome | Parked
@@ -85,15 +91,16 @@ class Results:
     def _write(self, answers: Sequence[tuple[Request, Answer]]) -> None:
         backend = self._app.backend
         if isinstance(backend, RedisBackend):
-            self._write_to_redis(backend, answers)
+            self._write_to_redis(backend, [each for each in answers if _is_text(each[0].id)])
             return
         for request, answer in answers:
-            context = Context(request.request_dict)
+            if (asked := _reply(request)) is None:
+                continue
+            # Celery's mark_as_done would follow what else the headers name: chords, chains.
             if isinstance(answer, Parked):
-                # What else Celery does about a failure (callbacks, chords) is not done here: worker/links.py
-                backend.mark_as_failure(request.id, answer, request=context, call_errbacks=False)
+                backend.store_result(request.id, answer, FAILURE, request=asked)
             else:
-                backend.mark_as_done(request.id, answer.document(), request=context)
+                backend.store_result(request.id, answer.document(), SUCCESS, request=asked)
 
     def _write_to_redis(self, backend: Any, answers: Sequence[tuple[Request, Answer]]) -> None:
         if self._client is None:
@@ -106,6 +113,23 @@ class Results:
                 pipe.set(key, meta, ex=self._app.conf.result_expires)
                 pipe.publish(key, meta)
             pipe.execute()
+
+
+def _is_text(value: object, bytes_max: int = _ID_MAX) -> bool:
+    """Whether any backend takes it for a name. A message may have anything in its place: that one gets no answer, and
+    its neighbours get theirs."""
+    try:
+        return isinstance(value, str) and 0 < len(value.encode()) <= bytes_max
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+
+
+def _reply(request: Request) -> Context | None:
+    """Where an answer over RabbitMQ goes: the names that the protocol has room for, and no other header."""
+    reply_to, correlation_id = request.reply_to, request.correlation_id or request.id
+    if not all(_is_text(value, _AMQP_NAME_MAX) for value in (request.id, reply_to, correlation_id)):
+        return None
+    return Context(reply_to=reply_to, correlation_id=correlation_id)
 
 
 def _meta(backend: Any, request: Request, answer: Answer, done: str) -> bytes:

@@ -14,6 +14,7 @@ from models.contracts.catalogue import CATALOGUE
 from tasks.addresses import kombu_url, result_backend_url, sentinel_options
 from worker import transport_amqp
 from worker.consumer import LaneStep
+from worker.flower_guard import guard_flower
 from worker.intake import bound_decompression
 from worker.job_queue import JobQueue, arguments_of
 from worker.lane import MoneyTask
@@ -143,6 +144,7 @@ def make_app() -> Celery:
         made.register_task(type(f"Money_{name.replace('.', '_')}", (MoneyTask,), {"name": name})())
     register_ticks(made)
     register_remote_control()
+    guard_flower()
     made.steps["consumer"].update((LaneStep, ReadinessStep))
     signals.setup_logging.connect(_configure_logging, weak=False)
     return made

@@ -27,6 +27,7 @@ def die_with_parent(signal_number: int, parent_pid: int) -> None:
 def main(argv: list[str]) -> None:
     """Drop to the wanted user, tie our life to the parent's and execute the program (does not return)."""
     signal_number, parent_pid, uid, gid = (int(word) for word in argv[:4])
+    os.umask(0o077)  # what it writes is for nobody else: jobs and signatures are in the files of a queue
     if uid >= 0:
         os.setgroups([])
         os.setgid(gid)

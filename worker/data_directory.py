@@ -5,17 +5,18 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Final
 from unicodedata import category
 
 from worker.server_error import ServerError, plainly
+from worker.unprivileged import admit, unprivileged_identity
 
 _PROBE: Final = bytes(64 * 1024)
 _LENGTH_MAX: Final = 800  # bytes; PostgreSQL has room for 1,024 in the path of a file
 _MB: Final = 1_000_000
-_MODE: Final = 0o711 if os.geteuid() == 0 else 0o700  # as root PostgreSQL runs as another, who must pass through
 
 
 def located(directory: Path) -> Path:
@@ -34,8 +35,7 @@ def located(directory: Path) -> Path:
 def hold(directory: Path) -> IO[str]:
     """Makes the directory and takes it for this process, until the file is closed. Raises ServerError."""
     with plainly(directory):
-        for each in (directory.parent, directory):
-            each.mkdir(parents=True, exist_ok=True, mode=_MODE)
+        _make(directory)
         return _lock(directory)
 
 
@@ -54,8 +54,19 @@ def check_room(directory: Path, needed: int) -> None:
             os.fsync(probe.fileno())
 
 
+def _make(directory: Path) -> None:
+    """Makes it and what is missing above it, for us alone; as root also for whom PostgreSQL runs as to pass through."""
+    whole = (directory, *directory.parents)
+    missing = [each for each in whole if not os.path.lexists(each)]
+    whole[len(missing)].mkdir(exist_ok=True)  # raises where it is no directory
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+        with suppress(LookupError):  # said by PostgreSQL, which alone needs somebody
+            admit(each, unprivileged_identity(each))
+
+
 def _lock(directory: Path) -> IO[str]:
-    lock = (directory / "lock").open("a+")
+    lock = os.fdopen(os.open(directory / "lock", os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "a+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

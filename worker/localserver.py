@@ -139,7 +139,7 @@ class LocalServer(ABC):
                 before = output.tell()
                 self._process = self._launch(output)
             if self._wait_until_answering(self._process):
-                (self.directory / "port").write_text(f"{self._port}\n")
+                write_private(self.directory / "port", f"{self._port}\n")
                 return
             said = self.log_path.read_bytes()[before:].decode(errors="replace").strip()
             # Lost the port between choosing and listening, or an older server's last processes are still ending.

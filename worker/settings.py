@@ -218,6 +218,13 @@ class Settings(BaseSettings):
         description="Where Flower listens.",
     )
     flower_port: int = Field(5_555, ge=1, le=65_535, description="The port that Flower listens on.")
+    flower_hosts: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9._-]+(,[A-Za-z0-9._-]+)*)?$",
+        json_schema_extra={"allowed": "names separated by commas"},
+        description="The names in URLs that Flower answers to, beside localhost and addresses: those of a proxy before "
+        "it, or its own in a network of containers.",
+    )
     flower_basic_auth: Credentials | None = Field(
         None,
         json_schema_extra={"allowed": "user:password"},

@@ -10,6 +10,7 @@ from worker.spawn import Identity
 
 _log = logging.getLogger("balance.embedded")
 _USERS = ("postgres", "nobody")
+_SEARCH_BY_GROUP = 0o010
 _SEARCH_BY_OTHERS = 0o001
 
 
@@ -32,15 +33,26 @@ def unprivileged_identity(data_dir: Path) -> Identity | None:
     raise LookupError("running as root, and there is no user 'postgres' or 'nobody' to run PostgreSQL as")
 
 
-def let_through(path: Path) -> None:
-    """Let other users pass through the directories above `path` (search only: they still cannot be listed).
+def admit(directory: Path, identity: Identity | None) -> None:
+    """Close a directory of ours to everybody but us and the identity's group, who may pass through and not list it."""
+    directory.chmod(0o700)
+    if identity is not None:
+        os.chown(directory, -1, identity.gid)
+        directory.chmod(0o710)
 
-    Needed when root keeps the program or the data under a closed directory such as /root. Said in the log.
+
+def let_through(path: Path, identity: Identity) -> None:
+    """Let the identity pass through the directories above `path` that are not ours to give away.
+
+    Needed when root keeps the program or the data under a closed directory such as /root: every user can pass through
+    then (search only: they still cannot list it). Said in the log.
     """
     for directory in reversed(path.resolve().parents):
-        mode = directory.stat().st_mode
-        if not mode & _SEARCH_BY_OTHERS:
-            directory.chmod(mode | _SEARCH_BY_OTHERS)
+        status = directory.stat()
+        mode = status.st_mode
+        needed = _SEARCH_BY_GROUP if status.st_gid == identity.gid else _SEARCH_BY_OTHERS
+        if not mode & needed and status.st_uid != identity.uid:
+            directory.chmod(mode | needed)
             _log.warning(
                 "%s was closed to other users and can be passed through now (not listed): PostgreSQL has to reach %s",
                 directory,

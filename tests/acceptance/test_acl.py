@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,3 +96,49 @@ def test_everybody_can_work_and_is_refused_nothing(system: System, server: Embed
         wait_until("Flower to see the queues", lambda: "balance.io" in flower_page(port, "broker"))
         refused = {(entry["username"], entry["object"]) for entry in admin.acl_log()}
         assert {(user, what) for user, what in refused if what not in NOT_NEEDED} == set()
+
+
+VICTIM, MINE = "celery-task-meta-victim", "celery-task-meta-mine"
+# Everything by which something could be written under the key V of another's result, told on its channel, or done to
+# the server; as one would type it.
+FORGERIES = """
+SET V x; SET V x GET; SETNX V x; SETEX V 9 x; PSETEX V 9 x; MSET V x; MSETNX V x; GETSET V x; GETDEL V; GETEX V EX 1;
+APPEND V x; SETRANGE V 0 x; SETBIT V 0 1; BITOP NOT V V; BITFIELD V SET u8 0 1; INCR V; INCRBYFLOAT V 1; DEL V;
+UNLINK V; EXPIRE V 1; PEXPIREAT V 1; PERSIST V; MOVE V 1; SWAPDB 0 1; FLUSHDB; FLUSHALL; RENAME balance V; RENAME V M;
+RENAMENX M V; COPY M V REPLACE; RESTORE V 0 dump REPLACE; DUMP V; MIGRATE h 1 V 0 1; SORT balance STORE V; LPUSH V x;
+LPUSH celery-task-meta-not-yet x; RPUSH V x; LSET V 0 x; LMOVE balance V LEFT LEFT; RPOPLPUSH balance V;
+BLMOVE balance V LEFT LEFT 1; HSET V x 1; SADD V 1; SUNIONSTORE V M; ZADD V 1 x; ZRANGESTORE V M 0 1; XADD V * a b;
+PFADD V x; PFMERGE V M; GEOADD V 1 1 x; EVAL "return redis.call('set', KEYS[1], 'x')" 1 V;
+EVAL "return redis.call('set', 'celery-task-meta-victim', 'x')" 0; EVALSHA 0000 1 V; EVAL_RO "return 1" 0; FCALL f 1 V;
+FUNCTION LOAD x; SCRIPT LOAD "return 1"; MULTI; PUBLISH V x; SPUBLISH V x; CONFIG SET dir /;
+ACL SETUSER balance_publisher +@all; ACL GETUSER default; CLIENT KILL TYPE normal; CLIENT TRACKING ON BCAST;
+REPLICAOF h 1; SHUTDOWN; SAVE
+"""
+# By which it could be found which results there are, and what jobs wait; and the jobs be taken.
+SPYING = """
+KEYS *; SCAN 0; RANDOMKEY; DBSIZE; MONITOR; PSUBSCRIBE celery-task-meta-*; SSUBSCRIBE V; PUBSUB CHANNELS; MGET V;
+STRLEN V; EXISTS V; TYPE V; OBJECT FREQ V; SUBSCRIBE 0.celery.pidbox; GET balance; LRANGE balance 0 -1; LLEN balance;
+LPOP balance; RPOP balance; BLPOP balance 1; LREM balance 0 x; LTRIM balance 1 0; DEL balance; HGETALL unacked;
+LPUSH balance.io x; LPUSH unacked x; INFO; SLOWLOG GET; LATENCY LATEST; MEMORY USAGE V; ROLE; PSYNC ? -1; SYNC
+"""
+ALLOWED = {"ping", "select", "lpush", "get", "subscribe", "unsubscribe"}
+
+
+@pytest.mark.parametrize("user", ["publisher", "results_reader"])
+def test_who_publishes_writes_no_result_and_finds_none(server: EmbeddedValkey, user: str) -> None:
+    kept = {VICTIM: b"the truth", MINE: b"mine"}
+    with redis.Redis.from_url(server.url) as admin:
+        admin.mset(kept)
+        admin.lpush("balance", "a job")
+        for typed in f"{FORGERIES};{SPYING}".split(";"):
+            command = [{"V": VICTIM, "M": MINE}.get(word, word) for word in shlex.split(typed)]
+            with (
+                redis.Redis(port=server.port, username=f"balance_{user}", password="SECRET") as client,
+                pytest.raises(redis.ResponseError, match="permission"),
+            ):
+                client.execute_command(*command)
+        found = {key: admin.get(key) for key in kept}
+        assert (found, admin.lrange("balance", 0, -1)) == (kept, [b"a job"])
+        allowed = {name.lstrip("+") for name in admin.acl_getuser(f"balance_{user}")["commands"]}
+        assert allowed - {"-@all"} == ALLOWED - ({"lpush"} if user == "results_reader" else set())
+        admin.delete("balance", *kept)

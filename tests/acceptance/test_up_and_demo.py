@@ -38,6 +38,7 @@ def test_demo_ends_with_ok_and_counts_and_a_second_run_works(data_dir: Path) -> 
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         last = done.stdout.strip().splitlines()[-1]
         assert last.startswith("demo: ok (22 messages: 12 applied, 3 replayed, 6 refused, 1 parked; 10 entries")
+    assert servers.seen_by_others(data_dir) == []
 
 
 def test_up_serves_a_plain_client_restarts_children_and_keeps_its_data(data_dir: Path) -> None:
@@ -49,6 +50,7 @@ def test_up_serves_a_plain_client_restarts_children_and_keeps_its_data(data_dir:
         os.kill(worker, signal.SIGKILL)
         wait_until("the worker's restart", lambda: first.pid_of("money") not in (None, worker) and first.is_up("money"))
         assert _top_up(first.ready["broker_url"])["replayed"] is True
+        assert servers.seen_by_others(data_dir) == [], "jobs and signatures, the ledger, and logs"
     finally:
         assert first.stop(signal.SIGTERM) == 0, first.output()
     second = _up(data_dir)

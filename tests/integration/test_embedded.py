@@ -112,6 +112,22 @@ def test_the_password_is_in_no_process_list_and_readable_by_the_owner_alone(make
 
 
 @pytest.mark.parametrize("make", _BOTH)
+def test_nobody_else_can_read_its_files_or_list_its_directories(make: Make, directory: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        data_dir = directory / "new" / "data"
+        with make(data_dir) as server:
+            assert servers.seen_by_others(directory) == []
+        server.directory.chmod(0o755)  # as an earlier version left it
+        with make(data_dir) as server:
+            assert servers.seen_by_others(directory) == []
+            closed = 0o710 if os.geteuid() == 0 and isinstance(server, EmbeddedPostgres) else 0o700
+            assert stat.S_IMODE(server.directory.stat().st_mode) == closed
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("make", _BOTH)
 def test_a_server_that_a_killed_owner_left_behind_is_stopped_and_replaced(make: Make, directory: Path) -> None:
     abandoned = make(directory)
     abandoned.start()

@@ -62,11 +62,10 @@ class _Backend:
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def mark_as_done(self, task_id: str, result: Any, **_: Any) -> None:
-        self.told.append(json.dumps([task_id, result], default=str))
-
-    def mark_as_failure(self, task_id: str, error: Exception, **_: Any) -> None:
-        self.told.append(json.dumps([task_id, str(error)]))
+    def store_result(self, task_id: str, result: Any, state: str, **_: Any) -> None:
+        self.told.append(
+            json.dumps([task_id, state, str(result) if isinstance(result, Exception) else result], default=str)
+        )
 
 
 @pytest.fixture

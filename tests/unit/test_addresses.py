@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from amqp.connection import Connection as AmqpConnection
+from amqp.transport import SSLTransport
 from kombu import Connection
+from redis import Redis
+from redis.connection import Connection as RedisConnection
+from redis.connection import SSLConnection
+from redis.sentinel import Sentinel
 
 from tasks.addresses import Unusable, check_broker, kombu_url, redis_address, result_backend_url, sentinel_options
 from tasks.client import BalanceClient
@@ -57,6 +64,10 @@ REFUSED = [
     ("redis://h/0?master_name=m", "override settings"),
     ("rediss://h/0?ssl_cert_reqs=none", "BALANCE_BROKER_TLS_CA"),
     ("rediss://h/0?ssl_cert_reqs=CERT_REQUIRED", "BALANCE_BROKER_TLS_CA"),
+    ("sentinels://a/0?master_name=m&ssl_cert_reqs=none", "BALANCE_BROKER_TLS_CA"),
+    ("sentinels://a;sentinels://b/0?ssl_check_hostname=0&master_name=m", "BALANCE_BROKER_TLS_CA"),
+    ("amqps://h//?ssl_cert_reqs=none", "BALANCE_BROKER_TLS_CA"),
+    ("amqps://h//?cert_reqs=0", "BALANCE_BROKER_TLS_CA"),
     ("amqp://h//?heartbeat=0", "override settings"),
     ("amqp://h//?hostname=elsewhere", "override settings"),
     ("sentinel://a?master_name=m;sentinel://b", "override settings"),
@@ -108,6 +119,34 @@ def test_neither_a_worker_nor_a_client_starts_with_it(url: str, monkeypatch: pyt
             load_settings()
         with pytest.raises(ValueError, match=r"^result_url is "):
             BalanceClient("redis://h", result_url=url)
+
+
+def _parameters() -> set[str]:
+    """Every name that redis-py, py-amqp and kombu take for a connection; what they read of a URL is among them."""
+    kinds: tuple[Any, ...] = (SSLConnection, RedisConnection, Redis, Sentinel, AmqpConnection, SSLTransport, Connection)
+    named = {name for kind in kinds for each in kind.__mro__ for name in signature(each.__init__).parameters}
+    return named | {
+        "cert_reqs",
+        "ca_certs",
+        "certfile",
+        "keyfile",
+        "server_hostname",
+        "context",
+        "ciphers",
+        "ssl_version",
+    }
+
+
+def test_no_parameter_of_a_url_weakens_what_is_verified() -> None:
+    names = _parameters() - {"self", "args", "kwargs", "master_name"}
+    assert names >= {"ssl_cert_reqs", "ssl_check_hostname", "ssl_ca_certs", "ssl_min_version", "ssl", "cert_reqs"}
+    for name in {*names, *map(str.upper, names)}:
+        for url in (f"rediss://h/0?{name}=none", f"sentinels://a/0?master_name=m&{name}=0", f"amqps://h//?{name}"):
+            for check in (check_broker, redis_address)[: 1 if url.startswith("amqp") else 2]:
+                with pytest.raises(
+                    Unusable, match="whom to trust over TLS is BALANCE_BROKER_TLS_CA, of clients tls_ca"
+                ):
+                    check(url)
 
 
 @pytest.mark.parametrize("character", [*"#/?;@:%&= \"'\\\n", "é"])

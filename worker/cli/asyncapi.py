@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from worker.cli.faults import Stop
-from worker.cli.output import line, remark
+from worker.cli.output import block, remark
 
 _EXAMPLES = """\
 \b
@@ -26,7 +26,7 @@ def asyncapi(
 
     text = to_yaml()
     if output is None:
-        line(text.removesuffix("\n"))
+        block(text.removesuffix("\n"))
         return
     try:
         output.write_text(text, encoding="utf-8")

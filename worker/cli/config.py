@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.output import AsJson, Column, line, table, write_json
+from worker.cli.output import AsJson, Column, block, table, write_json
 
 _EXAMPLES = """\
 \b
@@ -28,7 +28,7 @@ def config(
     from worker.settings_table import effective, settings_markdown
 
     if markdown:
-        line(settings_markdown().removesuffix("\n"))
+        block(settings_markdown().removesuffix("\n"))
         return
     rows = effective(load_settings())
     if as_json:

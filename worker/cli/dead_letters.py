@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
@@ -15,16 +16,15 @@ from worker.cli.listing import Listing
 from worker.cli.output import (
     AsJson,
     Column,
+    block,
     facts,
     heading,
     indented,
-    line,
     raw,
     when,
     write_json,
 )
 from worker.cli.reading import reading
-from worker.visible import visible
 
 if TYPE_CHECKING:
     from models.store.history import Row
@@ -126,11 +126,11 @@ def show_letter(
         }
     )
     heading("Headers")
-    line(indented(letter["headers"]))
+    block(indented(letter["headers"]))
     heading("Properties")
-    line(indented(letter["properties"]))
+    block(indented(letter["properties"]))
     heading(f"Body, {len(body)} bytes")
-    line(_readable(body))
+    block(_readable(body))
 
 
 def missing(letter_id: UUID) -> Stop:
@@ -202,7 +202,7 @@ def _readable(body: bytes) -> str:
     try:
         return indented(body.decode())
     except (UnicodeDecodeError, DecodeError):
-        return visible(body.decode("utf-8", "backslashreplace"), keep="\n")
+        return indent(body.decode("utf-8", "backslashreplace"), "  ", lambda _: True)  # no line of it begins as ours do
 
 
 def register(app: typer.Typer) -> None:

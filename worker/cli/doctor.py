@@ -9,7 +9,6 @@ import typer
 from worker.cli.faults import NO
 from worker.cli.output import AsJson, Column, facts, line, table, write_json
 from worker.cli.waiting import Waiting
-from worker.visible import visible
 
 if TYPE_CHECKING:
     from worker.checks.finding import Finding
@@ -64,7 +63,7 @@ def _show(findings: list[Any]) -> None:
     line("")
     for finding in findings:
         if finding.action:
-            line(visible(f"{finding.check}: {finding.found}"))
+            line(f"{finding.check}: {finding.found}")
             facts({"  means": finding.meaning, "  do": finding.action})
             line("")
 

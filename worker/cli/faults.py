@@ -16,6 +16,8 @@ import sys
 import traceback
 from typing import Final, NoReturn
 
+from worker.visible import visible
+
 NO: Final = 1
 FAULT: Final = 2
 UNKNOWN: Final = 3
@@ -51,7 +53,7 @@ def stop(error: Exception) -> NoReturn:
         sys.exit(FAULT)
     from worker.urls import mask_url
 
-    sys.stderr.write(mask_url("".join(traceback.format_exception(error))))
+    sys.stderr.write(visible(mask_url("".join(traceback.format_exception(error))), keep="\n\t"))
     _say("this is a mistake in balance-worker; please report it with the lines above")
     sys.exit(BUG)
 
@@ -96,4 +98,4 @@ def _database(error: Exception) -> str | None:
 
 def _say(message: str) -> None:
     for line in message.splitlines():
-        sys.stderr.write(f"balance-worker: {line}\n")
+        sys.stderr.write(f"balance-worker: {visible(line)}\n")

@@ -15,10 +15,10 @@ from worker.cli.listing import Listing
 from worker.cli.output import (
     AsJson,
     Column,
+    block,
     facts,
     heading,
     indented,
-    line,
     raw,
     signed,
     table,
@@ -215,9 +215,9 @@ def _tell(job: Row, story: Mapping[str, Any]) -> None:
         }
     )
     heading("Asked")
-    line(indented(job["body"]) if job["body"] else "no longer kept: BALANCE_PRUNE_AFTER_DAYS have passed")
+    block(indented(job["body"]) if job["body"] else "no longer kept: BALANCE_PRUNE_AFTER_DAYS have passed")
     heading("Answered")
-    line(indented(job["outcome"]))
+    block(indented(job["outcome"]))
     if story["events"]:
         heading("Events")
         columns = [Column("number"), Column("type"), Column("created", whole=True)]

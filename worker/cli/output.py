@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 _PIPE_WIDTH: Final = 100_000  # into a pipe or a file no line is broken
 _GAP: Final = 2  # spaces between columns
+_LF: Final = "\n"
 _FOLDED_MIN: Final = 8  # characters of a column that may be folded
 
 
@@ -44,7 +45,7 @@ def write_json(document: Any) -> None:
 
     from models.contracts.outcome import encode
 
-    sys.stdout.write(indented(encode(document), indent=2) + "\n")
+    block(indented(encode(document), indent=2))
 
 
 def raw(json_text: str | None) -> Any:
@@ -58,7 +59,7 @@ def indented(json_text: str) -> str:
     """Stored JSON for people."""
     from msgspec.json import format as indented
 
-    return visible(indented(json_text, indent=2), keep="\n")
+    return indented(json_text, indent=2)
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
@@ -77,7 +78,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
         justify: Literal["left", "right"] = "right" if column.right else "left"
         grid.add_column(column.name, justify=justify, overflow="fold", no_wrap=column.whole or column.right)
     for row in rows:
-        grid.add_row(*(_cell(value) for value in row))
+        grid.add_row(*(_cell(visible(value)) for value in row))
     _print(grid)
 
 
@@ -108,7 +109,7 @@ def facts(pairs: Mapping[str, str]) -> None:
     grid.add_column(overflow="fold")
     for name, value in pairs.items():
         if value:
-            grid.add_row(_cell(name), _cell(value))
+            grid.add_row(_cell(visible(name)), _cell(value))
     _print(grid)
 
 
@@ -117,13 +118,18 @@ def heading(text: str) -> None:
 
 
 def line(text: str) -> None:
-    """A line of the answer."""
-    sys.stdout.write(f"{text}\n")
+    """A line of the answer. Whatever of it strangers wrote, it stays one, and steers no terminal."""
+    sys.stdout.write(f"{visible(text)}\n")
+
+
+def block(text: str) -> None:
+    """Lines of the answer: a document whose line feeds are ours."""
+    sys.stdout.write(f"{visible(text, keep=_LF)}\n")
 
 
 def remark(text: str) -> None:
     """A line beside the answer: it does not disturb a program that reads stdout."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{visible(text)}\n")
 
 
 def when(at: datetime | None) -> str:
@@ -149,11 +155,11 @@ def _print(grid: Table) -> None:
     out = console()
     with out.capture() as captured:
         out.print(grid)
-    for text in captured.get().splitlines():
-        line(text.rstrip())
+    for text in captured.get().removesuffix(_LF).split(_LF):
+        sys.stdout.write(f"{text.rstrip()}\n")  # with rich's own colours; the cells are safe to show
 
 
 def _cell(value: str) -> Text:
     from rich.text import Text
 
-    return Text(visible(value, keep="\n"))
+    return Text(visible(value, keep=_LF))

@@ -10,7 +10,7 @@ import typer
 from worker.cli.faults import NO, UNKNOWN, Stop
 from worker.cli.job_arguments import arguments
 from worker.cli.job_list import list_jobs
-from worker.cli.output import AsJson, decimal, facts, heading, line, remark, signed, write_json
+from worker.cli.output import AsJson, block, decimal, facts, heading, line, remark, signed, write_json
 from worker.cli.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _tell(name: str, outcome: Outcome) -> None:
         from worker.cli.output import indented
 
         heading(f"Refused, as with HTTP status {outcome.error.status}")
-        line(indented(encode(outcome.error.body)))
+        block(indented(encode(outcome.error.body)))
     if outcome.error is None and entry is None:
         remark("the balance did not move")
 

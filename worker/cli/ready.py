@@ -8,7 +8,6 @@ import typer
 
 from worker.cli.faults import NO, Stop
 from worker.cli.output import AsJson, line, write_json
-from worker.visible import visible
 
 if TYPE_CHECKING:
     from worker.health import Trouble
@@ -53,9 +52,9 @@ def ready(
         write_json([{"node": node, "ready": not found[node], "troubles": _told(found[node])} for node in found])
     else:
         for name, troubles in found.items():
-            line(visible(f"{name}: {'not ' if troubles else ''}ready"))
+            line(f"{name}: {'not ' if troubles else ''}ready")
             for trouble in troubles:
-                line(visible(f"  {trouble.what}; {trouble.next}"))
+                line(f"  {trouble.what}; {trouble.next}")
     if not found:
         who = f"no worker{f' {wanted}' if wanted else ''} of this broker, database and queue"
         raise Stop(f"{who} has left word in {pulse.directory}: start one, or give this command its settings", NO)

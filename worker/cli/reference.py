@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from worker.cli.output import line
+from worker.cli.output import block
 
 _WIDTH = 98
 _INTRODUCTION = """\
@@ -47,7 +47,7 @@ def _pages(command: Any, context: Any) -> Iterator[tuple[str, str]]:
 
 def reference() -> None:
     """Writes this reference of all commands: docs/cli.md."""
-    line(cli_markdown().removesuffix("\n"))
+    block(cli_markdown().removesuffix("\n"))
 
 
 def register(app: typer.Typer) -> None:

@@ -12,7 +12,6 @@ from worker.cli.arguments import account_key
 from worker.cli.faults import NO, Stop
 from worker.cli.output import AsJson, Column, decimal, facts, heading, line, raw, signed, table, write_json
 from worker.cli.waiting import Waiting
-from worker.visible import visible
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -139,7 +138,7 @@ def _tell(found: Found, outcome: Outcome | None) -> None:
     findings = [f"entry {seq}: {problem}" if seq else problem for _, seq, problem in credits.findings()]
     if found.job is None:
         for finding in findings:
-            line(visible(finding))
+            line(finding)
         hopeless = "a row was changed by hand, or storage failed; no entry can set that right"
         line(f"{account.key}: {'nothing to repair' if found.right else hopeless}")
         return

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
+from worker.visible import visible
+
 _DEFAULT_DIR = Path(".balance-worker")
 
 
@@ -86,7 +88,7 @@ def _line(document: dict[str, Any]) -> None:
 
 
 def _say(text: str) -> None:
-    typer.echo(text)
+    typer.echo(visible(text, keep="\n"))  # the last line of a log, where something failed, may be a stranger's
 
 
 def register(app: typer.Typer) -> None:

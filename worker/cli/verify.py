@@ -7,7 +7,6 @@ import typer
 from worker.cli.faults import NO
 from worker.cli.output import AsJson, line, write_json
 from worker.cli.waiting import Waiting
-from worker.visible import visible
 
 _EXAMPLES = """\
 \b
@@ -45,7 +44,7 @@ def verify(as_json: AsJson = False) -> None:
         write_json({"ok": report.coherent, **counts, "findings": findings})
     else:
         for finding in report.findings:
-            line(visible(str(finding)))
+            line(str(finding))
         wrong = len(report.findings)
         verdict = f"FAILED, {wrong} finding{'s' * (wrong > 1)}" if wrong else "ok"
         line(f"verify: {verdict}, {', '.join(f'{count} {name}' for name, count in counts.items())}")
