@@ -23,14 +23,13 @@ from models.contracts.storable import storable_text
 from tasks.outcome import Outcome
 from tasks.settling import Reminder
 from worker.breaker import Breaker
+from worker.names import is_name
 from worker.serialization import dumps
 
 _LOG: Final = structlog.get_logger(__name__)
 _ENCODER: Final = msgspec.json.Encoder()
 _PATIENCE_S: Final = 1.0  # for a connection and for each answer of a result backend
 _SLOW_S: Final = 0.3  # whoever takes longer for a batch is left alone for a while
-_ID_MAX: Final = 64 * 1024  # bytes of a task id
-_AMQP_NAME_MAX: Final = 255  # bytes; one that is longer would cost the connection
 _ONCE_MORE: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
@@ -91,7 +90,7 @@ class Results:
     def _write(self, answers: Sequence[tuple[Request, Answer]]) -> None:
         backend = self._app.backend
         if isinstance(backend, RedisBackend):
-            self._write_to_redis(backend, [each for each in answers if _is_text(each[0].id)])
+            self._write_to_redis(backend, [each for each in answers if is_name(each[0].id)])
             return
         for request, answer in answers:
             if (asked := _reply(request)) is None:
@@ -115,19 +114,10 @@ class Results:
             pipe.execute()
 
 
-def _is_text(value: object, bytes_max: int = _ID_MAX) -> bool:
-    """Whether any backend takes it for a name. A message may have anything in its place: that one gets no answer, and
-    its neighbours get theirs."""
-    try:
-        return isinstance(value, str) and 0 < len(value.encode()) <= bytes_max
-    except UnicodeEncodeError:  # a lone surrogate
-        return False
-
-
 def _reply(request: Request) -> Context | None:
     """Where an answer over RabbitMQ goes: the names that the protocol has room for, and no other header."""
     reply_to, correlation_id = request.reply_to, request.correlation_id or request.id
-    if not all(_is_text(value, _AMQP_NAME_MAX) for value in (request.id, reply_to, correlation_id)):
+    if not all(is_name(value) for value in (request.id, reply_to, correlation_id)):
         return None
     return Context(reply_to=reply_to, correlation_id=correlation_id)
 
