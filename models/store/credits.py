@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -12,7 +13,7 @@ from sqlalchemy import Connection
 from models.domain.accounts import AccountKey
 from models.domain.grants import Grant
 from models.domain.holds import Hold
-from models.domain.ledger import Entry, EntryKind
+from models.domain.ledger import Entry, EntryKind, made_by
 from models.domain.replay import Replay
 from models.store import entries, grants, holds
 
@@ -50,6 +51,22 @@ class Credits:
 
     def _take(self, grant_id: UUID, units: int) -> None:
         self.left[grant_id] = self.left.get(grant_id, 0) - units
+
+    def made_by(self, entry: Entry) -> list[Any]:
+        """The terms of the grant and the hold that an entry made, as their rows say now."""
+        note = entry.note
+        if note.grant_id is None and not note.holds:
+            return []
+        named = [self.grants[note.grant_id]] if note.grant_id in self.grants else []
+        held = [self.holds[change.hold_id] for change in note.holds if change.hold_id in self.holds]
+        return made_by(note, named, held)
+
+    def sums(self) -> tuple[int, int]:
+        """What is left in its grants and in its holds, as their rows say."""
+        return (
+            sum(grant.remaining for grant in self.grants.values()),
+            sum(hold.remaining for hold in self.holds.values()),
+        )
 
     def wrong_grants(self) -> dict[UUID, Grant]:
         """Grants as they are right by the rules, where their rows say something else."""
