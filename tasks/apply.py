@@ -198,7 +198,7 @@ class Page:
         content = encode(changed)
         self.recorded.append(Record(RecordKind.JOB, content, job.id, digest, account_id, number, after))
 
-    def write(self, connection: Connection, journal: records.Journal | None) -> None:
+    def write(self, connection: Connection, journal: records.Journal | None = None) -> None:
         """Everything is decided; from here on there are only writes. `journal`: when there is something to record."""
         accounts.create(connection, self.book.created(), self.heads)
         faces.save(connection, self.book.changed_faces())
@@ -208,7 +208,8 @@ class Page:
         entries.insert(connection, self.entries)
         accounts.save(connection, self.book.changed(), self.heads)
         outbox.insert(connection, self.events)
-        if journal is not None:
+        if self.recorded:
+            assert journal is not None, "what is recorded needs a journal"
             records.append(connection, journal, self.recorded)
 
 

@@ -158,6 +158,7 @@ def reset(engine: Engine) -> None:
     with transaction(engine) as connection:
         for table in (
             "outbox",
+            "records",
             "entries",
             "grants",
             "holds",
@@ -169,6 +170,7 @@ def reset(engine: Engine) -> None:
             "dead_letters",
         ):
             connection.execute(text(f"delete from {table}"))
+        connection.execute(text("update journals set seq = 0, head = '' where seq > 0"))
 
 
 # --- the pure domain

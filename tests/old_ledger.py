@@ -16,11 +16,12 @@ from models.contracts.outcome import encode, entry_document, outcome_document
 from models.domain.accounts import AccountKey, Kind
 from models.domain.grants import Draw, Grant
 from models.domain.ids import uuid7
-from models.domain.ledger import Entry, EntryKind, Note, post
+from models.domain.ledger import Entry, EntryKind, Note, entry_hash, post
 from models.domain.outcome import Code, Status
 from models.store import accounts, entries, grants, history, jobs
 from models.store.session import transaction
 from tests.builders import done, job
+from tests.resealed import reseal
 
 _JOBS: Mapping[EntryKind, str] = {
     EntryKind.CREDIT: "wallets.top_up",
@@ -81,14 +82,19 @@ class OldWallet:
             [account] = accounts.read(connection, accounts.lock(connection, [self.key]))
             text = Note(kind, asked.id, self._at, "R", grant_id=grant_id, draws=draws, reverses=reverses)
             after, entry = post(account, amount, text)
+            digest = entry_hash(account.head, entry.account, entry.seq, amount, entry.balance_after, text)
+            entry = replace(entry, prev_hash=account.head, hash=digest)
             written = entry_document(entry, account.scale)
             answer = encode(outcome_document(asked, Status.APPLIED, Code.APPLIED, written, None, None))
-            jobs.insert(connection, [jobs.SettledJob(asked, None, Status.APPLIED, Code.APPLIED, answer, self._at)])
+            jobs.insert(
+                connection, [jobs.SettledJob(asked, None, Status.APPLIED, Code.APPLIED, answer, self._at, None)]
+            )
             self._take(entry)
             grants.save(connection, [(account.id, each) for each in self._grants.values()])
             entries.insert(connection, [entry])
             left = sum(each.remaining for each in self._grants.values())
-            accounts.save(connection, [replace(after, granted=left)])
+            accounts.save(connection, [replace(after, granted=left)], {account.id: digest})
+            reseal(connection)
         return entry
 
     def _take(self, entry: Entry) -> None:

@@ -158,7 +158,7 @@ def _all_accounts(connection: Connection, report: Report, progress: Callable[[in
             report.grants += len(credits.grants)
             if account is not None and (problem := _uncovered(account, credits, now)):
                 yield Finding(name, None, problem)
-            yield from (Finding(*found) for found in credits.findings())
+            yield from (Finding(*found) for found in credits.findings(row.updated_at))
     for kind, strays in (("entries", written), ("records", changed)):
         strays.rest()
         for account_id, count in strays.strays.items():
