@@ -105,13 +105,18 @@ class _ByAccount(Generic[T]):
 
 def audit(engine: Engine, progress: Callable[[int], None] | None = None) -> Report:
     """Reads the whole ledger as of one moment, as a stream. For each account the first wrong entry is named."""
-    report, journals = Report(), Journals()
     with snapshot(engine) as connection:
         connection.execute(text("set local statement_timeout = 0"))
-        report.findings += _all_accounts(connection, report, progress or (lambda _: None))
-        report.findings += journals.read(connection)
-        report.findings += _reversed(connection)
-        report.findings += audit_jobs.findings(connection, journals.pruned_until, journals.before)
+        return audit_in(connection, progress)
+
+
+def audit_in(connection: Connection, progress: Callable[[int], None] | None = None) -> Report:
+    """As `audit`, as this transaction sees the ledger."""
+    report, journals = Report(), Journals()
+    report.findings += _all_accounts(connection, report, progress or (lambda _: None))
+    report.findings += journals.read(connection)
+    report.findings += _reversed(connection)
+    report.findings += audit_jobs.findings(connection, journals.pruned_until, journals.before)
     report.records = journals.count
     return report
 

@@ -29,11 +29,14 @@ class Journals:
         """Goes through all records, and names each that is wrong."""
         for chained in records.stream(connection):
             self.count += 1
-            if problem := self._wrong(chained):
-                place = f"record {chained.journal}-{chained.seq} of its journal {problem}"
-                yield Finding(chained.account or f"journal:{chained.journal}", None, place)
+            journal = f"journal:{chained.journal}"
+            if problem := self._misplaced(chained):
+                yield Finding(journal, None, f"record {chained.seq} {problem}")
+            elif problem := self._changed(chained):
+                yield Finding(chained.account or journal, None, f"record {chained.seq} of {journal} {problem}")
+            else:
+                self._note(chained)
             self._ends[chained.journal] = chained.seq, chained.hash
-            self._note(chained)
         for head in records.heads(connection):
             seq, digest = self._ends.pop(head.id, (0, b""))
             if (head.seq, head.head) != (seq, digest):
@@ -41,22 +44,23 @@ class Journals:
         for journal in self._ends:
             yield Finding(f"journal:{journal}", None, "has records and does not exist")
 
-    def _wrong(self, chained: Chained) -> str | None:
+    def _misplaced(self, chained: Chained) -> str | None:
         seq, head = self._ends.get(chained.journal, (0, b""))
-        record = chained.record
         if chained.seq != seq + 1:
             return f"follows record {seq}: there is a gap"
-        if chained.prev_hash != head:
-            return "is not chained to the record before it"
+        return None if chained.prev_hash == head else "is not chained to the record before it"
+
+    @staticmethod
+    def _changed(chained: Chained) -> str | None:
+        record = chained.record
         if record.job_id is not None and record.digest is None:
             return f"is of job {record.job_id}, which does not exist"
         if record.account_id is not None and chained.account is None:
             return f"is of account number {record.account_id}, which does not exist"
-        if chained.hash != record_hash(chained.prev_hash, chained.journal, chained.seq, record):
-            return "does not match its hash" + (
-                "" if record.job_id is None else f", which covers job {record.job_id} with its answer"
-            )
-        return None
+        if chained.hash == record_hash(chained.prev_hash, chained.journal, chained.seq, record):
+            return None
+        covered = "" if record.job_id is None else f", which covers job {record.job_id} with its answer"
+        return f"does not match its hash{covered}"
 
     def _note(self, chained: Chained) -> None:
         if chained.record.kind is RecordKind.PRUNED:

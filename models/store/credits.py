@@ -62,14 +62,12 @@ class Credits:
     def _mark(self, entry: Entry) -> None:
         """What rows of grants and holds note beside their units."""
         note = entry.note
-        made = self.replay.grants.get(note.grant_id) if note.grant_id and note.kind is EntryKind.CREDIT else None
-        if made is not None and not made.begun(note.at):
-            self._pending.add(made.id)
+        grants = self.replay.grants
         if self._pending:
-            grants = self.replay.grants
-            self._pending = {
-                each for each in self._pending if grants[each].remaining and not grants[each].begun(note.at)
-            }
+            self._pending = {each for each in self._pending if grants[each].remaining and not grants[each].begun(note.at)}
+        made = grants.get(note.grant_id) if note.grant_id and note.kind is EntryKind.CREDIT else None
+        if made is not None and made.effective_at is not None:  # which is kept of those alone that begin later
+            self._pending.add(made.id)
         for change in note.holds:
             backing = self._backing.setdefault(change.hold_id, {})
             for part in change.parts:

@@ -87,7 +87,7 @@ def test_hash_of_an_entry_with_its_job_is_pinned() -> None:
     digest = entry_hash(b"\x01" * 32, KEY, 5, 100, 400, NOTE, Proof(b"\x02" * 32))
     assert digest.hex() == "c75909a05b60107f0674bb6a29032569750a57b852f2e21ba41f29ae0896f07d"
     digest = entry_hash(b"\x01" * 32, KEY, 5, 100, 400, MAKES, proof())
-    assert digest.hex() == ""
+    assert digest.hex() == "d2883c8015ecf5095e6668d1c4fc56d9d6a5411b09cf1d4a15de0c833d7f7006"
 
 
 @pytest.mark.parametrize(
