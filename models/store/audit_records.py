@@ -41,8 +41,8 @@ class Journals:
             seq, digest = self._ends.pop(head.id, (0, b""))
             if (head.seq, head.head) != (seq, digest):
                 yield Finding(f"journal:{head.id}", None, f"shows record {head.seq} as its last, which is not {seq}")
-        for journal in self._ends:
-            yield Finding(f"journal:{journal}", None, "has records and does not exist")
+        for number in self._ends:
+            yield Finding(f"journal:{number}", None, "has records and does not exist")
 
     def _misplaced(self, chained: Chained) -> str | None:
         seq, head = self._ends.get(chained.journal, (0, b""))

@@ -64,7 +64,8 @@ class Credits:
         note = entry.note
         grants = self.replay.grants
         if self._pending:
-            self._pending = {each for each in self._pending if grants[each].remaining and not grants[each].begun(note.at)}
+            waiting = (grants[grant_id] for grant_id in self._pending)
+            self._pending = {grant.id for grant in waiting if grant.remaining and not grant.begun(note.at)}
         made = grants.get(note.grant_id) if note.grant_id and note.kind is EntryKind.CREDIT else None
         if made is not None and made.effective_at is not None:  # which is kept of those alone that begin later
             self._pending.add(made.id)
