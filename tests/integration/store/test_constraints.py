@@ -135,6 +135,25 @@ CASES: dict[str, tuple[str, str]] = {
         "uq_outbox_job_id_type",
         "insert into outbox (type, job_id) select type, job_id from outbox",
     ),
+    "a journal without its head": ("ck_journals_head_of_chain", r"update journals set head = '\x' where seq > 0"),
+    "a journal that shows nothing as its last": (
+        "ck_journals_head_of_chain",
+        "update journals set seq = 0 where seq > 0",
+    ),
+    "record number zero": ("ck_records_seq_from_one", "update records set seq = 0 where seq = 1"),
+    "a record of an unknown kind": ("ck_records_kind", "update records set kind = 'note', job_id = null where seq = 1"),
+    "a record of a job that names none": ("ck_records_job_of_a_job", "update records set job_id = null where seq = 1"),
+    "a change of no account": (
+        "ck_records_change_of_an_account",
+        "update records set account_id = null, after = null where number = 1",
+    ),
+    "a record of a place in no account": (
+        "ck_records_place_in_an_account",
+        "update records set after = null where number = 1",
+    ),
+    "a record without its hash": ("ck_records_hash", r"update records set hash = '\x'"),
+    "a record that is chained to nothing": ("ck_records_hash", r"update records set prev_hash = '\x' where seq = 2"),
+    "a change twice": ("uq_records_account_id_number", copy("records", "number = 1", seq="t.seq + 1000")),
     "an event of no job": ("fk_outbox_job_id_jobs", "update outbox set job_id = gen_random_uuid()"),
 }
 
