@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from models.contracts.outcome import encode, entry_document, outcome_document
 from models.domain.accounts import AccountKey, Kind
 from models.domain.grants import Draw, Grant
+from models.domain.idempotency import fingerprint
 from models.domain.ids import uuid7
 from models.domain.ledger import Entry, EntryKind, Note, entry_hash, post
 from models.domain.outcome import Code, Status
@@ -74,7 +75,7 @@ class OldWallet:
     ) -> Entry:
         self._at += timedelta(minutes=1)
         asked = job("wallets.terminate", wallet_id=self.key.ref).numbered(uuid7(self._at, 0, 0))
-        asked = replace(asked, name=_JOBS[kind])
+        asked = replace(asked, name=_JOBS[kind], fingerprint=fingerprint(_JOBS[kind], asked.meaning))
         if grant is not None:
             grant_id = asked.id
             self._grants[grant_id] = Grant(grant_id, grant[0], grant[0], None, grant[1], self._at)
