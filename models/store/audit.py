@@ -47,6 +47,14 @@ _REVERSED: Final = text("""
     having sum(abs(back.amount)) > abs(made.amount)
 """)
 
+_MASKED: Final = text(
+    " union all ".join(
+        f"""select a.kind, a.ref, '{table}' as shown from {table} f join accounts a on a.id = f.account_id
+        where a.kind <> '{kind}'"""
+        for kind, table in (("user", "users"), ("wallet", "wallets"), ("app", "apps"))
+    )
+)
+
 
 class _OfAccount(Protocol):
     @property
@@ -116,6 +124,7 @@ def audit_in(connection: Connection, progress: Callable[[int], None] | None = No
     report.findings += _all_accounts(connection, report, progress or (lambda _: None))
     report.findings += journals.read(connection)
     report.findings += _reversed(connection)
+    report.findings += _masked(connection)
     report.findings += audit_jobs.findings(connection, journals.pruned_until, journals.before)
     report.records = journals.count
     return report
@@ -212,6 +221,11 @@ def _uncovered(account: Account, credits: Credits, now: datetime) -> str | None:
     if spendable >= account.floor or not credits.cuttable(now):
         return None
     return f"has {account.held} held, which leaves {spendable}: less than its floor"
+
+
+def _masked(connection: Connection) -> Iterator[Finding]:
+    for row in connection.execute(_MASKED):
+        yield Finding(f"{row.kind}:{row.ref}", None, f"has a row in {row.shown}")
 
 
 def _reversed(connection: Connection) -> Iterator[Finding]:

@@ -41,7 +41,12 @@ def verify(as_json: AsJson = False) -> None:
             estimate = history.entries_estimate(connection)
         of = f" of about {estimate:,}" if estimate else ""
         report = audit(engine, lambda count: waiting.say(f"{count:,}{of} entries verified"))
-    counts = {"accounts": report.accounts, "entries": report.entries, "grants": report.grants, "records": report.records}
+    counts = {
+        "accounts": report.accounts,
+        "entries": report.entries,
+        "grants": report.grants,
+        "records": report.records,
+    }
     if as_json:
         findings = [asdict(finding) for finding in report.findings]
         write_json({"ok": report.coherent, **counts, "findings": findings})

@@ -94,6 +94,10 @@ HARMFUL: Final[dict[str, tuple[list[str], str]]] = {
         ["update users set telegram_id = case user_id when 2 then 77 end"], "user:1",
     ),
     "an account under another name": (["update accounts set ref = '3' where ref = '2'"], "user:3"),
+    "a user with a wallet's policy": (
+        [f"insert into wallets select {OF_USER}, customer_id, name, description, currency, wallet_type, status, conversion_rate, config, metadata, trigger, min_balance, top_up_amount, now(), crossing, overdraft_allowed, timezone, suspended, wanted, topped_up_at from wallets where due_at is not null"],
+        "user:1",
+    ),
     "an account put in": (
         ["insert into accounts select 999, 'user', '9', unit, scale, 0, 0, floor, '', null, now(), now(), 0, 0, 0"
          " from accounts where ref = '1'",

@@ -74,7 +74,7 @@ BY_TYPE: Final = {
 }
 TABLES: Final = ("accounts", "users", "wallets", "apps", "grants", "holds", "jobs", "entries", "outbox", "records",
                  "journals")  # fmt: skip
-TRIED_MAX: Final = 4  # rows of each column
+TRIED_MAX: Final = 2  # rows of each column
 COLUMNS: Final = [
     (table, column.name)
     for table in TABLES
