@@ -47,13 +47,13 @@ _REVERSED: Final = text("""
     having sum(abs(back.amount)) > abs(made.amount)
 """)
 
-_MASKED: Final = text(
-    " union all ".join(
-        f"""select a.kind, a.ref, '{table}' as shown from {table} f join accounts a on a.id = f.account_id
-        where a.kind <> '{kind}'"""
-        for kind, table in (("user", "users"), ("wallet", "wallets"), ("app", "apps"))
-    )
-)
+_MASKED: Final = text("""
+    select a.kind, a.ref, 'users' as shown from users f join accounts a on a.id = f.account_id where a.kind <> 'user'
+    union all
+    select a.kind, a.ref, 'wallets' from wallets f join accounts a on a.id = f.account_id where a.kind <> 'wallet'
+    union all
+    select a.kind, a.ref, 'apps' from apps f join accounts a on a.id = f.account_id where a.kind <> 'app'
+""")
 
 
 class _OfAccount(Protocol):

@@ -8,33 +8,18 @@
 | the owner, who knows how all is chained | what only an anchor outside of the database notices | BEYOND |
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 import pytest
 from sqlalchemy import Engine
 
 from models.store.audit import audit, audit_in
-from models.store.session import make_engine
 from tasks import autotopup
-from tests import servers
 from tests.builders import done, execute, rows, settler
 from tests.integration.store.filled import FAR, fill
 from tests.resealed import execute_resealed
-from worker.embedded import EmbeddedPostgres
 
 pytestmark = pytest.mark.tampered_ledger
-
-
-@pytest.fixture(scope="module")
-def kept(postgres: EmbeddedPostgres, template_database: str) -> Iterator[Engine]:
-    """A full ledger, which every test leaves as it was: what it changes is rolled back."""
-    name = "t_harmful"
-    engine = make_engine(servers.create_database(postgres.url, name, template_database))
-    fill(engine)
-    yield engine
-    engine.dispose()
-    servers.drop_database(postgres.url, name)
 
 
 @pytest.fixture

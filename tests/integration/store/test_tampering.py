@@ -3,7 +3,6 @@
 By one statement of the owner, whom no foreign key holds up, in each row as far as the constraints let it be changed.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 import pytest
@@ -11,24 +10,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from models.store.audit import audit_in
-from models.store.session import make_engine
 from models.tables.every import METADATA
-from tests import servers
 from tests.builders import rows
-from tests.integration.store.filled import fill
-from worker.embedded import EmbeddedPostgres
-
-
-@pytest.fixture(scope="module")
-def kept(postgres: EmbeddedPostgres, template_database: str) -> Iterator[Engine]:
-    """A full ledger, which every test leaves as it was: what it changes is rolled back."""
-    name = "t_tampering"
-    engine = make_engine(servers.create_database(postgres.url, name, template_database))
-    fill(engine)
-    yield engine
-    engine.dispose()
-    servers.drop_database(postgres.url, name)
-
 
 DECIDES_NOTHING: Final = {
     "users": {
