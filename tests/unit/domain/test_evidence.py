@@ -43,7 +43,9 @@ def test_the_digest_of_a_job_is_pinned() -> None:
 
 
 def test_the_hash_of_a_record_is_pinned() -> None:
-    assert record_hash(b"\x01" * 32, 16, 9, RECORD).hex() == "8a39492662280e9b5728976df2447f07125e5bbaa18299b41a4f4c077e25ef68"
+    assert record_hash(b"\x01" * 32, 16, 9, RECORD).hex() == (
+        "8a39492662280e9b5728976df2447f07125e5bbaa18299b41a4f4c077e25ef68"
+    )
     bare = Record(RecordKind.PRUNED, "{}")
     assert record_hash(b"", 1, 1, bare).hex() == "ea13c55409a40f9b3ac38e9638f2466f61ab7ad8bd80af61085a54e241119cd3"
 
