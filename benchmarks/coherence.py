@@ -13,14 +13,14 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 
 from benchmarks.contender import Incoherent
-from models.domain.ledger import entry_hash
-from models.store import entries
+from models.domain.ledger import Proof, entry_hash
+from models.store import digests, entries, rows
 from models.store.session import snapshot
 
 _ADDED: Final = text(f"""
-    select {entries.COLUMNS},
+    select {entries.COLUMNS}, {digests.JOB} as digest,
            before.seq as before_seq, before.balance_after as before_balance, before.hash as before_hash
-    from entries e join accounts a on a.id = e.account_id
+    from entries e join accounts a on a.id = e.account_id join jobs j on j.id = e.job_id
     left join entries before on before.account_id = e.account_id and before.seq = e.seq - 1
     where e.job_id > :mark
 """)  # noqa: S608 - the ledger's own column list
@@ -42,7 +42,7 @@ def audit_since(engine: Engine, mark: UUID) -> int:
     """The number of entries written by jobs after the job `mark`. Raises Incoherent."""
     count, touched = 0, set[int]()
     with snapshot(engine) as connection:
-        for row in connection.execution_options(yield_per=1000).execute(_ADDED, {"mark": mark}).mappings():
+        for row in connection.execute(_ADDED, {"mark": mark}, execution_options=rows.STREAMED).mappings():
             count += 1
             touched.add(row["account_id"])
             if problem := _wrong(dict(row)):
@@ -66,6 +66,7 @@ def _wrong(row: dict[str, Any]) -> str | None:
         return f"balance_after is {entry.balance_after}, but {balance} and {entry.amount} came together"
     if entry.prev_hash != head:
         return "is not chained to the entry before it"
-    if entry.hash != entry_hash(head, entry.account, entry.seq, entry.amount, entry.balance_after, entry.note):
+    proof = Proof(bytes(row["digest"]))
+    if entry.hash != entry_hash(head, entry.account, entry.seq, entry.amount, entry.balance_after, entry.note, proof):
         return "its content does not match its hash"
     return None

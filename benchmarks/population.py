@@ -16,8 +16,11 @@ from sqlalchemy import Connection, Engine, text
 
 from benchmarks.movement import Kind
 from models.contracts.message import parse
+from models.contracts.outcome import encode
 from models.domain.decision import Limits
+from models.domain.evidence import Record, RecordKind, changes
 from models.domain.outcome import Status
+from models.store import accounts, records
 from models.tables.accounts import Account, App, User, Wallet
 from models.tables.base import Base
 from models.tables.jobs import Job
@@ -57,8 +60,9 @@ def wallet_id(number: int) -> str:
     return f"w{number}"
 
 
-def add_accounts(engine: Engine, kind: Kind, count: int, *, policy: bool = False) -> None:
-    """Adds `count` accounts of a kind, numbered from 1, with no entries. `policy`: wallets with an auto top-up."""
+def add_accounts(engine: Engine, kind: Kind, count: int, *, policy: bool = False, recorded: bool = True) -> None:
+    """Adds `count` accounts of a kind, numbered from 1, with no entries. `policy`: wallets with an auto top-up.
+    `recorded`: with the record that each is to have, for an audit of the whole; that takes a second for 20,000."""
     first = _account_id(engine, _create(engine, kind, 1, policy=policy))
     face, changes = _FACES[kind]
     with _loading(engine) as connection:
@@ -68,6 +72,8 @@ def add_accounts(engine: Engine, kind: Kind, count: int, *, policy: bool = False
         _copy(connection, face, f"account_id = {first}", shown, range(2, count + 1))
         connection.execute(text("update wallets set due_at = null"))  # whoever has nothing is due
         connection.execute(text("select setval('accounts_id_seq', (select max(id) from accounts))"))
+        if recorded:
+            _record(connection)
 
 
 def add_past(engine: Engine, accounts: int, entries_each: int) -> None:
@@ -101,6 +107,17 @@ def add_past(engine: Engine, accounts: int, entries_each: int) -> None:
         _copy(connection, Job, f"id = '{pattern}'", jobs, past)
         _copy(connection, Entry, f"job_id = '{pattern}'", entries, past)
         connection.execute(text(shown))
+
+
+def _record(connection: Connection) -> None:
+    """The terms of the copies, as they are now, are those that they were made with."""
+    known = {change.account_id for change in records.stream_changes(connection)}
+    made = [
+        Record(RecordKind.OPENING, encode(changes(None, account, None)), account_id=account.id, number=1, after=0)
+        for _, account in accounts.every(connection)
+        if account is not None and account.id not in known
+    ]
+    records.append(connection, records.take(connection), made)
 
 
 def tidy(engine: Engine) -> None:

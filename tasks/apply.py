@@ -6,7 +6,7 @@
     3  accounts are locked, ids sorted                          store/accounts     the lock went with the connection
     4  keys that have been answered are found                   store/jobs         nothing was written
     5  each job is decided, in order, in memory, purely         domain/decide      nothing was written
-    6  jobs with their answers, entries, balances, events       store/*            all rolled back together
+    6  jobs with answers, entries, balances, events, records    store/*            all rolled back together
     7  one commit                                               store/session      before: as above; after: 4 replays
     8  the answers go out, the messages are acknowledged        worker/lane        replayed, acknowledged
 
@@ -32,12 +32,13 @@ from models.domain.accounts import Account
 from models.domain.commands import Job
 from models.domain.decide import decide
 from models.domain.decision import Decision, Facts, Limits
-from models.domain.events import EventType
+from models.domain.events import EventType, bits
+from models.domain.evidence import NO_CHANGES, Record, RecordKind, changes, job_digest
 from models.domain.idempotency import differences, former_fingerprints
 from models.domain.ids import uuid7
-from models.domain.ledger import Entry
+from models.domain.ledger import Entry, Proof, made_by, seal
 from models.domain.outcome import Code, Refusal, Status
-from models.store import accounts, entries, faces, grants, holds, outbox
+from models.store import accounts, entries, faces, grants, holds, outbox, records
 from models.store import jobs as store
 from models.store.session import last_round_trip, transaction, wait_as_for_a_write
 from tasks.book import Book, lock_free, open_book
@@ -85,9 +86,10 @@ def decide_all(
 
 def _settle(connection: Connection, page: Page) -> list[Outcome]:
     """Steps 6 and 7."""
+    journal = records.take(connection) if page.recorded else None
     with last_round_trip(connection):
         if page.settled:
-            page.write(connection)
+            page.write(connection, journal)
         elif page.outcomes:
             wait_as_for_a_write(connection)
     return page.outcomes
@@ -109,6 +111,8 @@ class Page:
     settled: list[store.SettledJob] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     events: list[outbox.Event] = field(default_factory=list)
+    recorded: list[Record] = field(default_factory=list)
+    heads: dict[int, bytes] = field(default_factory=dict)  # hashes of last entries, by account id
     random: int = field(default_factory=lambda: 2 * secrets.randbits(61))  # one a page: asking the system takes a while
 
     def answer(self, job: Job) -> Outcome:
@@ -122,59 +126,95 @@ class Page:
         if isinstance(decision, Refusal):
             return self._refuse(job, account, decision)
         if decision.refusal is not None:
-            self.book.accept(decision)
-            return self._refuse(job, account, decision.refusal)
-        return self._accept(job, decision)
+            return self._refuse(job, account, decision.refusal, decision)
+        return self._accept(job, account, decision)
 
-    def _accept(self, job: Job, decision: Decision) -> Outcome:
+    def _accept(self, job: Job, before: Account | None, decision: Decision) -> Outcome:
         account, entry = decision.account, decision.entry
-        self.book.accept(decision)
         response = contract_of(job.name).response(account, self.facts)
-        written, bonus = self._written(entry, account.scale), self._written(decision.bonus, account.scale)
-        self.events += [outbox.Event(event, job.id) for event in decision.events]
+        written, bonus = _told(entry, account.scale), _told(decision.bonus, account.scale)
         document = outcome_document(job, Status.APPLIED, decision.code, written, response, None, bonus)
-        return self._settle(job, account, Status.APPLIED, decision.code, document, entry)
+        return self._settle(job, before, Status.APPLIED, decision.code, document, decision.events, decision)
 
-    def _written(self, entry: Entry | None, scale: int) -> dict[str, Any] | None:
-        if entry is None:
-            return None
-        self.entries.append(entry)
-        return entry_document(entry, scale)
-
-    def _refuse(self, job: Job, account: Account | None, refusal: Refusal) -> Outcome:
+    def _refuse(self, job: Job, account: Account | None, refusal: Refusal, decision: Decision | None = None) -> Outcome:
         error = contract_of(job.name).error(refusal)
-        self.events.append(outbox.Event(EventType.JOB_REJECTED, job.id))
         document = outcome_document(job, Status.REJECTED, refusal.code, None, None, error)
-        return self._settle(job, account, Status.REJECTED, refusal.code, document)
+        events = (EventType.JOB_REJECTED,)
+        return self._settle(job, account, Status.REJECTED, refusal.code, document, events, decision)
 
     def _settle(
         self,
         job: Job,
-        account: Account | None,
+        before: Account | None,
         status: Status,
         code: Code,
         document: Any,
-        entry: Entry | None = None,
+        events: Sequence[EventType],
+        decision: Decision | None,
     ) -> Outcome:
-        text = encode(document)
+        """`decision`: None when it changes nothing. `before`: the account that the job is about, None if there is none
+        yet."""
+        text, at, told = encode(document), self.facts.now, bits(events)
+        account, entry = (before, None) if decision is None else (decision.account, decision.entry)
         account_id = None if account is None or entry is not None else account.id
-        self.settled.append(store.SettledJob(job, account_id, status, code, text, self.facts.now))
+        digest = job_digest(job, account_id, status, code, told, text, at)
+        if decision is not None:
+            self._seal(decision, digest)
+        self._record(job, digest, before, decision)
+        self.events += [outbox.Event(event, job.id) for event in events]
+        self.settled.append(store.SettledJob(job, account_id, status, code, text, at, told))
         # A second message of the same batch under this key gets the answer of the first.
         self.answered[job.producer, job.key] = store.StoredJob(
             job.id, job.name, job.fingerprint, status, code, job.meaning, text
         )
         return Outcome(job.id, status, code, text)
 
-    def write(self, connection: Connection) -> None:
-        """Everything is decided; from here on there are only writes."""
-        accounts.create(connection, self.book.created())
+    def _seal(self, decision: Decision, digest: bytes) -> None:
+        """Chains the entries of a job that has its answer."""
+        account = decision.account
+        for entry in (decision.entry, decision.bonus):
+            if entry is not None:
+                note = entry.note
+                made = made_by(note, account.grants, account.holds) if note.grant_id or note.holds else ()
+                sealed = seal(entry, self.heads.get(account.id, account.head), Proof(digest, made))
+                self.heads[account.id] = sealed.hash
+                self.entries.append(sealed)
+
+    def _record(self, job: Job, digest: bytes, before: Account | None, decision: Decision | None) -> None:
+        """Records what is in no entry, and hands the account on to the next job."""
+        account, entry, changed = before, None, NO_CHANGES
+        if decision is not None:
+            account, entry = decision.account, decision.bonus or decision.entry
+            changed = changes(before, account, entry)
+            if changed:
+                account = replace(account, changes=account.changes + 1)
+                decision = replace(decision, account=account)
+            self.book.accept(decision)
+        if entry is not None and not changed:
+            return
+        account_id, number, after = None, None, None
+        if account is not None:
+            account_id, number, after = account.id, account.changes if changed else None, account.seq
+        content = encode(changed)
+        self.recorded.append(Record(RecordKind.JOB, content, job.id, digest, account_id, number, after))
+
+    def write(self, connection: Connection, journal: records.Journal | None = None) -> None:
+        """Everything is decided; from here on there are only writes. `journal`: when there is something to record."""
+        accounts.create(connection, self.book.created(), self.heads)
         faces.save(connection, self.book.changed_faces())
         store.insert(connection, self.settled)
         grants.save(connection, self.book.changed_grants())
         holds.save(connection, self.book.changed_holds())
         entries.insert(connection, self.entries)
-        accounts.save(connection, self.book.changed())
+        accounts.save(connection, self.book.changed(), self.heads)
         outbox.insert(connection, self.events)
+        if self.recorded:
+            assert journal is not None, "what is recorded needs a journal"
+            records.append(connection, journal, self.recorded)
+
+
+def _told(entry: Entry | None, scale: int) -> dict[str, Any] | None:
+    return None if entry is None else entry_document(entry, scale)
 
 
 def _means_the_same(job: Job, known: store.StoredJob) -> bool:

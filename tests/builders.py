@@ -34,6 +34,7 @@ from models.store.session import transaction
 from tasks import expiry
 from tasks.apply import apply
 from tasks.settling import Settler
+from tests.resealed import execute_resealed
 
 NOW: Final = datetime(2030, 1, 1, 12, tzinfo=UTC)
 LIMITS: Final = Limits(expiry_grace=timedelta(0))
@@ -144,7 +145,7 @@ def grants_left(engine: Engine) -> dict[UUID, int]:
 def let_expire(engine: Engine, grant_id: str, ago: timedelta = timedelta(0)) -> None:
     """Makes a grant's time be over. No test waits for that."""
     statement = "update grants set expires_at = clock_timestamp() - cast(:ago as interval) where id = :id"
-    assert execute(engine, statement, id=UUID(grant_id), ago=ago) == 1
+    assert execute_resealed(engine, statement, id=UUID(grant_id), ago=ago) == 1
 
 
 def expire_job(account: AccountKey, grant_id: str, seq: int = 0) -> Job:
@@ -157,6 +158,7 @@ def reset(engine: Engine) -> None:
     with transaction(engine) as connection:
         for table in (
             "outbox",
+            "records",
             "entries",
             "grants",
             "holds",
@@ -168,6 +170,7 @@ def reset(engine: Engine) -> None:
             "dead_letters",
         ):
             connection.execute(text(f"delete from {table}"))
+        connection.execute(text("update journals set seq = 0, head = '' where seq > 0"))
 
 
 # --- the pure domain

@@ -15,12 +15,14 @@ from sqlalchemy import Engine
 from models.contracts.outcome import encode, entry_document, outcome_document
 from models.domain.accounts import AccountKey, Kind
 from models.domain.grants import Draw, Grant
+from models.domain.idempotency import fingerprint
 from models.domain.ids import uuid7
-from models.domain.ledger import Entry, EntryKind, Note, post
+from models.domain.ledger import Entry, EntryKind, Note, entry_hash, post
 from models.domain.outcome import Code, Status
 from models.store import accounts, entries, grants, history, jobs
 from models.store.session import transaction
 from tests.builders import done, job
+from tests.resealed import reseal
 
 _JOBS: Mapping[EntryKind, str] = {
     EntryKind.CREDIT: "wallets.top_up",
@@ -73,7 +75,7 @@ class OldWallet:
     ) -> Entry:
         self._at += timedelta(minutes=1)
         asked = job("wallets.terminate", wallet_id=self.key.ref).numbered(uuid7(self._at, 0, 0))
-        asked = replace(asked, name=_JOBS[kind])
+        asked = replace(asked, name=_JOBS[kind], fingerprint=fingerprint(_JOBS[kind], asked.meaning))
         if grant is not None:
             grant_id = asked.id
             self._grants[grant_id] = Grant(grant_id, grant[0], grant[0], None, grant[1], self._at)
@@ -81,14 +83,19 @@ class OldWallet:
             [account] = accounts.read(connection, accounts.lock(connection, [self.key]))
             text = Note(kind, asked.id, self._at, "R", grant_id=grant_id, draws=draws, reverses=reverses)
             after, entry = post(account, amount, text)
+            digest = entry_hash(account.head, entry.account, entry.seq, amount, entry.balance_after, text)
+            entry = replace(entry, prev_hash=account.head, hash=digest)
             written = entry_document(entry, account.scale)
             answer = encode(outcome_document(asked, Status.APPLIED, Code.APPLIED, written, None, None))
-            jobs.insert(connection, [jobs.SettledJob(asked, None, Status.APPLIED, Code.APPLIED, answer, self._at)])
+            jobs.insert(
+                connection, [jobs.SettledJob(asked, None, Status.APPLIED, Code.APPLIED, answer, self._at, None)]
+            )
             self._take(entry)
             grants.save(connection, [(account.id, each) for each in self._grants.values()])
             entries.insert(connection, [entry])
             left = sum(each.remaining for each in self._grants.values())
-            accounts.save(connection, [replace(after, granted=left)])
+            accounts.save(connection, [replace(after, granted=left)], {account.id: digest})
+            reseal(connection)
         return entry
 
     def _take(self, entry: Entry) -> None:

@@ -236,7 +236,9 @@ RULES = {
     "append-only entries": Rule(
         "write another entry that corrects it",
         within("models/store/", "tasks/"),
-        text_matches(r"\bupdate\s+entries\b|\bdelete\s+from\s+entries\b|\b(update|delete)\(\s*entr(y|ies)\b", re.I),
+        text_matches(
+            r"\b(update|delete\s+from)\s+(entries|records)\b|\b(update|delete)\(\s*(entry|entries|records?)\b", re.I
+        ),
         "connection.execute(update(\n    Entry).values(amount=1))",
         "models/store/entries.py",
     ),

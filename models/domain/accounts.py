@@ -125,7 +125,7 @@ class Account:
     balance: int
     seq: int
     floor: int | None  # the lowest balance a job may leave; None: no limit
-    head: bytes  # hash of entry number `seq`; empty when there is none
+    head: bytes  # hash of the last entry when the account was read; empty when there was none
     set_at: datetime | None  # occurred_at of the last absolute set applied
     created_at: datetime
     updated_at: datetime
@@ -134,10 +134,11 @@ class Account:
     holds: tuple[Hold, ...] = ()
     granted: int = 0
     held: int = 0
+    changes: int = 0  # how often its terms were set or changed: models/domain/evidence.py
 
-    def moved(self, balance: int, seq: int, head: bytes, at: datetime) -> Account:
+    def moved(self, balance: int, seq: int, at: datetime) -> Account:
         """The account after an entry. Spelt out: it is made for every job, and `replace` costs five times as much."""
         return Account(
-            self.id, self.key, self.unit, self.scale, balance, seq, self.floor, head, self.set_at, self.created_at,
-            at, self.face, self.grants, self.holds, self.granted, self.held,
+            self.id, self.key, self.unit, self.scale, balance, seq, self.floor, self.head, self.set_at,
+            self.created_at, at, self.face, self.grants, self.holds, self.granted, self.held, self.changes,
         )  # fmt: skip

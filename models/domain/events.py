@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Final
 
 
 class EventType(StrEnum):
@@ -13,3 +15,20 @@ class EventType(StrEnum):
     WALLET_BALANCE_RECOVERED = "wallet.credit_balance.recovered"
     APP_BALANCE_UPDATED = "app.balance.updated"
     JOB_REJECTED = "job.rejected"
+
+
+BITS: Final[Mapping[EventType, int]] = {
+    EventType.USER_BALANCE_UPDATED: 1,
+    EventType.WALLET_UPDATED: 2,
+    EventType.WALLET_TRANSACTION_CREATED: 4,
+    EventType.WALLET_BALANCE_DROPPED: 8,
+    EventType.WALLET_BALANCE_RECOVERED: 16,
+    EventType.APP_BALANCE_UPDATED: 32,
+    EventType.JOB_REJECTED: 64,
+}
+"""By which a job remembers what it told, after the events themselves are gone. They must never change."""
+
+
+def bits(events: Iterable[EventType]) -> int:
+    """The sum of the bits of these events, each of which a job tells once."""
+    return sum(BITS[event] for event in events)

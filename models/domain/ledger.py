@@ -3,23 +3,24 @@
 What always holds, and the database says so too where it can:
   1. balance = Σ amounts of the entries = balance_after of the last one;
   2. entries are numbered 1, 2, 3 … without a gap;
-  3. each entry's hash covers its content and the hash of the one before: nothing can be changed, removed or put in
-     between without breaking the chain from there on.
+  3. each entry's hash covers its content, the job that wrote it with its answer, the terms of the grant or hold that it
+     made, and the hash of the entry before: nothing can be changed, removed or put in between without breaking the
+     chain from there on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
 from models.domain.accounts import Account, AccountKey
-from models.domain.grants import Draw
-from models.domain.holds import HoldChange
+from models.domain.grants import Draw, Grant
+from models.domain.holds import Hold, HoldChange, HoldVerb
 from models.domain.money import UNITS_MAX
 from models.domain.value import value
 
@@ -85,8 +86,8 @@ class Entry:
     amount: int
     balance_after: int
     note: Note
-    prev_hash: bytes
-    hash: bytes
+    prev_hash: bytes = b""  # both are empty until the entry is sealed
+    hash: bytes = b""
 
     @property
     def id(self) -> str:
@@ -108,20 +109,46 @@ def passes_floor(account: Account, amount: int) -> bool:
 
 
 def post(account: Account, amount: int, note: Note) -> tuple[Account, Entry]:
-    """The account after the entry, and the entry. Callers have refused what `fits` and `passes_floor` forbid."""
+    """The account after the entry, and the entry. Callers have refused what `fits` and `passes_floor` forbid.
+
+    The entry is sealed, and the account's head known, once its job has its answer.
+    """
     seq, balance = account.seq + 1, account.balance + amount
-    digest = entry_hash(account.head, account.key, seq, amount, balance, note)
-    entry = Entry(account.id, account.key, seq, amount, balance, note, account.head, digest)
-    return account.moved(balance, seq, digest, note.at), entry
+    return account.moved(balance, seq, note.at), Entry(account.id, account.key, seq, amount, balance, note)
 
 
-def entry_hash(prev: bytes, account: AccountKey, seq: int, amount: int, balance_after: int, note: Note) -> bytes:
-    """SHA-256 over the previous hash and all that the entry says.
+@value(frozen=True, slots=True)
+class Proof:
+    """What an entry's hash covers beyond what the entry says itself."""
 
-    The forms must never change: version 1, and version 2 for entries that say more than version 1 knows.
+    job: bytes  # the digest of the job that wrote it
+    made: Sequence[Any] = ()  # terms of the grant and the hold that it made: `made_by`
+
+
+def seal(entry: Entry, prev: bytes, proof: Proof) -> Entry:
+    """The entry, chained to the one before it, whose hash is `prev`."""
+    digest = entry_hash(prev, entry.account, entry.seq, entry.amount, entry.balance_after, entry.note, proof)
+    return Entry(
+        entry.account_id, entry.account, entry.seq, entry.amount, entry.balance_after, entry.note, prev, digest
+    )
+
+
+def entry_hash(
+    prev: bytes,
+    account: AccountKey,
+    seq: int,
+    amount: int,
+    balance_after: int,
+    note: Note,
+    proof: Proof | None = None,
+) -> bytes:
+    """SHA-256 over the previous hash and all that the entry says, and its proof.
+
+    The forms must never change: version 3, and without a proof, for entries from before there was one, version 1, or 2
+    where they say more than version 1 knows.
     """
     content: list[Any] = [
-        1,
+        1 if proof is None else 3,
         str(account),
         seq,
         amount,
@@ -135,16 +162,44 @@ def entry_hash(prev: bytes, account: AccountKey, seq: int, amount: int, balance_
         str(note.grant_id) if note.grant_id else None,
         [[str(grant), units] for grant, units in note.draws],
         note.reverses,
-        (note.at - _EPOCH) // _MICROSECOND,
+        microseconds(note.at),
     ]
     if note.paid or note.holds or note.part:
-        content[0] = 2
+        if proof is None:
+            content[0] = 2
         content += [
             [[str(grant), units] for grant, units in note.paid],
             hold_changes(note.holds),
             note.part,
         ]
+    if proof is not None:
+        content += [proof.job.hex(), proof.made]
     return hashlib.sha256(prev + _JSON.encode(content).encode()).digest()
+
+
+def made_by(note: Note, grants: Iterable[Grant], holds: Iterable[Hold]) -> list[Any]:
+    """[[grant id, [amount, priority, expires, effective, created]] or [hold id, [amount, expires, created]], …] of what
+    an entry with this note made, times in microseconds since 1970. What is not among `grants` and `holds` has None."""
+    made: list[Any] = []
+    if note.grant_id is not None and note.kind is EntryKind.CREDIT:
+        made.append([str(note.grant_id), next((_terms(grant) for grant in grants if grant.id == note.grant_id), None)])
+    named = [change.hold_id for change in note.holds if change.verb is HoldVerb.HOLD]
+    made += [[str(hold_id), next((_ends(hold) for hold in holds if hold.id == hold_id), None)] for hold_id in named]
+    return made
+
+
+def microseconds(at: datetime) -> int:
+    """Since 1970."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def _terms(grant: Grant) -> list[int | None]:
+    times = (grant.expires_at, grant.effective_at, grant.created_at)
+    return [grant.amount, grant.priority, *(None if at is None else microseconds(at) for at in times)]
+
+
+def _ends(hold: Hold) -> list[int]:
+    return [hold.amount, microseconds(hold.expires_at), microseconds(hold.created_at)]
 
 
 def hold_changes(changes: Iterable[HoldChange]) -> list[list[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,7 +15,9 @@ from models.store import faces, grants, holds, rows
 from models.tables import accounts as tables
 
 # Sorted ids: two transactions that want the same accounts queue up for the first one instead of deadlocking.
-COLUMNS: Final = "id, kind, ref, unit, scale, balance, seq, floor, head, set_at, created_at, updated_at, granted, held"
+COLUMNS: Final = (
+    "id, kind, ref, unit, scale, balance, seq, floor, head, set_at, created_at, updated_at, granted, held, changes"
+)
 _OF_A_HELD_ONE: Final = ", ".join(
     name if name in ("id", "kind", "ref") else "null" for name in COLUMNS.split(", ")
 )  # its other columns would be what they were before it was locked
@@ -49,6 +51,7 @@ _LOCK_FREE: Final = text(f"""
     union all
     select {_OF_A_HELD_ONE}, false from existing where id <> all(array(select id from locked))
 """)  # noqa: S608 - as above
+_EVERY: Final = text(f"select {COLUMNS} from accounts where id > :last order by id limit 1000")  # noqa: S608 - as above
 _NEXT_IDS: Final = text("select nextval('accounts_id_seq') from generate_series(1, cast(:count as integer))")
 
 
@@ -102,12 +105,26 @@ def read(
     return [_account(row, shown[row.id], tuple(granted.get(row.id, ())), tuple(held.get(row.id, ()))) for row in locked]
 
 
+def every(connection: Connection) -> Iterator[tuple[Locked, Account | None]]:
+    """Every account by its id, without grants and holds, beside its row; None when what it shows is gone."""
+    last = -1
+    while page := connection.execute(_EVERY, {"last": last}).all():
+        shown = faces.load(connection, {row.id: Kind(row.kind) for row in page})
+        for row in page:
+            yield row, _account(row, shown[row.id]) if row.id in shown else None
+        last = page[-1].id
+
+
 def next_ids(connection: Connection, count: int) -> list[int]:
     """Ids for accounts about to be created."""
     return list(connection.execute(_NEXT_IDS, {"count": count}).scalars()) if count else []
 
 
-def create(connection: Connection, accounts: Sequence[Account]) -> None:
+Heads = Mapping[int, bytes]
+"""Hashes of last entries that this transaction writes, by account id."""
+
+
+def create(connection: Connection, accounts: Sequence[Account], heads: Heads) -> None:
     """Inserts accounts, in one order for all. The same account created elsewhere at once raises KeyRace."""
     ordered = sorted(accounts, key=lambda account: str(account.key))
     rows.insert(
@@ -121,28 +138,30 @@ def create(connection: Connection, accounts: Sequence[Account]) -> None:
                 "unit": account.unit,
                 "scale": account.scale,
                 "created_at": account.created_at,
-                **_movable(account),
+                **_movable(account, heads),
             }
             for account in ordered
         ],
     )
 
 
-def save(connection: Connection, accounts: Sequence[Account]) -> None:
+def save(connection: Connection, accounts: Sequence[Account], heads: Heads) -> None:
     """Writes what jobs change on locked accounts."""
-    rows.update(connection, tables.Account, "id", [{"id": account.id, **_movable(account)} for account in accounts])
+    changed = [{"id": account.id, **_movable(account, heads)} for account in accounts]
+    rows.update(connection, tables.Account, "id", changed)
 
 
-def _movable(account: Account) -> dict[str, Any]:
+def _movable(account: Account, heads: Heads) -> dict[str, Any]:
     return {
         "balance": account.balance,
         "seq": account.seq,
         "floor": account.floor,
-        "head": rows.hexed(account.head),
+        "head": rows.hexed(heads.get(account.id, account.head)),
         "set_at": account.set_at,
         "updated_at": account.updated_at,
         "granted": account.granted,
         "held": account.held,
+        "changes": account.changes,
     }
 
 
@@ -150,8 +169,8 @@ def _account(row: Locked, face: Face, granted: tuple[Grant, ...] = (), held: tup
     # By place: it is made for every account of every batch, and a row looks each of its names up.
     values: Sequence[Any] = row
     account_id, kind, ref, unit, scale, balance, seq = values[:7]
-    floor, head, set_at, created_at, updated_at, left, reserved = values[7:14]
+    floor, head, set_at, created_at, updated_at, left, reserved, changes = values[7:15]
     return Account(
         account_id, AccountKey(Kind(kind), ref), unit, scale, balance, seq, floor, bytes(head), set_at, created_at,
-        updated_at, face, granted, held, left, reserved,
+        updated_at, face, granted, held, left, reserved, changes,
     )  # fmt: skip

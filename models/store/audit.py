@@ -1,35 +1,42 @@
-"""The audit: recomputes every chain and sum from the entries alone, and names what does not add up.
+"""The audit: recomputes every chain and sum from what was written, and names what does not add up.
 
 What must hold, for every account:
-  1. entries are numbered from 1 without a gap, each chained to the one before, each with the hash of its content;
+  1. entries are numbered from 1 without a gap, each chained to the one before, each with the hash of its content, of
+     the job that wrote it with its answer, and of the terms of the grant or hold that it made;
   2. balance_after is the sum of the amounts so far, and the account shows the last one, its seq and its hash;
   3. what is left of a grant or a hold is what the entries leave of it, a grant's amount is the entry's that made it,
      and the account shows the sums;
   4. no entry is taken back beyond its amount, and every entry of a wallet keeps the rules of models/domain/credits.py:
      no debt beside open grants, nothing taken twice, nothing revived (models/domain/replay.py);
-and for every job: an applied job with an entry in its answer wrote that entry; a refused or unchanged one wrote none.
+  5. its terms, policy and due time are what its records make them, and nothing was spent or topped up beyond them
+     (models/store/audit_terms.py);
+for every journal: each record is chained to the one before, with the job that it is of (models/store/audit_records.py);
+and for every job: it is in a chain; an applied job with an entry in its answer wrote that entry; a refused or unchanged
+one wrote none; what it told is in the outbox, or was pruned by the rules (models/store/audit_jobs.py).
+
+Whoever may rewrite all of it, hashes and heads as well, is found by what was kept elsewhere, and by nothing here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, text
 
-from models.domain.ledger import Entry, entry_hash
-from models.store import entries
+from models.domain.accounts import Account, Wallet
+from models.domain.ledger import Entry, Proof, entry_hash
+from models.store import accounts, audit_jobs, entries, history, records
+from models.store.audit_records import Journals
+from models.store.audit_terms import Terms
 from models.store.credits import Credits, credits_of_all
+from models.store.entries import Written
+from models.store.finding import Finding
 from models.store.session import snapshot
 
-_ACCOUNTS: Final = text("""
-    select a.id, a.kind, a.ref, a.balance, a.seq, a.head, a.granted, a.held, a.floor,
-           (select coalesce(sum(g.remaining), 0) from grants g where g.account_id = a.id and g.remaining > 0) as grants,
-           (select coalesce(sum(h.remaining), 0) from holds h where h.account_id = a.id and h.remaining > 0) as holds,
-           coalesce(w.overdraft_allowed, false) as overdraft_allowed, clock_timestamp() as now
-    from accounts a left join wallets w on w.account_id = a.id order by a.id
-""")
 _REVERSED: Final = text("""
     select a.kind, a.ref, back.reverses, sum(abs(back.amount)) as units, abs(made.amount) as amount
     from entries back
@@ -39,31 +46,22 @@ _REVERSED: Final = text("""
     group by a.kind, a.ref, back.account_id, back.reverses, made.amount
     having sum(abs(back.amount)) > abs(made.amount)
 """)
-_JOBS: Final = text("""
-    select j.id, j.code, a.kind, a.ref, e.seq,
-           cast(j.outcome as jsonb) #>> '{entry,account}' as told_account,
-           cast(cast(j.outcome as jsonb) #>> '{entry,seq}' as bigint) as told_seq,
-           cast(cast(j.outcome as jsonb) #>> '{entry,amount}' as bigint) as told_amount, e.amount
-    from jobs j left join entries e on e.job_id = j.id and e.part = 0 left join accounts a on a.id = e.account_id
-    where (e.seq is null) <> (cast(j.outcome as jsonb) #>> '{entry,seq}' is null)
-       or e.seq <> cast(cast(j.outcome as jsonb) #>> '{entry,seq}' as bigint)
-       or e.amount <> cast(cast(j.outcome as jsonb) #>> '{entry,amount}' as bigint)
-       or a.kind || ':' || a.ref <> cast(j.outcome as jsonb) #>> '{entry,account}'
-       or (e.seq is not null and j.code <> 'applied')
-    order by j.id
+
+_MASKED: Final = text("""
+    select a.kind, a.ref, 'users' as shown from users f join accounts a on a.id = f.account_id where a.kind <> 'user'
+    union all
+    select a.kind, a.ref, 'wallets' from wallets f join accounts a on a.id = f.account_id where a.kind <> 'wallet'
+    union all
+    select a.kind, a.ref, 'apps' from apps f join accounts a on a.id = f.account_id where a.kind <> 'app'
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that does not add up. `seq` is the entry; None where it is the account, a grant or a job as a whole."""
+class _OfAccount(Protocol):
+    @property
+    def account_id(self) -> int: ...
 
-    account: str
-    seq: int | None
-    problem: str
 
-    def __str__(self) -> str:
-        return f"{self.account}{'' if self.seq is None else f' entry {self.seq}'}: {self.problem}"
+T = TypeVar("T", bound=_OfAccount)
 
 
 @dataclass(slots=True)
@@ -71,6 +69,7 @@ class Report:
     accounts: int = 0
     entries: int = 0
     grants: int = 0
+    records: int = 0
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -88,31 +87,46 @@ class _Chain:
     broken: bool = False
 
 
+class _ByAccount(Generic[T]):
+    """Rows in the order of their accounts, taken account by account."""
+
+    def __init__(self, rows: Iterator[T]) -> None:
+        self._rows = rows
+        self._next = next(rows, None)
+        self.strays = Counter[int]()  # rows of accounts that do not exist, by their number
+
+    def take(self, account_id: int) -> Iterator[T]:
+        """The rows of this account. Each account's are taken before the next one's."""
+        while self._next is not None and self._next.account_id <= account_id:
+            row, self._next = self._next, next(self._rows, None)
+            if row.account_id == account_id:
+                yield row
+            else:
+                self.strays[row.account_id] += 1
+
+    def rest(self) -> None:
+        """What is left after the last account."""
+        while self._next is not None:
+            self.strays[self._next.account_id] += 1
+            self._next = next(self._rows, None)
+
+
 def audit(engine: Engine, progress: Callable[[int], None] | None = None) -> Report:
-    """Reads the whole ledger as of one moment, entries as a stream. For each account the first wrong entry is named."""
-    report, chains = Report(), dict[int, _Chain]()
+    """Reads the whole ledger as of one moment, as a stream. For each account the first wrong entry is named."""
     with snapshot(engine) as connection:
         connection.execute(text("set local statement_timeout = 0"))
-        wallets = credits_of_all(connection)
-        for entry in entries.stream(connection):
-            report.entries += 1
-            if progress is not None and report.entries % 10_000 == 0:
-                progress(report.entries)
-            chain = chains.setdefault(entry.account_id, _Chain())
-            if not chain.broken and (problem := _wrong(entry, chain)):
-                chain.broken = True
-                report.findings.append(Finding(str(entry.account), entry.seq, problem))
-            chain.seq, chain.balance, chain.head = entry.seq, entry.balance_after, entry.hash
-            if entry.account_id not in wallets and (entry.note.grant_id or entry.note.draws or entry.note.holds):
-                wallets[entry.account_id] = Credits(str(entry.account), {}, {})  # whose rows are gone
-            if (credits := wallets.get(entry.account_id)) is not None:
-                credits.apply(entry)
-        report.findings += _accounts(connection, chains, wallets, report)
-        for credits in wallets.values():
-            report.grants += len(credits.grants)
-            report.findings += [Finding(*found) for found in credits.findings()]
-        report.findings += _reversed(connection)
-        report.findings += _jobs(connection)
+        return audit_in(connection, progress)
+
+
+def audit_in(connection: Connection, progress: Callable[[int], None] | None = None) -> Report:
+    """As `audit`, as this transaction sees the ledger."""
+    report, journals = Report(), Journals()
+    report.findings += _all_accounts(connection, report, progress or (lambda _: None))
+    report.findings += journals.read(connection)
+    report.findings += _reversed(connection)
+    report.findings += _masked(connection)
+    report.findings += audit_jobs.findings(connection, journals.pruned_until, journals.before)
+    report.records = journals.count
     return report
 
 
@@ -124,7 +138,48 @@ def assert_ledger_is_coherent(engine: Engine) -> None:
         raise AssertionError(f"the ledger does not add up, {len(findings)} findings:\n{shown}")
 
 
-def _wrong(entry: Entry, chain: _Chain) -> str | None:
+def _all_accounts(connection: Connection, report: Report, progress: Callable[[int], None]) -> Iterator[Finding]:
+    wallets, now = credits_of_all(connection), history.now(connection)
+    written = _ByAccount(entries.stream_written(connection))
+    changed = _ByAccount(records.stream_changes(connection))
+    for row, account in accounts.every(connection):
+        report.accounts += 1
+        name = f"{row.kind}:{row.ref}"
+        chain, terms = _Chain(), Terms(changed.take(row.id))
+        credits = wallets.pop(row.id, None)
+        for each in written.take(row.id):
+            report.entries += 1
+            if report.entries % 10_000 == 0:
+                progress(report.entries)
+            entry = each.entry
+            assert entry is not None, "its account was found just now"
+            if credits is None and (entry.note.grant_id or entry.note.draws or entry.note.holds):
+                credits = Credits(name, {}, {})  # whose rows are gone
+            if not chain.broken and (problem := _wrong(each, entry, chain, credits)):
+                chain.broken = True
+                yield Finding(name, entry.seq, problem)
+            chain.seq, chain.balance, chain.head = entry.seq, entry.balance_after, entry.hash
+            terms.entered(entry, each.job_name, chained=not each.older)
+            if credits is not None:
+                credits.apply(entry)
+        yield from _shown(row, chain, credits)
+        if account is None:
+            yield Finding(name, None, f"has no row in {row.kind}s")
+        else:
+            terms.ended(account)
+            yield from (Finding(name, seq, problem) for seq, problem in terms.problems)
+        if credits is not None:
+            report.grants += len(credits.grants)
+            if account is not None and (problem := _uncovered(account, credits, now)):
+                yield Finding(name, None, problem)
+            yield from (Finding(*found) for found in credits.findings(row.updated_at))
+    for kind, strays in (("entries", written), ("records", changed)):
+        strays.rest()
+        for account_id, count in strays.strays.items():
+            yield Finding(f"account:{account_id}", None, f"does not exist, and has {count} {kind}")
+
+
+def _wrong(each: Written, entry: Entry, chain: _Chain, credits: Credits | None) -> str | None:
     if entry.seq != chain.seq + 1:
         return f"follows entry {chain.seq}: there is a gap"
     if entry.balance_after != chain.balance + entry.amount:
@@ -133,47 +188,46 @@ def _wrong(entry: Entry, chain: _Chain) -> str | None:
         )
     if entry.prev_hash != chain.head:
         return "is not chained to the entry before it"
-    if entry.hash != entry_hash(chain.head, entry.account, entry.seq, entry.amount, entry.balance_after, entry.note):
-        return "its content does not match its hash"
-    return None
+    if each.digest is None:
+        return f"is of job {entry.note.job_id}, which does not exist"
+    proof = Proof(each.digest, () if credits is None else credits.made_by(entry))
+    content = chain.head, entry.account, entry.seq, entry.amount, entry.balance_after, entry.note
+    if entry.hash == entry_hash(*content, proof) or (each.older and entry.hash == entry_hash(*content)):
+        return None
+    terms = "".join(f", and the terms of {made}" for made, _ in proof.made)
+    covered = "" if each.older else f", which covers job {entry.note.job_id} with its answer{terms}"
+    return f"its content does not match its hash{covered}"
 
 
-def _accounts(
-    connection: Connection, chains: Mapping[int, _Chain], wallets: Mapping[int, Credits], report: Report
-) -> Iterator[Finding]:
-    for row in connection.execute(_ACCOUNTS):
-        report.accounts += 1
-        chain, name = chains.get(row.id, _Chain()), f"{row.kind}:{row.ref}"
-        if row.balance != chain.balance:
-            yield Finding(name, None, f"balance is {row.balance}, its entries make {chain.balance}")
-        if row.seq != chain.seq or bytes(row.head) != chain.head:
-            yield Finding(name, None, f"shows entry {row.seq} as its last, which is not its last entry {chain.seq}")
-        if (row.granted, row.held) != (row.grants, row.holds):
-            told = f"{row.granted} left in grants and {row.held} in holds, they have {row.grants} and {row.holds}"
-            yield Finding(name, None, f"shows {told}")
-        elif row.id in wallets and (problem := _uncovered(row, wallets[row.id])):
-            yield Finding(name, None, problem)
+def _shown(row: Row[Any], chain: _Chain, credits: Credits | None) -> Iterator[Finding]:
+    name = f"{row.kind}:{row.ref}"
+    if row.balance != chain.balance:
+        yield Finding(name, None, f"balance is {row.balance}, its entries make {chain.balance}")
+    if row.seq != chain.seq or bytes(row.head) != chain.head:
+        yield Finding(name, None, f"shows entry {row.seq} as its last, which is not its last entry {chain.seq}")
+    left, reserved = (0, 0) if credits is None else credits.sums()
+    if (row.granted, row.held) != (left, reserved):
+        told = f"{row.granted} left in grants and {row.held} in holds, they have {left} and {reserved}"
+        yield Finding(name, None, f"shows {told}")
 
 
-def _uncovered(row: Row[Any], credits: Credits) -> str | None:
+def _uncovered(account: Account, credits: Credits, now: datetime) -> str | None:
     """What holds have reserved must be there when it is captured."""
-    if not row.held or row.overdraft_allowed or row.floor is None:
+    if not isinstance(account.face, Wallet):
         return None
-    spendable = credits.spendable(row.balance, row.now)
-    if spendable >= row.floor or not credits.cuttable(row.now):
+    if not account.held or account.face.overdraft_allowed or account.floor is None:
         return None
-    return f"has {row.held} held, which leaves {spendable}: less than its floor"
+    spendable = credits.spendable(account.balance, now)
+    if spendable >= account.floor or not credits.cuttable(now):
+        return None
+    return f"has {account.held} held, which leaves {spendable}: less than its floor"
+
+
+def _masked(connection: Connection) -> Iterator[Finding]:
+    for row in connection.execute(_MASKED):
+        yield Finding(f"{row.kind}:{row.ref}", None, f"has a row in {row.shown}")
 
 
 def _reversed(connection: Connection) -> Iterator[Finding]:
     for row in connection.execute(_REVERSED):
         yield Finding(f"{row.kind}:{row.ref}", row.reverses, f"is of {row.amount}, and {row.units} were taken back")
-
-
-def _jobs(connection: Connection) -> Iterator[Finding]:
-    for row in connection.execute(_JOBS):
-        account = row.told_account or f"{row.kind}:{row.ref}"
-        told = f"entry {row.told_seq} of {row.told_amount}" if row.told_seq else "no entry"
-        wrote = f"entry {row.seq} of {row.amount}" if row.seq else "none"
-        problem = f"job {row.id} ({row.code}) was answered with {told} but wrote {wrote}"
-        yield Finding(account, row.seq or row.told_seq, problem)

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from models.domain.accounts import AccountKey
 from models.domain.grants import Grant
-from models.domain.holds import Hold
-from models.domain.ledger import Entry, EntryKind
+from models.domain.holds import Hold, HoldChange, HoldEnd, HoldVerb
+from models.domain.ledger import Entry, EntryKind, made_by
 from models.domain.replay import Replay
 from models.store import entries, grants, holds
 
+_EVER: Final = datetime.max.replace(tzinfo=UTC)
+_ENDS: Final = {
+    EntryKind.CAPTURE: HoldEnd.CAPTURED,
+    EntryKind.RELEASE: HoldEnd.RELEASED,
+    EntryKind.REVERSAL: HoldEnd.REVERSED,
+}
 Problem = tuple[str, int | None, str]
 """(account, seq, what is wrong)"""
 
@@ -31,6 +38,9 @@ class Credits:
     last: Entry | None = None
     left: dict[UUID, int] = field(default_factory=dict)  # of grants, as the entries say, right or wrong
     _granted: dict[UUID, int] = field(default_factory=dict)
+    _pending: set[UUID] = field(default_factory=set)
+    _backing: dict[UUID, dict[UUID, int]] = field(default_factory=dict)  # of holds, as the entries say
+    _ended: dict[UUID, HoldEnd | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.replay = Replay(self.grants)
@@ -47,9 +57,52 @@ class Credits:
             for part in change.parts:
                 self._take(part.grant_id, -part.remaining)
         self.replay.apply(entry)
+        self._mark(entry)
+
+    def _mark(self, entry: Entry) -> None:
+        """What rows of grants and holds note beside their units."""
+        note = entry.note
+        grants = self.replay.grants
+        if self._pending:
+            waiting = (grants[grant_id] for grant_id in self._pending)
+            self._pending = {grant.id for grant in waiting if grant.remaining and not grant.begun(note.at)}
+        made = grants.get(note.grant_id) if note.grant_id and note.kind is EntryKind.CREDIT else None
+        if made is not None and made.effective_at is not None:  # which is kept of those alone that begin later
+            self._pending.add(made.id)
+        for change in note.holds:
+            backing = self._backing.setdefault(change.hold_id, {})
+            for part in change.parts:
+                backing[part.grant_id] = backing.get(part.grant_id, 0) + part.held
+            over = not self.replay.holds.get(change.hold_id)
+            self._ended[change.hold_id] = self._end(change, entry) if over else None
+
+    def _end(self, change: HoldChange, entry: Entry) -> HoldEnd | None:
+        """How a hold came to its end by this change, its last one."""
+        if change.verb is HoldVerb.UNBACK:
+            return self._ended.get(change.hold_id)
+        hold = self.holds.get(change.hold_id)
+        if change.verb is HoldVerb.RELEASE and hold is not None and hold.lapsed(entry.note.at):
+            return HoldEnd.EXPIRED  # before whatever the entry did
+        return _ENDS.get(entry.note.kind)
 
     def _take(self, grant_id: UUID, units: int) -> None:
         self.left[grant_id] = self.left.get(grant_id, 0) - units
+
+    def made_by(self, entry: Entry) -> list[Any]:
+        """The terms of the grant and the hold that an entry made, as their rows say now."""
+        note = entry.note
+        if note.grant_id is None and not note.holds:
+            return []
+        named = [self.grants[note.grant_id]] if note.grant_id in self.grants else []
+        held = [self.holds[change.hold_id] for change in note.holds if change.hold_id in self.holds]
+        return made_by(note, named, held)
+
+    def sums(self) -> tuple[int, int]:
+        """What is left in its grants and in its holds, as their rows say."""
+        return (
+            sum(grant.remaining for grant in self.grants.values()),
+            sum(hold.remaining for hold in self.holds.values()),
+        )
 
     def wrong_grants(self) -> dict[UUID, Grant]:
         """Grants as they are right by the rules, where their rows say something else."""
@@ -75,12 +128,36 @@ class Credits:
         open_ = [hold for hold in self.holds.values() if not hold.lapsed(at)]
         return sum(hold.remaining - sum(part for grant, part in hold.backing if grant in over) for hold in open_)
 
-    def findings(self) -> Iterator[Problem]:
-        """What is wrong: the first rule that an entry broke, and rows that are not what the entries make of them."""
+    def findings(self, changed: datetime = _EVER) -> Iterator[Problem]:
+        """What is wrong: the first rule that an entry broke, and rows that are not what the entries make of them.
+
+        `changed`: when the account changed last, with an entry or without, where that is known.
+        """
         for seq, problem in self.replay.problems[:1]:
             yield self.account, seq, f"{problem}; set it right with `balance-worker accounts repair {self.account}`"
         yield from self._grants()
         yield from self._holds()
+        if not self.replay.problems:
+            yield from self._marks(changed)
+
+    def _marks(self, changed: datetime) -> Iterator[Problem]:
+        for grant_id, right in self.replay.grants.items():
+            grant = self.grants.get(grant_id)
+            if grant is None:
+                continue  # that is said already
+            if grant.voided_at != right.voided_at:
+                yield self.account, None, f"grant {grant_id} was voided at {right.voided_at}, not {grant.voided_at}"
+            # That it began is noted without an entry when no debt waited for it.
+            noted = grant_id in self._pending and not grant.pending and grant.begun(changed)
+            if grant.pending != (grant_id in self._pending) and not noted:
+                yield self.account, None, f"grant {grant_id} is{'' if grant.pending else ' not'} said to be waited for"
+        for hold_id, hold in self.holds.items():
+            backing = {grant: units for grant, units in self._backing.get(hold_id, {}).items() if units}
+            if dict(hold.backing) != backing or len(hold.backing) != len(backing):
+                yield self.account, None, f"hold {hold_id} is not backed by the grants that its entries say"
+            if hold.ended != self._ended.get(hold_id):
+                told = self._ended.get(hold_id)
+                yield self.account, None, f"hold {hold_id} says it ended {hold.ended}, its entries make it {told}"
 
     def _grants(self) -> Iterator[Problem]:
         for grant_id, grant in self.grants.items():

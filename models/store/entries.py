@@ -12,7 +12,8 @@ from models.domain.accounts import AccountKey, Kind
 from models.domain.decision import Original
 from models.domain.holds import HoldChange, HoldPart, HoldVerb
 from models.domain.ledger import Entry, EntryKind, Note, hold_changes
-from models.store import rows
+from models.domain.value import value
+from models.store import digests, rows
 from models.tables import ledger as tables
 
 COLUMNS: Final = """e.account_id, a.kind as account_kind, a.ref, e.seq, e.amount, e.balance_after, e.kind, e.reason,
@@ -27,6 +28,12 @@ _OF_JOBS: Final = text(f"""
 _STREAM: Final = f"""
     select {COLUMNS} from entries e join accounts a on a.id = e.account_id {{where}} order by e.account_id, e.seq
 """  # noqa: S608 - as above
+_WRITTEN: Final = text(f"""
+    select {COLUMNS}, j.name as job_name, {digests.OLDER} as older,
+           {digests.JOB} as digest
+    from entries e left join accounts a on a.id = e.account_id left join jobs j on j.id = e.job_id
+    order by e.account_id, e.seq
+""")  # noqa: S608 - as above
 _REVERSED: Final = text("""
     select e.account_id, e.reverses, cast(abs(sum(e.amount)) as bigint) as units from entries e
     join unnest(cast(:ids as bigint[]), cast(:seqs as bigint[])) as wanted (account_id, seq)
@@ -57,8 +64,27 @@ def stream(connection: Connection, account_id: int | None = None) -> Iterator[En
     """The entries of an account, or of all, in their order, a thousand at a time."""
     statement = text(_STREAM.format(where="" if account_id is None else "where e.account_id = :account_id"))
     parameters = {} if account_id is None else {"account_id": account_id}
-    for row in connection.execution_options(yield_per=1000).execute(statement, parameters).mappings():
+    for row in connection.execute(statement, parameters, execution_options=rows.STREAMED).mappings():
         yield from_row(dict(row))
+
+
+@value(frozen=True, slots=True)
+class Written:
+    """An entry beside the job that wrote it. `entry`: None when its account is gone."""
+
+    account_id: int
+    entry: Entry | None
+    job_name: str | None  # None: the job is gone
+    digest: bytes | None  # of the job as it is now; None: it is gone
+    older: bool  # than the records: its hash may cover what it says alone
+
+
+def stream_written(connection: Connection) -> Iterator[Written]:
+    """All entries by account, in their order, with what their hashes cover beside them."""
+    for row in connection.execute(_WRITTEN, execution_options=rows.STREAMED).mappings():
+        entry = None if row["ref"] is None else from_row(dict(row))
+        digest = None if row["digest"] is None else bytes(row["digest"])
+        yield Written(row["account_id"], entry, row["job_name"], digest, row["older"])
 
 
 def insert(connection: Connection, entries: Sequence[Entry]) -> None:

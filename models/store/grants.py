@@ -61,7 +61,7 @@ def of_account(connection: Connection, account_id: int) -> list[Grant]:
 
 def every(connection: Connection) -> Iterator[tuple[int, AccountKey, Grant]]:
     """Every grant that there ever was: (account id, account, grant)."""
-    for account_id, kind, ref, *values in connection.execution_options(yield_per=1000).execute(_EVERY):
+    for account_id, kind, ref, *values in connection.execute(_EVERY, execution_options=rows.STREAMED):
         yield account_id, AccountKey(Kind(kind), ref), Grant(*values)
 
 

@@ -10,10 +10,11 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from models.domain.commands import Job
-from models.domain.idempotency import noted
+from models.domain.evidence import Record, RecordKind, plain
+from models.domain.idempotency import canonical, noted
 from models.domain.outcome import Code, Status
 from models.domain.value import value
-from models.store import rows
+from models.store import records, rows
 from models.tables import jobs as tables
 
 Identity = tuple[str, str]
@@ -39,9 +40,9 @@ _PRUNE: Final = text("""
         select id from jobs
         where body is not null and settled_at < clock_timestamp() - make_interval(days => :days)
         order by settled_at limit :limit for update skip locked)
-    returning id),
+    returning id, settled_at),
     untold as (delete from outbox where job_id in (select id from pruned))
-    select count(*) from pruned
+    select count(*) as jobs, max(settled_at) as until from pruned
 """)
 
 
@@ -66,6 +67,7 @@ class SettledJob:
     code: Code
     outcome: str
     settled_at: datetime
+    events: int | None  # told, by bits: models/domain/events.py; None: settled before there were records
 
 
 def find(connection: Connection, identities: Iterable[Identity]) -> tuple[datetime, dict[Identity, StoredJob]]:
@@ -105,6 +107,7 @@ def insert(connection: Connection, settled: Sequence[SettledJob]) -> None:
                 "body": rows.raw(noted(item.job.meaning, item.job.metadata)),
                 "outcome": rows.raw(item.outcome),
                 "settled_at": item.settled_at,
+                "events": item.events,
             }
             for item in ordered
         ],
@@ -112,6 +115,12 @@ def insert(connection: Connection, settled: Sequence[SettledJob]) -> None:
 
 
 def prune(connection: Connection, older_than_days: int, limit: int) -> int:
-    """Drops bodies and events of up to `limit` old jobs; keys, fingerprints and answers stay for ever."""
-    pruned: int = connection.execute(_PRUNE, {"days": older_than_days, "limit": limit}).scalar_one()
-    return pruned
+    """Drops bodies and events of up to `limit` old jobs; keys, fingerprints and answers stay for ever.
+
+    That they were pruned is recorded: a body or an event that is gone otherwise was taken away.
+    """
+    pruned = connection.execute(_PRUNE, {"days": older_than_days, "limit": limit}).one()
+    if pruned.jobs:
+        content = canonical({"jobs": pruned.jobs, "until": plain(pruned.until)})
+        records.append(connection, records.take(connection), [Record(RecordKind.PRUNED, content)])
+    return int(pruned.jobs)

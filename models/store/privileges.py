@@ -21,6 +21,8 @@ NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "jobs": _CHANGED,
     "dead_letters": _CHANGED,
     "outbox": ("select", "insert", "delete"),
+    "records": _ADDED,
+    "journals": ("select", "update"),  # locked, too
 }
 SEQUENCE: Final = "accounts_id_seq"  # the other numbers come with the rows
 _REWRITING: Final = ("update", "delete", "truncate")

@@ -14,6 +14,8 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import DeclarativeBase
 
 Row = Mapping[str, Any]
+STREAMED: Final[Mapping[str, Any]] = {"yield_per": 1000}
+"""Options of one statement whose rows come through a cursor. Set on the connection, they would be every statement's."""
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="string")
 
 

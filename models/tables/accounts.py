@@ -51,6 +51,7 @@ class Account(Base):
     updated_at: Mapped[datetime]
     granted: Mapped[Units]  # left in its grants
     held: Mapped[Units]  # left in its holds
+    changes: Mapped[int]  # of its terms: the number of the last record of one
 
 
 class User(Base):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -38,3 +38,4 @@ class Job(Base):
     body: Mapped[Any | None] = mapped_column(JSON)  # what was asked; dropped by jobs.prune
     outcome: Mapped[Any] = mapped_column(JSON)  # the document, kept for ever
     settled_at: Mapped[datetime]
+    events: Mapped[int | None] = mapped_column(SmallInteger)  # told, by bits; None or below 0: before the records

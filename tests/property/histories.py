@@ -13,7 +13,8 @@ from tasks.apply import apply
 from tasks.expiry import expire_job, hold_job, open_job
 from tasks.outcome import Outcome
 from tasks.sweep import system_job
-from tests.builders import LIMITS, execute, job
+from tests.builders import LIMITS, job
+from tests.resealed import execute_resealed
 
 WALLETS: Final[dict[str, dict[str, Any]]] = {
     "w1": {"scale": 0},
@@ -109,7 +110,7 @@ def play(engine: Engine, history: History, batches: Sequence[Sequence[int]] | No
 def _time_comes(engine: Engine, step: Step, answers: Mapping[int, Outcome]) -> None:
     assert step.of is not None
     for statement in _COMES:
-        execute(engine, statement, id=answers[step.of].job_id)
+        execute_resealed(engine, statement, id=answers[step.of].job_id)
 
 
 def _job(history: History, place: int, answers: Mapping[int, Outcome]) -> Job:

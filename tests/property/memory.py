@@ -21,7 +21,7 @@ from models.domain.decision import Decision, Facts, Limits, Original
 from models.domain.events import EventType
 from models.domain.grants import Grant
 from models.domain.holds import Hold
-from models.domain.ledger import MOVES_NOTHING, Entry, entry_hash
+from models.domain.ledger import MOVES_NOTHING, Entry, Proof, entry_hash, made_by, seal
 from models.domain.outcome import Refusal
 from models.store.credits import Credits
 from tasks.book import Book, grants_named, holds_named
@@ -97,10 +97,16 @@ class Rows:
     def _keep(self, asked: Job, before: Account, decision: Decision) -> None:
         book = Book([before], self.originals, self.reversed, {}, {})
         book.accept(decision)
-        self.account = replace(decision.account, grants=(), holds=())
         self.grants |= {grant.id: grant for _, grant in book.changed_grants()}
         self.holds |= {hold.id: hold for _, hold in book.changed_holds()}
-        written = tuple(entry for entry in (decision.entry, decision.bonus) if entry is not None)
+        written: tuple[Entry, ...] = ()
+        head = self.account.head
+        for entry in (decision.entry, decision.bonus):
+            if entry is not None:
+                made = made_by(entry.note, decision.account.grants, decision.account.holds)
+                sealed = seal(entry, head, Proof(b"", made))
+                written, head = (*written, sealed), sealed.hash
+        self.account = replace(decision.account, grants=(), holds=(), head=head)
         self.entries += written
         self.events += decision.events
         if written:
@@ -189,7 +195,8 @@ class Rows:
         for seq, entry in enumerate(self.entries, start=1):
             balance += entry.amount
             assert (entry.seq, entry.balance_after, entry.prev_hash) == (seq, balance, previous)
-            assert entry.hash == entry_hash(previous, WALLET, seq, entry.amount, balance, entry.note)
+            proof = Proof(b"", self.explained().made_by(entry))
+            assert entry.hash == entry_hash(previous, WALLET, seq, entry.amount, balance, entry.note, proof)
             previous = entry.hash
         assert (self.account.seq, self.account.head, self.account.balance) == (len(self.entries), previous, balance)
         assert self.findings() == []

@@ -19,10 +19,12 @@ Examples:
 def verify(as_json: AsJson = False) -> None:
     """Recomputes the whole ledger and names what does not add up.
 
-    Every balance is added up again from its entries, every entry is checked against its hash and the one before it,
-    every grant and hold against what entries did to it, every wallet against what credits mean, every stored answer
-    against the entry that it tells of. Reads the ledger as of one moment; workers may go on. Ends with 0 when all adds
-    up and with 1 when something does not.
+    Every balance is added up again from its entries, every entry is checked against its hash, which covers the job that
+    wrote it with its answer, and against the one before it; every grant and hold against what entries did to it, every
+    wallet against what credits mean. The terms of every account are followed through its records, and no move was
+    beyond them; every refusal has its record, every event is there or was pruned. Reads the ledger as of one moment;
+    workers may go on. Ends with 0 when all adds up and with 1 when something does not: docs/security.md says what is
+    noticed, and what only copies elsewhere can tell.
     """
     from dataclasses import asdict
 
@@ -38,7 +40,12 @@ def verify(as_json: AsJson = False) -> None:
             estimate = history.entries_estimate(connection)
         of = f" of about {estimate:,}" if estimate else ""
         report = audit(engine, lambda count: waiting.say(f"{count:,}{of} entries verified"))
-    counts = {"accounts": report.accounts, "entries": report.entries, "grants": report.grants}
+    counts = {
+        "accounts": report.accounts,
+        "entries": report.entries,
+        "grants": report.grants,
+        "records": report.records,
+    }
     if as_json:
         findings = [asdict(finding) for finding in report.findings]
         write_json({"ok": report.coherent, **counts, "findings": findings})

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Engine
 
 from tasks import autotopup
-from tests.builders import ask, balance, done, entries, execute, let_expire, rows, settler, sweep
+from tests.builders import ask, balance, done, entries, let_expire, rows, settler, sweep
+from tests.resealed import execute_resealed
 
 POLICY: dict[str, Any] = {
     "auto_topup_trigger": "balance_below_threshold",
@@ -34,7 +35,7 @@ def auto(engine: Engine) -> list[dict[str, Any]]:
 
 def cooled_down(engine: Engine) -> None:
     """An hour passes for the wallet."""
-    execute(
+    execute_resealed(
         engine,
         "update wallets set topped_up_at = topped_up_at - interval '1 hour', due_at = due_at - interval '1 hour'",
     )
@@ -120,7 +121,7 @@ def test_what_expires_is_noticed_by_time(engine: Engine, swept: bool) -> None:
     assert rows(engine, "select w.due_at = g.expires_at as then from wallets w, grants g") == [{"then": True}]
     assert scan(engine) == 0
     let_expire(engine, grant)
-    execute(engine, "update wallets set due_at = clock_timestamp()")
+    execute_resealed(engine, "update wallets set due_at = clock_timestamp()")
     if swept:
         sweep(engine)
     assert scan(engine) == 1

@@ -24,7 +24,8 @@ from models.contracts.outcome import OutcomeDocument
 from models.domain.decision import Limits
 from models.domain.idempotency import canonical, fingerprint
 from tasks.apply import apply
-from tests.builders import ask, balance, done, entries, events, execute, job, rows, settle
+from tests.builders import ask, balance, done, entries, events, job, rows, settle
+from tests.resealed import execute_resealed
 
 ENTRY_KEYS = {"id", "account", "seq", "amount", "balance_before", "balance_after", "scale", "created_at"}
 
@@ -179,7 +180,7 @@ def test_same_key_answered_before_notes_stood_apart_is_replayed(
     first = correct(engine, **noted)
     [row] = rows(engine, "select body from jobs where idempotency_key = 'k'")
     then = fingerprint("users.update_balance", canonical(row["body"]))
-    execute(engine, "update jobs set fingerprint = :then where idempotency_key = 'k'", then=then)
+    execute_resealed(engine, "update jobs set fingerprint = :then where idempotency_key = 'k'", then=then)
     assert correct(engine, **noted) == {**first, "replayed": True}
     assert correct(engine, **{**noted, "amount_kopeks": 501})["code"] == "idempotency_conflict"
 

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import Engine
 
 from models.domain.decision import Limits
-from tests.builders import ask, balance, done, entries, execute, grants_left, let_expire, rows, shown, sweep
+from tests.builders import ask, balance, done, entries, grants_left, let_expire, rows, shown, sweep
+from tests.resealed import execute_resealed
 
 FAR = "2999-01-01"
 
@@ -47,7 +48,7 @@ class Desk:
     def run_out(self, called: str) -> None:
         """The time of a hold is over."""
         statement = "update holds set expires_at = clock_timestamp() where id = cast(:id as uuid)"
-        assert execute(self.engine, statement, id=self.ids[called]) == 1
+        assert execute_resealed(self.engine, statement, id=self.ids[called]) == 1
 
     def _called(self, called: str, document: dict[str, Any]) -> dict[str, Any]:
         self.ids[called] = document["job_id"]
@@ -156,7 +157,7 @@ def a_grant_begins_to_a_debt_and_expires(desk: Desk, between: Callable[[], objec
     desk.top_up(100, "grant", effective_at="2998-01-01T00:00:00Z", expiry_date_utc=FAR)
     assert shown(desk.engine) == (-30, 0, -30), "it does not count yet"
     begun = "update grants set effective_at = clock_timestamp() - interval '2 seconds'"
-    execute(desk.engine, begun)
+    execute_resealed(desk.engine, begun)
     between()
     desk.over("grant", timedelta(seconds=1))
 

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import Engine
 
 from models.store.audit import assert_ledger_is_coherent
-from tests.builders import ask, balance, done, entries, execute, refused, rows, shown, sweep
+from tests.builders import ask, balance, done, entries, refused, rows, shown, sweep
+from tests.resealed import execute_resealed
 
 MISSING = "01a1fc91-69b2-7000-86fb-9f8528cdc254"
 
@@ -95,7 +96,7 @@ def test_a_release_gives_back_where_it_came_from(engine: Engine, wallet: str) ->
 @pytest.mark.parametrize("swept", [True, False])
 def test_a_hold_that_ran_out_reserves_nothing_swept_or_not(engine: Engine, wallet: str, swept: bool) -> None:
     held = hold(engine, 45, expires_in_s=60)
-    execute(engine, "update holds set expires_at = clock_timestamp()")
+    execute_resealed(engine, "update holds set expires_at = clock_timestamp()")
     assert shown(engine) == (80, 0, 80)
     if swept:
         assert sweep(engine) == 1

@@ -15,7 +15,7 @@ from tasks.sweep import system_job
 from tests.builders import LIMITS, expire_job, job, reset, rows, settle
 
 SIZES = (1, 10, 200)
-PER_BATCH_MAX = 18  # of a batch with every kind of job
+PER_BATCH_MAX = 21  # of a batch with every kind of job
 Jobs = list[Job]
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from tests.builders import ask, balance, done, entries, execute, grants_left, rows, shown, sweep
+from tests.builders import ask, balance, done, entries, grants_left, rows, shown, sweep
+from tests.resealed import execute_resealed
 
 FAR = "2999-01-01"
 
@@ -54,7 +55,7 @@ def test_credits_that_begin_later_count_from_then(engine: Engine, wallet: str) -
     assert (document["entry"]["balance_after"], document["response"]["credit_balance"]) == (100, 0)
     assert ask(engine, "wallets.debit", wallet_id="w", credits=11)["code"] == "insufficient_funds"
     assert sweep(engine) == 0
-    execute(engine, "update grants set effective_at = clock_timestamp()")
+    execute_resealed(engine, "update grants set effective_at = clock_timestamp()")
     assert shown(engine) == (100, 0, 100)
     assert (sweep(engine), sweep(engine)) == (1, 0)
     assert rows(engine, "select pending from grants") == [{"pending": False}]

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from tests.builders import ask, done, execute, let_expire, rows
 from tests.integration.cli.conftest import Cli
+from tests.resealed import execute_resealed
 
 BOUGHT = {"wallet_id": "w", "transaction_reason": "PURCHASED_CREDIT_DIRECT"}
 POLICY = {"auto_topup_trigger": "balance_below_threshold", "auto_topup_min_balance": 10, "auto_topup_amount": 50}
@@ -127,7 +128,7 @@ def test_every_hold_is_told_with_how_it_ended(cli: Cli, engine: Engine, wallet: 
     done(engine, "holds.capture", job_id=wallet["hold"], credits=5, final=False)
     done(engine, "holds.capture", job_id=made["captured"], credits=1)
     done(engine, "holds.release", job_id=made["released"])
-    execute(engine, f"update holds set expires_at = clock_timestamp() where id = '{made['run out']}'")
+    execute_resealed(engine, f"update holds set expires_at = clock_timestamp() where id = '{made['run out']}'")
     told = cli.json("accounts", "show", "wallet:w", "--holds")["holds"]
     names = ("amount", "captured", "released", "remaining", "ended", "row_is_wrong")
     assert {hold["id"]: [hold[name] for name in names] for hold in told} == {
@@ -189,7 +190,7 @@ def test_auto_top_up_says_where_it_stands(cli: Cli, engine: Engine) -> None:
 
 def test_a_top_up_that_was_given_back_is_suspended_and_says_how_it_goes_on(cli: Cli, engine: Engine) -> None:
     done(engine, "wallets.create", wallet_id="w", scale=0, **POLICY)
-    execute(engine, "update wallets set due_at = null, suspended = 'refunded'")
+    execute_resealed(engine, "update wallets set due_at = null, suspended = 'refunded'")
     shown: Any = cli.json("accounts", "show", "wallet:w")
     assert shown["auto_top_up"] == (
         "suspended (refunded): wallets.update with auto_topup_trigger=balance_below_threshold switches it on"

@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 
 from models.store import jobs as store
 from models.store.session import transaction
-from tests.builders import done, execute
+from tests.builders import done
 from tests.integration.cli.conftest import Cli, Story, told
+from tests.resealed import execute_resealed
 
 
 def ids(page: Any) -> list[str]:
@@ -191,7 +192,7 @@ def test_show_of_a_refusal(cli: Cli, story: Story) -> None:
 
 
 def test_show_of_a_pruned_job(cli: Cli, engine: Engine, story: Story) -> None:
-    execute(engine, "update jobs set settled_at = settled_at - interval '100 days'")
+    execute_resealed(engine, "update jobs set settled_at = settled_at - interval '100 days'")
     with transaction(engine) as connection:
         assert store.prune(connection, 90, 100) == 12
     assert "no longer kept: BALANCE_PRUNE_AFTER_DAYS have passed" in cli.text("jobs", "show", story.debited["job_id"])

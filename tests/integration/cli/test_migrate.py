@@ -32,7 +32,7 @@ def empty(empty_database_url: str) -> Cli:
 def test_up_down_and_up_again_says_from_where_to_where(empty: Cli) -> None:
     assert empty.text("migrate") == f"migrate: base (no tables) -> {HEAD}\n"
     assert empty.text("migrate") == f"migrate: at {HEAD} already, nothing to do\n"
-    assert empty.text("verify") == "verify: ok, 0 accounts, 0 entries, 0 grants\n"
+    assert empty.text("verify") == "verify: ok, 0 accounts, 0 entries, 0 grants, 0 records\n"
     assert empty.text("migrate", "--down", "base", "--yes") == f"migrate: {HEAD} -> base (no tables)\n"
     assert empty.text("migrate", "0001") == "migrate: base (no tables) -> 0001\n"
 

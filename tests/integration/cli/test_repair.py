@@ -16,6 +16,7 @@ from tasks.repair import repair_job
 from tests.builders import done, entries, execute, rows, settle
 from tests.integration.cli.conftest import Cli, told
 from tests.old_ledger import OldWallet
+from tests.resealed import execute_resealed
 
 REPAIR = ("accounts", "repair", "wallet:w", "--reason", "ticket 17", "--operator", "olga")
 SOON, LATER = timedelta(minutes=1), timedelta(days=365)
@@ -142,7 +143,7 @@ def test_what_time_has_brought_is_brought_to_what_is_right(cli: Cli, engine: Eng
     wallet = OldWallet(engine, floor=-100)
     expired_after_paying_a_debt(wallet)
     done(engine, "wallets.hold", wallet_id="w", credits=30, expires_in_s=60)
-    execute(engine, "update holds set expires_at = clock_timestamp()")
+    execute_resealed(engine, "update holds set expires_at = clock_timestamp()")
     assert cli.json(*REPAIR)["outcome"]["entry"]["amount"] == 50
     assert rows(engine, "select remaining, ended from holds") == [{"remaining": 0, "ended": "expired"}]
     assert cli.json("accounts", "show", "wallet:w")["spendable"] == 0

@@ -20,8 +20,8 @@ _TAMPER = """
 
 
 def test_a_ledger_that_adds_up(cli: Cli, story: Story) -> None:
-    assert cli.text("verify") == "verify: ok, 3 accounts, 7 entries, 2 grants\n"
-    counts = {"accounts": 3, "entries": 7, "grants": 2}
+    assert cli.text("verify") == "verify: ok, 3 accounts, 7 entries, 2 grants, 5 records\n"
+    counts = {"accounts": 3, "entries": 7, "grants": 2, "records": 5}
     assert cli.json("verify") == {"ok": True, **counts, "findings": []}
 
 
@@ -47,7 +47,7 @@ def test_a_changed_balance_is_named(cli: Cli, engine: Engine, story: Story) -> N
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
         "app:1/2: balance is 71, its entries make 70",
-        "verify: FAILED, 1 finding, 3 accounts, 7 entries, 2 grants",
+        "verify: FAILED, 1 finding, 3 accounts, 7 entries, 2 grants, 5 records",
     ]
 
 

@@ -1,11 +1,14 @@
 """The audit finds what was changed behind the ledger's back, and names the account and the entry."""
 
+from collections.abc import Iterator
+
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from models.domain.accounts import AccountKey, Kind
 from models.store import audit as store
-from models.store.audit import Finding, assert_ledger_is_coherent, audit
+from models.store.audit import assert_ledger_is_coherent, audit
+from models.store.finding import Finding
 from tests.builders import ask, done, execute, expire_job, let_expire, rows, settle
 
 WALLET = AccountKey(Kind.WALLET, "w")
@@ -131,15 +134,16 @@ def test_names_the_account_and_the_entry(ledger: Engine, what: str) -> None:
 
 
 @pytest.mark.tampered_ledger
-def test_the_whole_chain_rehashed_is_found_by_the_answers(ledger: Engine) -> None:
-    # Whoever can rewrite entries, hashes and the account's head still has to rewrite what publishers were told.
+def test_the_last_entry_taken_away_with_all_that_shows_it_is_found_by_its_job(ledger: Engine) -> None:
+    # Whoever can remove entries and set heads still has to remove what publishers were told.
+    [job] = rows(ledger, f"select job_id from entries where seq = 6 and {OF_USER}")
     execute(ledger, f"delete from entries where seq = 6 and {OF_USER}")
     execute(
         ledger,
-        "update accounts a set seq = 5, balance = e.balance_after, head = e.hash from entries e"
-        " where a.ref = '1' and e.account_id = a.id and e.seq = 5",
+        "update accounts a set seq = 5, balance = e.balance_after, head = e.hash, updated_at = e.created_at"
+        " from entries e where a.ref = '1' and e.account_id = a.id and e.seq = 5",
     )
-    assert findings(ledger) == [("user:1", 6)]
+    assert findings(ledger) == [("user:1", 6), (f"job:{job['job_id']}", None)]
 
 
 @pytest.mark.tampered_ledger
@@ -173,13 +177,13 @@ def test_the_assertion_shows_what_is_wrong(ledger: Engine) -> None:
 
 def test_reads_the_ledger_as_of_one_moment(ledger: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     # A job settled between two of its queries must not look like tampering.
-    read_accounts = store._accounts
+    read_reversed = store._reversed
 
-    def settle_between(*arguments: object) -> object:
+    def settle_between(connection: Connection) -> Iterator[Finding]:
         done(ledger, "users.update_balance", user_id=1, amount_kopeks=1)
-        return read_accounts(*arguments)  # type: ignore[arg-type]
+        return read_reversed(connection)
 
-    monkeypatch.setattr(store, "_accounts", settle_between)
+    monkeypatch.setattr(store, "_reversed", settle_between)
     assert audit(ledger).findings == []
     assert len(rows(ledger, f"select 1 from entries where {OF_USER}")) == 7
 

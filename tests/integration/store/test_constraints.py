@@ -135,6 +135,24 @@ CASES: dict[str, tuple[str, str]] = {
         "uq_outbox_job_id_type",
         "insert into outbox (type, job_id) select type, job_id from outbox",
     ),
+    "a journal without its head": ("ck_journals_head_of_chain", r"update journals set head = '\x' where seq > 0"),
+    "a journal that shows nothing as its last": (
+        "ck_journals_head_of_chain",
+        "update journals set seq = 0 where seq > 0",
+    ),
+    "record number zero": ("ck_records_seq_from_one", "update records set seq = 0 where seq = 2"),
+    "a record of an unknown kind": ("ck_records_kind", "update records set kind = 'note', job_id = null where seq = 1"),
+    "a record of a job that names none": ("ck_records_job_of_a_job", "update records set job_id = null where seq = 1"),
+    "a change of no account": (
+        "ck_records_change_of_an_account",
+        "update records set account_id = null, after = null where number = 1",
+    ),
+    "a record of a place in no account": (
+        "ck_records_place_in_an_account",
+        "update records set after = null where number = 1",
+    ),
+    "a record without its hash": ("ck_records_hash", r"update records set hash = '\x'"),
+    "a record that is chained to nothing": ("ck_records_hash", r"update records set prev_hash = '\x' where seq = 2"),
     "an event of no job": ("fk_outbox_job_id_jobs", "update outbox set job_id = gen_random_uuid()"),
 }
 
@@ -160,6 +178,13 @@ def test_the_samples_themselves_can_be_written(engine: Engine) -> None:
     assert execute(engine, entry()) == 1
     changed = copy("jobs", "idempotency_key = 'refused'", id="gen_random_uuid()", idempotency_key="'other'")
     assert execute(engine, changed) == 1
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_change_of_terms_has_one_record(engine: Engine) -> None:
+    with pytest.raises(IntegrityError) as caught:
+        execute(engine, copy("records", "number = 1 and seq = 2", seq="t.seq + 1000"))
+    assert constraint_of(caught.value) == "uq_records_account_id_number"
 
 
 @pytest.mark.usefixtures("ledger")

@@ -18,8 +18,8 @@ from tasks.apply import apply
 from tests.builders import LIMITS, balance, done, entries, execute, job, rows
 from tests.integration.store.racing import engine_of_its_own
 
-STATEMENTS = 13  # that the batch below makes: test_the_batch_makes_so_many_statements
-TABLES = ("accounts", "users", "wallets", "apps", "jobs", "entries", "grants", "outbox")
+STATEMENTS = 16  # that the batch below makes: test_the_batch_makes_so_many_statements
+TABLES = ("accounts", "users", "wallets", "apps", "jobs", "entries", "grants", "outbox", "records", "journals")
 
 
 @pytest.fixture

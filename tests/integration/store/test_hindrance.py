@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 
+from models.store import schema
 from models.store.hindrance import look
 from models.store.schema import downgrade
 from models.store.session import make_engine
@@ -51,10 +52,10 @@ def test_each_thing_that_is_not_as_it_must_be_is_named_until_it_is_mended(databa
     cases = [
         (f"revoke insert on jobs from {role}", f"grant insert on jobs to {role}", "missing privileges: insert on jobs"),
         (f"revoke select on alembic_version from {role}", f"grant select on alembic_version to {role}", "permission"),
-        (f"{revision} '0001'", f"{revision} '0002'", "revision 0002 is needed, 0001 is there"),
+        (f"{revision} '0001'", f"{revision} '{schema.head()}'", f"revision {schema.head()} is needed, 0001 is there"),
         (
             f"{revision} 'newer'",
-            f"{revision} '0002'",
+            f"{revision} '{schema.head()}'",
             "newer is there, which this version does not know",
         ),
         (

@@ -15,6 +15,7 @@ from models.domain.accounts import AccountKey, Kind
 from models.store import history
 from models.store.job_history import JobFilter, jobs
 from tests.builders import job, rows, settle
+from tests.resealed import reseal
 
 KEY = AccountKey(Kind.USER, "1")
 
@@ -83,6 +84,7 @@ def test_a_time_bounds_both_sorts(engine: Engine) -> None:
     older = _settled(engine, batches=2, size=6)
     with engine.begin() as connection:
         connection.execute(text("update jobs set settled_at = settled_at - interval '1 hour'"))
+        reseal(connection)
     newer = [
         UUID(outcome["job_id"])
         for amount in (5, -100_000)

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, inspect, make_url
 
 from models.store import schema
 from models.store.audit import assert_ledger_is_coherent, audit
-from models.tables import accounts, dead_letters, jobs, ledger, outbox
+from models.tables import accounts, dead_letters, jobs, ledger, outbox, records
 from models.tables.base import Base
 from tests import servers
 from tests.builders import balance, done, execute, let_expire, rows, sweep
@@ -34,6 +34,8 @@ TABLES = {
         ledger.Grant,
         ledger.Hold,
         outbox.OutboxEvent,
+        records.Journal,
+        records.Record,
     )
 }
 

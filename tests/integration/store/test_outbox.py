@@ -22,6 +22,7 @@ from models.domain.commands import Job, WalletAutoTopUp
 from models.domain.events import EventType
 from tasks.sweep import system_job
 from tests.builders import done, entries, events, execute, expire_job, job, let_expire, settle
+from tests.resealed import execute_resealed
 
 USER = "user.balance.updated"
 WALLET = "wallet.updated"
@@ -54,6 +55,7 @@ def jobs(engine: Engine) -> dict[str, str]:
     ids["grant"] = done(engine, "wallets.top_up", credits_to_add=15, expiry_date_utc="2999-01-01", **common)["job_id"]
     ids["plain"] = done(engine, "wallets.top_up", credits_to_add=5, **common)["job_id"]
     execute(engine, "delete from outbox")
+    execute_resealed(engine, "update jobs set events = 0")
     return ids
 
 

@@ -20,6 +20,7 @@ from models.store.session import make_engine, transaction
 from tasks import autotopup, expiry, housekeeping
 from tasks.settling import Settler
 from tests.builders import LIMITS, ask, done, execute, let_expire, reset, rows
+from tests.resealed import execute_resealed
 from worker.checks.database import examine_database
 from worker.settings import Settings
 
@@ -77,7 +78,7 @@ def do_everything(worker: Engine, owner: Engine) -> None:
     [made] = rows(owner, "select id from grants order by created_at limit 1")
     let_expire(owner, str(made["id"]))
     assert expiry.expire(sweeper(worker), 10) > 0
-    execute(owner, "update jobs set settled_at = now() - interval '9 days'")
+    execute_resealed(owner, "update jobs set settled_at = now() - interval '9 days'")
     assert housekeeping.prune(sweeper(worker), 1, 100) > 0
     with transaction(worker) as connection:
         [letter] = dead_letters.park(connection, [LETTER])

@@ -7,8 +7,9 @@ from sqlalchemy import Engine, text
 
 from models.store import jobs
 from models.store.session import transaction
-from tests.builders import Document, ask, balance, done, events, execute, rows
+from tests.builders import Document, ask, balance, done, events, rows
 from tests.integration.store.racing import engine_of_its_own
+from tests.resealed import execute_resealed
 
 DAYS = 30
 
@@ -19,7 +20,9 @@ def prune(engine: Engine, limit: int = 100) -> int:
 
 
 def age(engine: Engine, days: int, where: str = "true") -> None:
-    execute(engine, f"update jobs set settled_at = clock_timestamp() - make_interval(days => {days}) where {where}")
+    execute_resealed(
+        engine, f"update jobs set settled_at = clock_timestamp() - make_interval(days => {days}) where {where}"
+    )
 
 
 @pytest.fixture

@@ -59,15 +59,15 @@ MIGRATE = "run `balance-worker migrate`"
 BACK = 'alter database "{database}" reset search_path'
 WAYS = {
     "no tables": Way(
-        partial(schema.downgrade, revision="base"), schema.upgrade, ["revision 0002 is needed, none is there", MIGRATE]
+        partial(schema.downgrade, revision="base"), schema.upgrade, ["revision 0003 is needed, none is there", MIGRATE]
     ),
     "older ones": Way(
-        partial(schema.downgrade, revision="0001"), schema.upgrade, ["0002 is needed, 0001 is there", MIGRATE]
+        partial(schema.downgrade, revision="0001"), schema.upgrade, ["0003 is needed, 0001 is there", MIGRATE]
     ),
     "newer ones": Way(
         sql("update alembic_version set version_num = '0099'"),
-        sql("update alembic_version set version_num = '0002'"),
-        ["0002 is needed, 0099 is there, which this version does not know", "migrate --down 0002"],
+        sql("update alembic_version set version_num = '0003'"),
+        ["0003 is needed, 0099 is there, which this version does not know", "migrate --down 0003"],
     ),
     "no revision": Way(
         sql("alter table alembic_version rename to gone"),
@@ -77,22 +77,22 @@ WAYS = {
     "a table lost": Way(
         sql("alter table jobs rename to gone"),
         sql("alter table gone rename to jobs"),
-        ["revision 0002 is there, but not jobs", "backup"],
+        ["revision 0003 is there, but not jobs", "backup"],
     ),
     "a column lost": Way(
         sql("alter table accounts rename column held to gone"),
         sql("alter table accounts rename column gone to held"),
-        ["revision 0002 is there, but not accounts.held", "backup"],
+        ["revision 0003 is there, but not accounts.held", "backup"],
     ),
     "a view in place of a table": Way(
         sql("alter table outbox rename to gone", "create view outbox as select * from gone"),
         sql("drop view outbox", "alter table gone rename to outbox"),
-        ["revision 0002 is there, but not outbox"],
+        ["revision 0003 is there, but not outbox"],
     ),
     "a table of the same name before ours": Way(
         sql("create schema other", "create table other.users (id integer)", path("other", "public")),
         sql(BACK),
-        ["revision 0002 is there, but not users.account_id"],
+        ["revision 0003 is there, but not users.account_id"],
     ),
     "a copy before ours": Way(
         sql("create schema other", "create table other.accounts (like accounts)", path("other", "public")),
@@ -108,7 +108,7 @@ WAYS = {
             path("other"),
         ),
         sql(BACK),
-        ["0002 is needed, 7ac4 is there, which this version does not know"],
+        ["0003 is needed, 7ac4 is there, which this version does not know"],
     ),
     "out of sight": Way(sql(path("nowhere")), sql(BACK), ["none is there, but one in schema public", "search_path"]),
 }

@@ -8,8 +8,20 @@ from uuid import UUID
 import pytest
 
 from models.domain.accounts import AccountKey, Kind
-from models.domain.holds import HoldChange, HoldPart, HoldVerb
-from models.domain.ledger import Entry, EntryKind, Note, entry_hash, fits, passes_floor, post
+from models.domain.grants import Grant
+from models.domain.holds import Hold, HoldChange, HoldPart, HoldVerb
+from models.domain.ledger import (
+    Entry,
+    EntryKind,
+    Note,
+    Proof,
+    entry_hash,
+    fits,
+    made_by,
+    passes_floor,
+    post,
+    seal,
+)
 from models.domain.money import UNITS_MAX
 from tests.builders import NOW, user_account
 
@@ -27,16 +39,18 @@ NOTE = Note(
 KEY = AccountKey(Kind.USER, "7")
 
 
-def test_post_numbers_chains_and_sums() -> None:
-    account = user_account()
+def test_post_numbers_and_sums_and_seal_chains() -> None:
+    account, head = user_account(), b""
     posted: list[Entry] = []
     for amount in (100, -30, 5):
         account, entry = post(account, amount, replace(NOTE, at=NOW + timedelta(seconds=len(posted))))
-        posted.append(entry)
+        sealed = seal(entry, head, Proof(b"job"))
+        head = sealed.hash
+        posted.append(sealed)
     assert [entry.seq for entry in posted] == [1, 2, 3]
     assert [(entry.balance_before, entry.balance_after) for entry in posted] == [(0, 100), (100, 70), (70, 75)]
     assert [entry.prev_hash for entry in posted] == [b"", posted[0].hash, posted[1].hash]
-    assert (account.seq, account.balance, account.head) == (3, 75, posted[2].hash)
+    assert (account.seq, account.balance) == (3, 75)
     assert account.updated_at == NOW + timedelta(seconds=2)
     assert len({entry.hash for entry in posted}) == 3
     assert posted[2].id == "1-3"
@@ -57,6 +71,48 @@ def test_hash_of_an_entry_that_says_more_is_pinned() -> None:
     more = replace(NOTE, paid=((UUID(int=3), 7),), holds=holds, part=1)
     digest = entry_hash(b"\x01" * 32, KEY, 5, 100, 400, more)
     assert digest.hex() == "895ea72e9ef598f35e0833a9c9c38bbe4ad0a41d399492b8d99e73d5ed57fc1a"
+
+
+TERMS = Grant(UUID(int=2), 100, 90, 1, NOW, NOW)
+RESERVED = Hold(UUID(int=4), 9, 9, 0, (), NOW, NOW)
+MAKES = replace(NOTE, kind=EntryKind.CREDIT, holds=(HoldChange(UUID(int=4), HoldVerb.HOLD, 9),))
+
+
+def proof(grant: Grant = TERMS, hold: Hold = RESERVED, job: bytes = b"\x02" * 32) -> Proof:
+    return Proof(job, made_by(MAKES, [grant], [hold]))
+
+
+def test_hash_of_an_entry_with_its_job_is_pinned() -> None:
+    # Version 3 of the form: with the job that wrote it, and the terms of what it made.
+    digest = entry_hash(b"\x01" * 32, KEY, 5, 100, 400, NOTE, Proof(b"\x02" * 32))
+    assert digest.hex() == "c75909a05b60107f0674bb6a29032569750a57b852f2e21ba41f29ae0896f07d"
+    digest = entry_hash(b"\x01" * 32, KEY, 5, 100, 400, MAKES, proof())
+    assert digest.hex() == "d2883c8015ecf5095e6668d1c4fc56d9d6a5411b09cf1d4a15de0c833d7f7006"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        proof(job=b"\x03" * 32),
+        proof(replace(TERMS, amount=101)),
+        proof(replace(TERMS, priority=2)),
+        proof(replace(TERMS, expires_at=NOW + timedelta(microseconds=1))),
+        proof(replace(TERMS, effective_at=NOW)),
+        proof(replace(TERMS, created_at=NOW - timedelta(microseconds=1))),
+        proof(replace(TERMS, id=UUID(int=9))),
+        proof(hold=replace(RESERVED, amount=10)),
+        proof(hold=replace(RESERVED, expires_at=NOW + timedelta(microseconds=1))),
+        proof(hold=replace(RESERVED, created_at=NOW + timedelta(microseconds=1))),
+        None,
+    ],
+)
+def test_hash_covers_the_job_and_the_terms_of_what_the_entry_made(other: Proof | None) -> None:
+    assert entry_hash(b"", KEY, 5, 100, 400, MAKES, other) != entry_hash(b"", KEY, 5, 100, 400, MAKES, proof())
+
+
+def test_hash_covers_no_state_of_a_grant_that_later_entries_change() -> None:
+    drawn = proof(replace(TERMS, remaining=1, held=2, expired=3, voided=4, reversed=5, pending=True, voided_at=NOW))
+    assert entry_hash(b"", KEY, 5, 100, 400, MAKES, drawn) == entry_hash(b"", KEY, 5, 100, 400, MAKES, proof())
 
 
 CHANGES: list[tuple[str, dict[str, Any]]] = [

@@ -1,0 +1,58 @@
+"""A ledger with something of every kind that decides, for tests that change it behind its back."""
+
+from typing import Final
+
+from sqlalchemy import Engine
+
+from models.store import jobs
+from models.store.audit import assert_ledger_is_coherent
+from models.store.session import transaction
+from tasks import autotopup
+from tests.builders import ask, done, let_expire, settler, sweep
+from tests.resealed import execute_resealed
+
+FAR: Final = "2999-01-01T00:00:00Z"
+POLICY: Final = {
+    "auto_topup_trigger": "balance_below_threshold",
+    "auto_topup_min_balance": 10,
+    "auto_topup_amount": 25,
+}
+
+
+def fill(engine: Engine) -> None:
+    """Something of every kind: accounts with their terms, grants and holds in every state, refusals, pruned jobs."""
+    done(engine, "users.upsert", user_id=1, telegram_id=77, floor_kopeks=-50)
+    done(engine, "users.upsert", user_id=2, idempotency_key="old")
+    spent = done(engine, "users.update_balance", user_id=1, amount_kopeks=-30, metadata={"a": "1"})
+    execute_resealed(engine, "update jobs set settled_at = settled_at - interval '90 days'")
+    with transaction(engine) as connection:
+        assert jobs.prune(connection, 30, 100) == 3
+    done(engine, "entries.reverse", job_id=spent["job_id"])
+    ask(engine, "users.update_balance", user_id=1, amount_kopeks=-500)
+    ask(engine, "users.update_balance", user_id=404, amount_kopeks=1)
+    done(engine, "apps.upsert", app_id="a", store_id=1, decrease_only=True)
+    done(engine, "apps.upsert", app_id="a", store_id=2)
+    done(engine, "apps.update_balance", app_id="a", store_id=2, balance=5, occurred_at="2020-01-01T00:00:00Z")
+    done(engine, "apps.update_balance", app_id="a", store_id=2, balance=5)
+    done(engine, "apps.update_balance", app_id="a", store_id=2, balance=9)
+    bought = {"wallet_id": "w", "transaction_reason": "INVOICE_REFUND"}
+    done(
+        engine, "wallets.create", wallet_id="w", scale=0, timezone="Europe/Paris", customer_id="c", metadata={"a": "b"}
+    )
+    over = done(engine, "wallets.top_up", credits_to_add=10, expiry_date_utc=FAR, **bought)
+    done(engine, "wallets.top_up", credits_to_add=10, priority=1, bonus_credits_to_add=3, **bought)
+    done(engine, "wallets.top_up", credits_to_add=10, effective_at=FAR, **bought)
+    void = done(engine, "wallets.top_up", credits_to_add=10, expiry_date_utc=FAR, metadata={"x": "y"}, **bought)
+    done(engine, "grants.void", wallet_id="w", job_id=void["job_id"], reason="r", operator="o")
+    let_expire(engine, over["job_id"])
+    sweep(engine)
+    for end in ("holds.capture", "holds.release", None):
+        held = done(engine, "wallets.hold", wallet_id="w", credits=2)
+        if end is not None:
+            done(engine, end, job_id=held["job_id"])
+    done(engine, "wallets.create", wallet_id="calm", scale=0, **POLICY)
+    done(engine, "wallets.top_up", wallet_id="calm", credits_to_add=50, transaction_reason="INVOICE_REFUND")
+    done(engine, "wallets.create", wallet_id="auto", scale=0, floor=-5, overdraft_allowed=True, **POLICY)
+    assert autotopup.scan(settler(engine), 10) == 1
+    done(engine, "wallets.debit", wallet_id="auto", credits=20)  # due again
+    assert_ledger_is_coherent(engine)

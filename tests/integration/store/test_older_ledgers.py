@@ -1,0 +1,75 @@
+"""Ledgers from before there were records: they migrate, verify, go on, and what is changed in them is noticed."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, create_engine
+
+from models.store import schema
+from models.store.audit import assert_ledger_is_coherent, audit_in
+from tests.builders import done, execute, rows
+from tests.integration.store.filled import fill
+from tests.resealed import execute_resealed
+
+
+@pytest.fixture
+def older(empty_database_url: str) -> Iterator[Engine]:
+    """A full ledger as revision 0002 left it: no records, no job with its events, entries chained by what they say."""
+    engine = create_engine(empty_database_url)
+    schema.upgrade(engine)
+    fill(engine)
+    execute_resealed(engine, "update jobs set events = null")
+    schema.downgrade(engine, "0002")
+    execute(engine, "alter table jobs drop column events")
+    schema.upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+CHANGED = {
+    "a key": ("update jobs set idempotency_key = 'x' where code = 'insufficient_funds'", "jobs"),
+    "an answer": ("update jobs set outcome = '{}' where code = 'user_not_found'", "jobs"),
+    "a refused job": ("delete from jobs where code = 'user_not_found'", "jobs"),
+    "a job's body": ("update jobs set body = null where code = 'user_not_found'", "job:"),
+    "a floor": ("update accounts set floor = -5000 where ref = '1'", "user:1"),
+    "a policy": ("update wallets set top_up_amount = 5000 where due_at is not null", "wallet:auto"),
+    "a grant's end": ("update grants set expires_at = '2998-01-01' where voided > 0", "grants"),
+    "a grant's priority": ("update grants set priority = 2 where priority = 1", "grants"),
+    "a hold's end": ("update holds set expires_at = expires_at + interval '1 day' where ended is null", "holds"),
+    "a job said to be of now": ("update jobs set events = 1 where code = 'insufficient_funds'", "jobs"),
+    "an account": ("update users set telegram_id = 78", "user:1"),
+}
+
+
+@pytest.mark.tampered_ledger
+def test_an_older_ledger_verifies_goes_on_and_what_is_changed_in_it_is_named(older: Engine) -> None:
+    assert_ledger_is_coherent(older)
+    done(older, "users.update_balance", user_id=1, amount_kopeks=5)
+    done(older, "wallets.update", wallet_id="auto", floor=-7)
+    done(older, "wallets.top_up", wallet_id="w", credits_to_add=3, priority=3, transaction_reason="INVOICE_REFUND")
+    assert_ledger_is_coherent(older)
+    missed = []
+    for what, (statement, named) in CHANGED.items():
+        with older.connect() as connection:
+            connection.exec_driver_sql("set local session_replication_role = replica")
+            assert connection.exec_driver_sql(statement).rowcount > 0, what
+            findings = audit_in(connection).findings
+        if not any(finding.account.startswith(named) for finding in findings):
+            missed.append((what, findings))
+    assert missed == []
+
+
+def test_going_down_and_up_again_loses_no_proof(empty_database_url: str) -> None:
+    engine = create_engine(empty_database_url)
+    schema.upgrade(engine)
+    fill(engine)
+    before = rows(engine, "select account_id, seq, hash from entries order by 1, 2")
+    for _ in range(2):
+        schema.downgrade(engine, "0002")
+        schema.upgrade(engine)
+        assert_ledger_is_coherent(engine)
+        done(engine, "users.update_balance", user_id=1, amount_kopeks=5)
+    assert_ledger_is_coherent(engine)
+    after = rows(engine, "select account_id, seq, hash from entries")
+    assert all(entry in after for entry in before), "no hash is another one now"
+    engine.dispose()
