@@ -6,9 +6,9 @@ from typing import Final
 
 from sqlalchemy import MetaData
 
-from models.tables import accounts, dead_letters, jobs, ledger, outbox
+from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox
 from models.tables.base import Base
 
-_FILES: Final = (accounts, dead_letters, jobs, ledger, outbox)
+_FILES: Final = (accounts, anchors, dead_letters, jobs, ledger, outbox)
 
 METADATA: Final[MetaData] = Base.metadata
