@@ -166,6 +166,7 @@ def reset(engine: Engine) -> None:
             "apps",
             "accounts",
             "dead_letters",
+            "anchors",
         ):
             connection.execute(text(f"delete from {table}"))
 

@@ -47,7 +47,14 @@ class Settings(BaseSettings):
     database_url: DatabaseUrl = Field(
         "postgresql+psycopg://127.0.0.1:5432/balance",
         json_schema_extra=types.DATABASES,
-        description="The PostgreSQL database.",
+        description="The PostgreSQL database, as the role of the workers.",
+    )
+    owner_url: DatabaseUrl | None = Field(
+        None,
+        json_schema_extra=types.DATABASES,
+        description="The same database as the owner of its tables, for `migrate` and `grants` alone: keep it from the "
+        "workers. `migrate` then also makes the role of BALANCE_DATABASE_URL and grants it what workers need. Unset: "
+        "`migrate` uses BALANCE_DATABASE_URL.",
     )
     result_url: ResultUrl | None = Field(
         None,

@@ -15,6 +15,7 @@ from worker.cli import (
     dead_letters,
     demo,
     doctor,
+    grants,
     jobs,
     migrate,
     publish,
@@ -27,8 +28,8 @@ from worker.cli import (
 from worker.cli.faults import NO, stop
 
 _MODULES: Final = (
-    demo, up, migrate, publish, jobs, dead_letters, accounts, verify, doctor, ready, remake_queue, asyncapi, config,
-    reference,
+    demo, up, migrate, grants, publish, jobs, dead_letters, accounts, verify, doctor, ready, remake_queue, asyncapi,
+    config, reference,
 )  # fmt: skip
 _EPILOG = """\
 \b
