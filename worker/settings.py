@@ -209,6 +209,24 @@ class Settings(BaseSettings):
     sweep_limit: int = Field(
         500, ge=1, le=10_000, json_schema_extra=_unit("rows"), description="How many rows a sweep takes at a time."
     )
+    anchor_to: types.Text | None = Field(
+        None,
+        json_schema_extra=types.ANCHOR_PLACES,
+        description="Where beat has anchors of the ledger written (docs/security.md, Anchors): outside the database. "
+        "Unset: nowhere.",
+    )
+    anchor_key: PemFile | None = Field(
+        None,
+        json_schema_extra=types.PEM_FILES,
+        description="The private key that signs anchors: `balance-worker anchor-keys`. The I/O workers need it.",
+    )
+    anchor_every_s: float = Field(3_600.0, ge=1, le=7 * 86_400, description="How often an anchor is written.")
+    anchor_files: bool = Field(
+        True,
+        json_schema_extra={"allowed": "true or false"},
+        description="Whether the ends of all histories and the jobs are kept beside each anchor, so that what was "
+        "changed can be named: some 45 bytes for each account that has entries and 70 for each job.",
+    )
     embedded_appendfsync: Literal["always", "everysec"] = Field(
         "always",
         description="When the Valkey of `up` and `demo` syncs its file: before each answer, or once a second.",

@@ -15,9 +15,8 @@ depends_on = None
 
 # Nothing is looked for where the caller could put something of its own: what is temporary comes last.
 _PRUNE = """
-create function prune_jobs(older_than_days integer, most integer) returns bigint
+create function prune_jobs(older_than_days integer, most integer, out pruned bigint, out until timestamptz)
 language plpgsql security definer set search_path = {schema}, pg_temp as $$
-declare pruned bigint;
 begin
     if older_than_days is null or older_than_days < 1 then
         raise exception 'jobs are kept whole for a day at least' using errcode = '22023';
@@ -30,10 +29,9 @@ begin
         select id from jobs
         where body is not null and settled_at < clock_timestamp() - make_interval(days => older_than_days)
         order by settled_at limit most for update skip locked)
-    returning id),
+    returning id, settled_at),
     untold as (delete from outbox where job_id in (select id from old))
-    select count(*) into pruned from old;
-    return pruned;
+    select count(*), max(settled_at) into pruned, until from old;
 end $$
 """
 
@@ -45,8 +43,10 @@ def upgrade() -> None:
     op.create_table(
         "anchors",
         sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("line", sa.Text(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("sequence >= 1", name=op.f("ck_anchors_sequence_from_one")),
+        sa.CheckConstraint("octet_length(hash) = 32", name=op.f("ck_anchors_hash_length")),
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_anchors")),
     )
 

@@ -61,7 +61,7 @@ def fill(engine: Engine) -> None:
         "insert into dead_letters (id, digest, status, reason, error, headers, properties, body, attempts, first_seen,"
         " last_seen) values (gen_random_uuid(), sha256('d'), 'parked', 'r', 'e', '{}', '{}', 'b', 1, now(), now())",
     )
-    execute(engine, "insert into anchors (sequence, line) values (1, 'l')")
+    execute(engine, "insert into anchors (sequence, hash, until) values (1, sha256('l'), 1)")
     assert {table: len(rows(engine, f"select 1 from {table}")) > 0 for table in TABLES} == dict.fromkeys(TABLES, True)
 
 
