@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, text
 
+from models.domain import anchor_checks as checks
 from models.domain import anchors as domain
 from models.domain.anchors import Anchor, Head, JobLine, Unreadable
 from models.store import anchors as store
@@ -32,14 +33,14 @@ class Comparison:
     problems: list[Problem] = field(default_factory=list)
 
 
-def compare(engine: Engine, place: Place, verify: domain.Verify, say: Callable[[str], None]) -> Comparison:
+def compare(engine: Engine, place: Place, verify: checks.Verify, say: Callable[[str], None]) -> Comparison:
     """What was changed, removed or put in since the anchors of a place were written. Raises AnchorFault."""
-    sequence = domain.check(place.lines(), verify)
+    sequence = checks.check(place.lines(), verify)
     good = [anchor for anchor, _ in sequence.good]
     found = Comparison(len(good), good[-1] if good else None, problems=sequence.problems)
     with snapshot(engine) as connection:
         connection.execute(text("set local statement_timeout = 0"))
-        found.problems += domain.remembered(sequence, store.memory(connection))
+        found.problems += checks.remembered(sequence, store.memory(connection))
         known: set[str] = set()
         before: Anchor | None = None
         for anchor in good:
@@ -49,26 +50,32 @@ def compare(engine: Engine, place: Place, verify: domain.Verify, say: Callable[[
                 found.without.append(anchor.sequence)
                 continue
             if before is None or before.heads_file != anchor.heads_file:
-                since = None if before is None else before.jobs.until
-                older = _heads(place, before) if before is not None else iter(())
-                for name, problem in _changed(connection, domain.fresh(kept, older), since):
+                for name, problem in _changed(connection, place, anchor, kept, before):
                     if name not in known:  # said of the first anchor that shows it
                         known.add(name)
-                        found.problems.append((name, f"since anchor {anchor.sequence} {problem}"))
+                        found.problems.append((name, problem))
             before = anchor
         if before is not None:
             found.problems += [each for each in _put_in(connection, place, before) if each[0] not in known]
-        if found.last is not None:
-            found.problems += _fewer(connection, found.last)
+        if good:
+            found.problems += _fewer(connection, good)
     return found
 
 
-def _changed(connection: Connection, heads: Iterable[tuple[Head, bool]], since: int | None) -> Iterator[Problem]:
-    for head, new, now, created in store.then(connection, heads):
-        if (problem := domain.compared(head, now)) is not None:
-            yield head.name, problem
-        elif new and since is not None and created is not None and created < since:
-            yield head.name, "was put in: it says that it was created before the anchor before, which does not have it"
+def _changed(
+    connection: Connection, place: Place, anchor: Anchor, heads: Iterator[Head], before: Anchor | None
+) -> Iterator[Problem]:
+    """What was done to chains that this anchor shows, and the one before it does not."""
+    older = iter(()) if before is None else _heads(place, before)
+    for head, new, now, created in store.then(connection, checks.fresh(heads, older)):
+        if (problem := checks.compared(head, now)) is not None:
+            yield head.name, f"since anchor {anchor.sequence} {problem}"
+        elif new and before is not None and created is not None and created < before.jobs.until:
+            yield head.name, _backdated(before)
+
+
+def _backdated(anchor: Anchor) -> str:
+    return f"was put in: it says that it was created before anchor {anchor.sequence}, which has it not"
 
 
 def _put_in(connection: Connection, place: Place, anchor: Anchor) -> Iterator[Problem]:
@@ -78,7 +85,7 @@ def _put_in(connection: Connection, place: Place, anchor: Anchor) -> Iterator[Pr
         while there is not None and there < account_id:
             there = next(anchored, None)
         if there != account_id:
-            yield name, f"was put in: it says that it was created before anchor {anchor.sequence}, which has it not"
+            yield name, _backdated(anchor)
 
 
 def _jobs(connection: Connection, place: Place, anchor: Anchor, found: Comparison) -> None:
@@ -90,21 +97,26 @@ def _jobs(connection: Connection, place: Place, anchor: Anchor, found: Compariso
     named = f"jobs of anchor {anchor.sequence}"
     kept = _kept_jobs(place, anchor, found)
     if kept is not None:
-        found.problems += domain.compared_jobs(kept, store.jobs(connection, window.since, window.until))
+        found.problems += checks.compared_jobs(kept, store.jobs(connection, window.since, window.until))
     else:
         told = f"there were {window.count} settled from {_time(window.since)} to {_time(window.until)}, "
         changed = f"there are {now.count} now" if now.count != window.count else "and some are not as they were"
         found.problems.append((named, f"{told}{changed}"))
 
 
-def _fewer(connection: Connection, anchor: Anchor) -> Iterator[Problem]:
-    """What even an anchor without its heads shows."""
+def _fewer(connection: Connection, good: list[Anchor]) -> Iterator[Problem]:
+    """What even anchors without their heads show: neither becomes fewer."""
     now = domain.Heads()
     for head in store.heads(connection):
         now.add(head, "")
-    for what, then, left in (("accounts", anchor.accounts, now.accounts), ("entries", anchor.entries, now.entries)):
-        if left < then:
-            yield "ledger", f"there were {then} {what} at anchor {anchor.sequence}, there are {left} now"
+    accounts, entries = max(good, key=lambda each: each.accounts), max(good, key=lambda each: each.entries)
+    if now.accounts < accounts.accounts:
+        yield (
+            "ledger",
+            f"there were {accounts.accounts} accounts at anchor {accounts.sequence}, {now.accounts} are left",
+        )
+    if now.entries < entries.entries:
+        yield "ledger", f"there were {entries.entries} entries at anchor {entries.sequence}, {now.entries} are left"
 
 
 def _kept_heads(place: Place, anchor: Anchor, found: Comparison) -> Iterator[Head] | None:

@@ -19,6 +19,7 @@ from worker.anchor_faults import AnchorFault
 
 STDOUT: Final = "-"
 _S3: Final = "s3"
+_LINE_MAX: Final = 65_536  # bytes; an anchor has 12,000
 
 
 class Place(Protocol):
@@ -84,12 +85,10 @@ class File:
 
     def append(self, _sequence: int, line: str) -> None:
         with _said(self._path), self._path.open("ab") as file:
-            end = file.tell()
-            whole = f"{line}\n".encode()
-            if end and not self._ends_well():
-                whole = b"\n" + whole  # a power cut left half a line there: it is none of ours
+            if (end := self._end()) != file.tell():
+                os.ftruncate(file.fileno(), end)  # a power cut left half a line there
             try:
-                file.write(whole)
+                file.write(f"{line}\n".encode())
                 file.flush()
                 os.fsync(file.fileno())
             except OSError:
@@ -133,10 +132,14 @@ class File:
         with _said(target):
             return target.open("rb") if target.exists() else None
 
-    def _ends_well(self) -> bool:
+    def _end(self) -> int:
+        """Bytes up to the end of the last whole line."""
         with self._path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read(1) == b"\n"
+            size = file.seek(0, os.SEEK_END)
+            start = max(0, size - _LINE_MAX)
+            file.seek(start)
+            tail = file.read()
+        return start + tail.rfind(b"\n") + 1 if b"\n" in tail else 0 if not start else size
 
 
 class S3:

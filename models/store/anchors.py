@@ -12,7 +12,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, text
 
-from models.domain.anchors import Head, JobLine, Now, job_digest
+from models.domain.anchor_checks import Now
+from models.domain.anchors import Head, JobLine, job_digest
 from models.domain.errors import TransientFault
 from models.store.session import snapshot
 

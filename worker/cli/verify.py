@@ -85,10 +85,10 @@ def verify(
 
 
 def _compared(engine: Engine, against: str, public_key: list[Path], settings: Settings) -> Comparison:
+    from worker.anchor_comparison import compare
     from worker.anchor_faults import AnchorFault
     from worker.anchor_keys import Signer, Verifier, public_keys
     from worker.anchor_places import place_of
-    from worker.anchor_comparison import compare
 
     if not public_key and settings.anchor_key is None:
         raise Stop("say with --public-key who signs the anchors")
