@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import Engine, text
 
 from models.domain.anchors import Anchor
-from models.domain.ledger import entry_hash
+from models.domain.ledger import Entry, entry_hash
 from models.store import entries as store
 from models.store.session import transaction
 from tests.builders import execute, rows
@@ -87,16 +88,19 @@ def forget(engine: Engine, *job_ids: str) -> None:
         execute(engine, "delete from jobs where id = cast(:id as uuid)", id=job_id)
 
 
-def forge_job(engine: Engine, like: str, earlier_ms: int = 0) -> str:
-    """A settled job as `like`, under a key of its own, settled so much earlier. Returns its id."""
+def forge_job(engine: Engine, like: str, earlier_ms: int = 0, seq: int | None = None) -> str:
+    """A settled job as `like`, under a key of its own, settled so much earlier, whose answer tells of the account's
+    entry number `seq`. Returns its id."""
     copied = UUID(like)
     forged = UUID(int=copied.int - (earlier_ms << 80) ^ 2)
     execute(
         engine,
         "insert into jobs select (json_populate_record(j, json_build_object('id', cast(:id as text),"
-        " 'idempotency_key', cast(:id as text), 'settled_at', j.settled_at - make_interval(secs => :earlier)))).*"
+        " 'idempotency_key', cast(:id as text), 'settled_at', j.settled_at - make_interval(secs => :earlier),"
+        " 'outcome', case when cast(:seq as bigint) is null then j.outcome else"
+        " cast(jsonb_set(cast(j.outcome as jsonb), '{entry,seq}', to_jsonb(cast(:seq as bigint))) as json) end))).*"
         " from jobs j where id = cast(:like as uuid)",
-        id=str(forged), like=like, earlier=earlier_ms / 1000,
+        id=str(forged), like=like, earlier=earlier_ms / 1000, seq=seq,
     )  # fmt: skip
     return str(forged)
 
@@ -118,6 +122,22 @@ def put_entry(engine: Engine, account: str, job_id: str) -> None:
         id=account_id, job=job_id,
     )  # fmt: skip
     rehash(engine, account)
+
+
+def add_entry(engine: Engine, account: str, job_id: str) -> None:
+    """One more entry, like the account's last, after it, of another job. Adds rows and moves the balance alone."""
+    account_id = id_of(engine, account)
+    with transaction(engine) as connection:
+        *_, last = store.stream(connection, account_id)
+    note = replace(last.note, job_id=UUID(job_id))
+    balance, seq = last.balance_after + last.amount, last.seq + 1
+    digest = entry_hash(last.hash, last.account, seq, last.amount, balance, note)
+    with transaction(engine) as connection:
+        store.insert(connection, [Entry(account_id, last.account, seq, last.amount, balance, note, last.hash, digest)])
+        connection.execute(
+            text("update accounts set balance = :b, seq = :s, head = :h where id = :id"),
+            {"b": balance, "s": seq, "h": digest, "id": account_id},
+        )
 
 
 def lines(path: Path) -> list[str]:

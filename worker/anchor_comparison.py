@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from models.domain import anchor_checks as checks
 from models.domain import anchors as domain
@@ -39,7 +39,7 @@ def compare(engine: Engine, place: Place, verify: checks.Verify, say: Callable[[
     good = [anchor for anchor, _ in sequence.good]
     found = Comparison(len(good), good[-1] if good else None, problems=sequence.problems)
     with snapshot(engine) as connection:
-        connection.execute(text("set local statement_timeout = 0"))
+        store.take_time(connection)
         found.problems += checks.remembered(sequence, store.memory(connection))
         known: set[str] = set()
         before: Anchor | None = None

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from tempfile import TemporaryFile
 from typing import IO, Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from models.domain import anchors as domain
 from models.domain.anchors import Anchor, Unreadable, Window
@@ -39,7 +39,7 @@ def take(engine: Engine, place: Place, signer: Signer, *, files: bool = True, sa
         wanted = files and place.keeps_files
         beside = {name: _Beside(opened) for name in (("heads", "jobs") if wanted else ())}
         with snapshot(engine) as connection:
-            connection.execute(text("set local statement_timeout = 0"))
+            store.take_time(connection)
             at = datetime.fromtimestamp(store.clock(connection) / 1000, UTC)
             for count, head in enumerate(store.heads(connection), 1):
                 line = f"{head.line()}\n"
@@ -80,9 +80,8 @@ def take(engine: Engine, place: Place, signer: Signer, *, files: bool = True, sa
             raise AnchorFault("somebody else wrote an anchor meanwhile", "nothing: theirs is as good")
         if sequence == (known[0] if known else 0) + 1:  # whoever wrote that one ended before it was remembered
             store.remember(connection, *before)
-        # Written first: what the database remembers, the place has.
-        place.append(anchor.sequence, line)
         store.remember(connection, anchor.sequence, domain.line_hash(line), until)
+        place.append(anchor.sequence, line)  # before the commit: what the database remembers, the place has
     return anchor
 
 

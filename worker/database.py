@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine
 
 from models.store import roles
 from models.store.patience import Patience, Silence
@@ -61,10 +61,10 @@ def migrating_engine(
 def grant_workers(settings: Settings, role: str) -> bool:
     """Grants a role what workers need, as the owner; the one of BALANCE_DATABASE_URL is made with its password. Returns
     False when that is the owner itself."""
-    password = make_url(settings.database_url).password if role == roles.role_of(settings.database_url) else None
+    password = roles.password_of(settings.database_url) if role == roles.role_of(settings.database_url) else None
     engine = migrating_engine(settings, lambda _silence: None)
     try:
-        return roles.grant(engine, role, None if password is None else str(password))
+        return roles.grant(engine, role, password)
     finally:
         engine.dispose()
 

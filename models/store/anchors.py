@@ -83,6 +83,11 @@ def horizon(engine: Engine) -> int:
     return at
 
 
+def take_time(connection: Connection) -> None:
+    """Lets the statements of this transaction last as long as the ledger is large."""
+    connection.execute(text("set local statement_timeout = 0"))
+
+
 def heads(connection: Connection) -> Iterator[Head]:
     """Where each chain ends, in the order of models/domain/anchors.py."""
     for chain, query in sorted(_HEADS.items()):

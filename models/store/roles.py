@@ -21,6 +21,12 @@ def role_of(url: str) -> str | None:
     return make_url(url).username
 
 
+def password_of(url: str) -> str | None:
+    """The password in a database URL."""
+    password = make_url(url).password
+    return None if password is None else str(password)
+
+
 def quoted(role: str) -> str:
     """The role's name as SQL has it."""
     return role if role.isidentifier() and role == role.lower() and role.isascii() else sql.Identifier(role).as_string()

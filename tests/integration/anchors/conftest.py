@@ -58,3 +58,14 @@ def story(workers: Engine) -> dict[str, str]:
     ids["refused"] = ask(workers, "users.update_balance", user_id=1, amount_kopeks=-5_000)["job_id"]
     done(workers, "wallets.create", wallet_id="w")
     return ids
+
+
+@pytest.fixture
+def three(workers: Engine, anchored: Anchored) -> Anchored:
+    """With three anchors."""
+    for user in (1, 2, 3):
+        done(workers, "users.upsert", user_id=user)
+        done(workers, "users.update_balance", user_id=user, amount_kopeks=5)
+        anchored.anchor()
+    assert anchored.problems() == {}
+    return anchored

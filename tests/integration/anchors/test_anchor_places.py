@@ -206,7 +206,7 @@ def test_files_in_a_bucket(bucket: tuple[S3, Stubber]) -> None:
     stub.add_response("head_object", {"ContentLength": 7, "ETag": "e"}, named)
     stub.add_response(
         "get_object", {"Body": StreamingBody(io.BytesIO(b"content"), 7), "ContentLength": 7, "ETag": "e"},
-        {**named, "IfMatch": ANY},
+        named,
     )  # fmt: skip
     content = place.read("heads-1.gz")
     assert content is not None
