@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from secrets import randbits
 from uuid import UUID
 
 from sqlalchemy import Engine, text
@@ -92,7 +93,7 @@ def forge_job(engine: Engine, like: str, earlier_ms: int = 0, seq: int | None = 
     """A settled job as `like`, under a key of its own, settled so much earlier, whose answer tells of the account's
     entry number `seq`. Returns its id."""
     copied = UUID(like)
-    forged = UUID(int=copied.int - (earlier_ms << 80) ^ 2)
+    forged = UUID(int=copied.int - (earlier_ms << 80) & -(1 << 60) | 2 * randbits(59))
     execute(
         engine,
         "insert into jobs select (json_populate_record(j, json_build_object('id', cast(:id as text),"

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from models.store.roles import grant
 from models.store.session import make_engine
 from tests.anchored import Anchored
-from tests.builders import ask, done, execute
+from tests.builders import done, execute, job, settle
 from tests.emptied import emptied, shared_engine
 
 __all__ = ["emptied", "shared_engine"]
@@ -49,15 +49,17 @@ def anchored(workers: Engine, tmp_path: Path) -> Anchored:
 @pytest.fixture
 def story(workers: Engine) -> dict[str, str]:
     """Some accounts with a history, and the ids of some jobs."""
-    ids = {}
-    for user in (1, 2, 3):
-        ids[f"open {user}"] = done(workers, "users.upsert", user_id=user)["job_id"]
-        for number in (1, 2, 3):
-            moved = done(workers, "users.update_balance", user_id=user, amount_kopeks=100 * number)
-            ids[f"user {user} {number}"] = moved["job_id"]
-    ids["refused"] = ask(workers, "users.update_balance", user_id=1, amount_kopeks=-5_000)["job_id"]
-    done(workers, "wallets.create", wallet_id="w")
-    return ids
+    told = {
+        **{f"open {user}": job("users.upsert", user_id=user) for user in (1, 2, 3)},
+        **{
+            f"user {user} {number}": job("users.update_balance", user_id=user, amount_kopeks=100 * number)
+            for user in (1, 2, 3)
+            for number in (1, 2, 3)
+        },
+        "refused": job("users.update_balance", user_id=1, amount_kopeks=-5_000),
+        "wallet": job("wallets.create", wallet_id="w"),
+    }
+    return {what: answer["job_id"] for what, answer in zip(told, settle(workers, *told.values()), strict=True)}
 
 
 @pytest.fixture

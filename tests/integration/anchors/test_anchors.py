@@ -22,7 +22,7 @@ pytestmark = pytest.mark.tampered_ledger
 
 def test_a_ledger_that_only_grows_is_as_it_was(workers: Engine, anchored: Anchored, story: dict[str, str]) -> None:
     first = anchored.anchor()
-    assert (first.sequence, first.accounts, first.entries, first.jobs.count) == (1, 4, 9, len(story) + 1)
+    assert (first.sequence, first.accounts, first.entries, first.jobs.count) == (1, 4, 9, len(story))
     assert first.sums == (("RUB", 2, 1_800), ("credit", 9, 0))
     assert anchored.problems() == {}
     for number in range(5):
