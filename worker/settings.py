@@ -225,7 +225,7 @@ class Settings(BaseSettings):
         True,
         json_schema_extra={"allowed": "true or false"},
         description="Whether the ends of all histories and the jobs are kept beside each anchor, so that what was "
-        "changed can be named: some 45 bytes for each account that has entries and 70 for each job.",
+        "changed can be named: some 46 bytes for each account and 60 for each job.",
     )
     embedded_appendfsync: Literal["always", "everysec"] = Field(
         "always",

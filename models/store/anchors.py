@@ -84,8 +84,10 @@ def horizon(engine: Engine) -> int:
 
 
 def take_time(connection: Connection) -> None:
-    """Lets the statements of this transaction last as long as the ledger is large."""
-    connection.execute(text("set local statement_timeout = 0"))
+    """Lets the statements of this transaction last as long as the ledger is large, each of them looking up what it is
+    asked for: a plan that reads a whole table for some thousand of its rows would read it some hundred times."""
+    for setting in ("statement_timeout = 0", "enable_hashjoin = off", "enable_mergejoin = off"):
+        connection.execute(text(f"set local {setting}"))
 
 
 def heads(connection: Connection) -> Iterator[Head]:
