@@ -11,7 +11,7 @@ COPY tasks ./tasks
 COPY worker ./worker
 # The lock holds the tools of development too, so it constrains versions here and does not say what to install.
 # No [embedded]: PostgreSQL and the broker are services of their own in production.
-RUN /opt/venv/bin/pip install --no-cache-dir -c requirements.lock ".[flower,s3]"
+RUN /opt/venv/bin/pip install --no-cache-dir -c requirements.lock ".[flower,anchors]"
 
 FROM ${PYTHON_IMAGE}
 # A fixed id, so that the owner of a volume's files is the same in every release.
