@@ -135,6 +135,14 @@ CASES: dict[str, tuple[str, str]] = {
         "uq_outbox_job_id_type",
         "insert into outbox (type, job_id) select type, job_id from outbox",
     ),
+    "an anchor before the first": (
+        "ck_anchors_sequence_from_one",
+        "insert into anchors (sequence, hash, until) values (0, sha256('l'), 0)",
+    ),
+    "an anchor without a whole hash": (
+        "ck_anchors_hash_length",
+        "insert into anchors (sequence, hash, until) values (1, 'l', 0)",
+    ),
     "an event of no job": ("fk_outbox_job_id_jobs", "update outbox set job_id = gen_random_uuid()"),
 }
 

@@ -218,9 +218,10 @@ def test_pruning_takes_nothing_that_is_young(engine: Engine, worker: Engine) -> 
         connection.execute(text("select prune_jobs(0, 100)"))
     with worker.connect() as connection:
         # What is the caller's own by these names is not what the function works on.
-        connection.execute(text("create temporary table jobs (like jobs)"))
+        connection.execute(text("create temporary table jobs as select * from jobs"))
+        connection.execute(text("update jobs set settled_at = '2000-01-01'"))
         connection.execute(text("create temporary table outbox (like outbox)"))
-        assert connection.scalar(text("select prune_jobs(1, 100)")) == 0
+        assert connection.scalar(text("select pruned from prune_jobs(1, 100)")) == 0
         connection.rollback()
     assert rows(engine, "select 1 from jobs where body is null") == []
     assert len(rows(engine, "select 1 from outbox")) == 1
