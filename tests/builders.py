@@ -168,6 +168,7 @@ def reset(engine: Engine) -> None:
             "apps",
             "accounts",
             "dead_letters",
+            "anchors",
         ):
             connection.execute(text(f"delete from {table}"))
         connection.execute(text("update journals set seq = 0, head = '' where seq > 0"))

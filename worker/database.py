@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Engine
 
+from models.store import roles
 from models.store.patience import Patience, Silence
 from models.store.session import make_engine
 from tasks.settling import Reminder
@@ -48,13 +49,24 @@ def migrating_engine(
 ) -> Engine:
     """An engine whose statements may take their time, as long as the server says that it works on them."""
     return make_engine(
-        settings.database_url,
+        settings.owner_url or settings.database_url,
         pool_size=1,
         connect_timeout_s=settings.connect_timeout_s,
         lock_timeout_ms=0,
         statement_timeout_ms=0,
         patience=lambda _limit_s: Patience(silent_max_s, standbys=True, works=True, tell=tell),
     )
+
+
+def grant_workers(settings: Settings, role: str) -> bool:
+    """Grants a role what workers need, as the owner; the one of BALANCE_DATABASE_URL is made with its password. Returns
+    False when that is the owner itself."""
+    password = roles.password_of(settings.database_url) if role == roles.role_of(settings.database_url) else None
+    engine = migrating_engine(settings, lambda _silence: None)
+    try:
+        return roles.grant(engine, role, password)
+    finally:
+        engine.dispose()
 
 
 def worker_engine(settings: Settings, told_to_stop: Callable[[], bool]) -> Engine:

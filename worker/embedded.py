@@ -7,6 +7,7 @@ and ends when its owner stops it or dies.
 
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -42,6 +43,19 @@ class EmbeddedPostgres(LocalServer):
     @property
     def url(self) -> str:
         return self._url("balance")
+
+    @property
+    def worker_url(self) -> str:
+        """The same database as the workers' role, which `roles.grant` makes. Raises ServerError
+        before the first start."""
+        return f"postgresql+psycopg://balance_app:{self._worker_password}@{HOST}:{self.port}/balance"
+
+    @property
+    def _worker_password(self) -> str:
+        kept = self.directory / "worker-password"
+        if not kept.exists():
+            write_private(kept, secrets.token_urlsafe(24))
+        return kept.read_text()
 
     def _url(self, database: str, driver: str = "postgresql+psycopg") -> str:
         return f"{driver}://balance:{self.password}@{HOST}:{self.port}/{database}"

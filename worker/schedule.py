@@ -12,6 +12,7 @@ from celery.schedules import schedule
 
 from tasks import autotopup, expiry, housekeeping
 from tasks.settling import Interrupted
+from worker.anchor_tick import anchor_tick
 from worker.clock import LONG_AGO, steady
 from worker.pace import Pace
 from worker.report import ticked
@@ -34,6 +35,10 @@ def _prune_jobs() -> int:
     return housekeeping.prune(RUNTIME.settler, settings.prune_after_days, settings.sweep_limit)
 
 
+def _anchor_ledger() -> int:
+    return anchor_tick(RUNTIME.engine, RUNTIME.settings)
+
+
 @dataclass(frozen=True, slots=True)
 class _Tick:
     look: Callable[[], int]  # returns how much was found
@@ -45,6 +50,7 @@ TICKS: Final[dict[str, _Tick]] = {
     "autotopup.scan": _Tick(_scan_top_ups, lambda settings: settings.topup_scan_every_s),
     "credits.expire": _Tick(_expire_credits, lambda settings: settings.expire_every_s),
     "jobs.prune": _Tick(_prune_jobs, lambda settings: settings.prune_every_s),
+    "ledger.anchor": _Tick(_anchor_ledger, lambda settings: settings.anchor_every_s),
 }
 
 
@@ -76,7 +82,10 @@ def _run(name: str, tick: _Tick) -> int:
 
 def periods(settings: Settings) -> dict[str, float]:
     """How often each tick is sent, in seconds."""
-    return {name: tick.every_s(settings) for name, tick in TICKS.items()}
+    found = {name: tick.every_s(settings) for name, tick in TICKS.items()}
+    if settings.anchor_to is None:
+        del found["ledger.anchor"]
+    return found
 
 
 def beat_schedule(settings: Settings) -> dict[str, Any]:

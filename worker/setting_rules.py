@@ -50,6 +50,7 @@ def broken_rules(settings: Settings) -> list[str]:
         "BALANCE_BROKER_TLS_KEY needs BALANCE_BROKER_TLS_CERT": (
             settings.broker_tls_key is None or settings.broker_tls_cert is not None
         ),
+        "BALANCE_ANCHOR_TO needs BALANCE_ANCHOR_KEY": settings.anchor_to is None or settings.anchor_key is not None,
         "BALANCE_SIGNATURE_MAX_AGE_S needs BALANCE_PRODUCERS": (
             not settings.signature_max_age_s or settings.producers is not None
         ),

@@ -61,6 +61,7 @@ ProducersText = Annotated[SecretStr, AfterValidator(_producers)]
 PemFile = Annotated[str, AfterValidator(_pem_file)]
 Credentials = Annotated[SecretStr, AfterValidator(_credentials)]
 Directory = Path
+Text = Annotated[str, AfterValidator(str.strip)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 
 BROKERS: JsonDict = {"allowed": "a redis://, rediss://, sentinel://, sentinels://, amqp:// or amqps:// URL with a host"}
@@ -70,6 +71,7 @@ DATABASES: JsonDict = {
 }
 NAME = r"^[A-Za-z0-9._-]{1,100}$"
 NAMES: JsonDict = {"allowed": "1 to 100 letters, digits, dots, hyphens and underscores"}
+ANCHOR_PLACES: JsonDict = {"allowed": "the path of a file, s3://bucket/prefix, or - for stdout"}
 DIRECTORIES: JsonDict = {"allowed": "a directory; unset: balance-worker-UID in that for temporary files"}
 PEM_FILES: JsonDict = {"allowed": "the path of a readable PEM file"}
 PRODUCERS: JsonDict = {

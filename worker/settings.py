@@ -47,7 +47,14 @@ class Settings(BaseSettings):
     database_url: DatabaseUrl = Field(
         "postgresql+psycopg://127.0.0.1:5432/balance",
         json_schema_extra=types.DATABASES,
-        description="The PostgreSQL database.",
+        description="The PostgreSQL database, as the role of the workers.",
+    )
+    owner_url: DatabaseUrl | None = Field(
+        None,
+        json_schema_extra=types.DATABASES,
+        description="The same database as the owner of its tables, for `migrate` and `grants` alone: keep it from the "
+        "workers. `migrate` then also makes the role of BALANCE_DATABASE_URL and grants it what workers need. Unset: "
+        "`migrate` uses BALANCE_DATABASE_URL.",
     )
     result_url: ResultUrl | None = Field(
         None,
@@ -206,6 +213,24 @@ class Settings(BaseSettings):
     )
     sweep_limit: int = Field(
         500, ge=1, le=10_000, json_schema_extra=_unit("rows"), description="How many rows a sweep takes at a time."
+    )
+    anchor_to: types.Text | None = Field(
+        None,
+        json_schema_extra=types.ANCHOR_PLACES,
+        description="Where beat has anchors of the ledger written (docs/security.md, Anchors): outside the database. "
+        "Unset: nowhere.",
+    )
+    anchor_key: PemFile | None = Field(
+        None,
+        json_schema_extra=types.PEM_FILES,
+        description="The private key that signs anchors: `balance-worker anchor-keys`. The I/O workers need it.",
+    )
+    anchor_every_s: float = Field(3_600.0, ge=1, le=7 * 86_400, description="How often an anchor is written.")
+    anchor_files: bool = Field(
+        True,
+        json_schema_extra={"allowed": "true or false"},
+        description="Whether the ends of all histories and the jobs are kept beside each anchor, so that what was "
+        "changed can be named: some 46 bytes for each account and 60 for each job.",
     )
     embedded_appendfsync: Literal["always", "everysec"] = Field(
         "always",

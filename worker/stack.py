@@ -12,8 +12,10 @@ from typing import IO, Self
 
 from celery.utils.nodenames import host_format
 
+from models.store import roles
 from models.store.schema import upgrade
 from worker.data_directory import hold, located
+from worker.database import grant_workers
 from worker.embedded import EmbeddedPostgres, EmbeddedValkey
 from worker.localserver import LocalServer
 from worker.ports import free_port, refusal
@@ -74,7 +76,7 @@ class Stack:
             self._lock = hold(self.data_dir)
             self._choose_flower_port()
             self._start_servers()
-            upgrade(self.settings.database_url)
+            self._migrate()
             self._tell(Event("ready", "migrations", None, "the database is at the newest revision"))
             self.supervisor = Supervisor(self._children(), self.data_dir / "logs", self._tell)
             with plainly(self.data_dir):
@@ -97,13 +99,24 @@ class Stack:
 
     def _start_servers(self) -> None:
         chosen: dict[str, object] = {}
-        for field, server in (("database_url", self.postgres), ("broker_url", self.valkey)):
+        for server in (self.postgres, self.valkey):
             if server is not None:
                 keeper = _ServerKeeper(server, self._tell)
                 self._keepers.append(keeper)
                 keeper.start()
-                chosen[field] = SecretUrl(server.url)
+        if self.postgres is not None:
+            chosen |= {"database_url": SecretUrl(self.postgres.worker_url), "owner_url": SecretUrl(self.postgres.url)}
+        if self.valkey is not None:
+            chosen["broker_url"] = SecretUrl(self.valkey.url)
         self.settings = self.settings.model_copy(update=chosen)
+
+    def _migrate(self) -> None:
+        """As the owner, and the workers under a role of their own, where there are both."""
+        settings = self.settings
+        upgrade(settings.owner_url or settings.database_url)
+        role = roles.role_of(settings.database_url)
+        if settings.owner_url is not None and role is not None:
+            grant_workers(settings, role)
 
     def _choose_flower_port(self) -> None:
         """The usual one, or another when that is taken; one that was given has to be free. Raises ServerError."""
@@ -177,6 +190,7 @@ class Stack:
     def _environment(self) -> dict[str, str]:
         """Addresses and passwords go this way and not by command line, which process lists show."""
         environment = {**child_environment(self.settings), "PYTHONUNBUFFERED": "1"}
+        environment.pop("BALANCE_OWNER_URL", None)  # whoever reads a worker's environment is not to become the owner
         secret = self.settings.flower_basic_auth
         if secret is None:
             environment["FLOWER_READ_ONLY"] = "true"  # without a password it shows, and stops nobody

@@ -33,6 +33,13 @@ _TABLES: Final[dict[Kind, type[tables.User | tables.Wallet | tables.App]]] = {
     Kind.APP: tables.App,
 }
 
+# What an account is known by, or was opened with. The workers' role may not change it (models/store/privileges.py).
+_FIXED: Final[dict[Kind, frozenset[str]]] = {
+    Kind.USER: frozenset({"user_id"}),
+    Kind.WALLET: frozenset({"customer_id", "currency", "wallet_type", "conversion_rate"}),
+    Kind.APP: frozenset({"app_id", "store_id"}),
+}
+
 _FACES: Final[dict[Kind, type[Face]]] = {Kind.USER: User, Kind.WALLET: Wallet, Kind.APP: App}
 _ENUMS: Final[dict[type[Face], dict[str, type[Enum]]]] = {
     User: {"status": UserStatus},
@@ -90,7 +97,7 @@ def save(connection: Connection, accounts: Sequence[Account]) -> None:
     """Writes the faces of these accounts, new or changed."""
     for kind, table in _TABLES.items():
         changed = [_row(account) for account in accounts if account.key.kind is kind]
-        rows.upsert(connection, table, "account_id", changed)
+        rows.upsert(connection, table, "account_id", changed, _FIXED[kind])
 
 
 def _any(ids: list[int]) -> CollectionAggregate[bool]:

@@ -17,6 +17,7 @@ from models.tables import ledger as tables
 
 _FIELDS: Final = [field.name for field in fields(Grant)]
 _COLUMNS: Final = ", ".join(_FIELDS)
+_FIXED: Final = frozenset({"account_id", "amount", "priority", "expires_at", "created_at", "effective_at"})
 _LOAD: Final = text(f"""
     select account_id, {_COLUMNS} from grants
     where account_id = any(cast(:account_ids as bigint[])) and (remaining > 0 or held > 0)
@@ -85,6 +86,7 @@ def save(connection: Connection, changed: Sequence[tuple[int, Grant]]) -> None:
             {"account_id": account_id, **{name: getattr(grant, name) for name in _FIELDS}}
             for account_id, grant in changed
         ],
+        _FIXED,
     )
 
 

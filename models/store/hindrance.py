@@ -59,5 +59,5 @@ def _hindrance(connection: Connection, state: Any) -> Hindrance | None:
             "let BALANCE_DATABASE_URL name the primary, promote this server, or make it writable",
         )
     if missing := privileges.missing(connection):
-        return Hindrance(f"missing privileges: {', '.join(missing)}", "grant them: docs/deployment.md, PostgreSQL")
+        return Hindrance(f"missing privileges: {', '.join(missing)}", "grant them: `balance-worker grants` says how")
     return None

@@ -16,6 +16,7 @@ from models.tables import ledger as tables
 
 _FIELDS: Final = [field.name for field in fields(Hold)]
 _COLUMNS: Final = ", ".join(_FIELDS)
+_FIXED: Final = frozenset({"account_id", "amount", "expires_at", "created_at"})
 _LOAD: Final = text(f"""
     select account_id, {_COLUMNS} from holds
     where account_id = any(cast(:account_ids as bigint[])) and remaining > 0
@@ -70,6 +71,7 @@ def save(connection: Connection, changed: Sequence[tuple[int, Hold]]) -> None:
         tables.Hold,
         "id",
         [{"account_id": account_id, **rows.values(hold, _FIELDS)} for account_id, hold in changed],
+        _FIXED,
     )
 
 

@@ -31,19 +31,8 @@ _FIND: Final = text("""
           on j.producer = wanted.producer and j.idempotency_key = wanted.key
     ) as found on true
 """)
-# Rows are locked in the order of the index that finds them, a bounded number at a time; a second beat takes the others.
-# The answer stays as it was given. Events that old go with the body.
-_PRUNE: Final = text("""
-    with pruned as (
-    update jobs set body = null
-    where id in (
-        select id from jobs
-        where body is not null and settled_at < clock_timestamp() - make_interval(days => :days)
-        order by settled_at limit :limit for update skip locked)
-    returning id, settled_at),
-    untold as (delete from outbox where job_id in (select id from pruned))
-    select count(*) as jobs, max(settled_at) as until from pruned
-""")
+# A function of the migrations, which runs as the owner: this role may neither change a job nor delete an event.
+_PRUNE: Final = text("select pruned from prune_jobs(:days, :limit)")
 
 
 @value(frozen=True, slots=True)

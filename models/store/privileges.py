@@ -1,31 +1,55 @@
-"""What the workers' role needs, exactly: docs/deployment.md grants it, `balance-worker doctor` looks for it."""
+"""What the workers' role needs, exactly: `balance-worker grants` grants it, `balance-worker doctor` looks for it.
+
+Updates are by column: what identifies a job, its answer, and what an account, a grant or a hold was made as are written
+once. PostgreSQL lets rows be locked by whoever may update any one of their columns.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
 _ADDED: Final = ("select", "insert")
-_CHANGED: Final = ("select", "insert", "update")  # locked, too
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "alembic_version": ("select",),
     "entries": _ADDED,
-    "accounts": _CHANGED,
-    "users": _CHANGED,
-    "wallets": _CHANGED,
-    "apps": _CHANGED,
-    "grants": _CHANGED,
-    "holds": _CHANGED,
-    "jobs": _CHANGED,
-    "dead_letters": _CHANGED,
-    "outbox": ("select", "insert", "delete"),
     "records": _ADDED,
-    "journals": ("select", "update"),  # locked, too
+    "journals": ("select",),
+    "accounts": _ADDED,
+    "users": _ADDED,
+    "wallets": _ADDED,
+    "apps": _ADDED,
+    "grants": _ADDED,
+    "holds": _ADDED,
+    "jobs": _ADDED,
+    "dead_letters": _ADDED,
+    "outbox": _ADDED,
+    "anchors": _ADDED,
 }
+CHANGED: Final[Mapping[str, tuple[str, ...]]] = {
+    "accounts": ("balance", "seq", "floor", "head", "set_at", "updated_at", "granted", "held", "changes"),
+    "journals": ("seq", "head"),
+    "users": (
+        "telegram_id", "username", "first_name", "last_name", "language", "status", "referral_code", "referred_by_id",
+        "has_had_paid_subscription", "has_made_first_topup", "last_activity", "promo_group", "subscription",
+    ),
+    "wallets": (
+        "name", "description", "status", "config", "metadata", "trigger", "min_balance", "top_up_amount", "due_at",
+        "crossing", "overdraft_allowed", "timezone", "suspended", "wanted", "topped_up_at",
+    ),
+    "apps": ("decrease_only",),
+    "grants": ("remaining", "pending", "held", "reversed", "expired", "voided", "voided_at"),
+    "holds": ("remaining", "captured", "backing", "ended"),
+    "dead_letters": (
+        "status", "reason", "error", "task_id", "queue", "headers", "properties", "attempts", "last_seen", "closed_at",
+        "discard_reason",
+    ),
+}  # fmt: skip
 SEQUENCE: Final = "accounts_id_seq"  # the other numbers come with the rows
-_REWRITING: Final = ("update", "delete", "truncate")
+PRUNING: Final = "prune_jobs(integer, integer)"
+"""Takes away the bodies and events of old jobs, as the owner: no one else need change or delete any."""
 
 # What is not there is told otherwise; a schema that may not be used looks as if nothing was there.
 _MISSING: Final = text("""
@@ -33,31 +57,90 @@ _MISSING: Final = text("""
     from unnest(cast(:tables as text[]), cast(:privileges as text[])) as needed (name, privilege)
     where to_regclass(name) is not null and not has_table_privilege(cast(to_regclass(name) as oid), privilege)
     union all
+    select 'update (' || string_agg(wanted.name, ', ' order by wanted.number) || ') on ' || wanted.relation
+    from unnest(cast(:changed as text[]), cast(:columns as text[])) with ordinality as wanted (relation, name, number)
+    join pg_attribute a on a.attrelid = to_regclass(wanted.relation) and a.attname = wanted.name and a.attnum > 0
+    where not has_column_privilege(a.attrelid, a.attnum, 'update')
+    group by wanted.relation
+    union all
     select 'usage on sequence ' || cast(:sequence as text) from (select to_regclass(:sequence) as found) as s
     where found is not null and not has_sequence_privilege(cast(found as oid), 'usage')
+    union all
+    select 'execute on function ' || cast(:pruning as text) from (select to_regprocedure(:pruning) as found) as f
+    where found is not null and not has_function_privilege(cast(found as oid), 'execute')
     union all
     select 'usage on schema ' || nspname from pg_namespace n
     where to_regclass('alembic_version') is null
       and exists (select from pg_class where relnamespace = n.oid and relname = 'alembic_version')
       and not has_schema_privilege(n.oid, 'usage')
 """)
-_HELD: Final = text("""
-    select privilege from unnest(cast(:privileges as text[])) as privilege
-    where to_regclass('entries') is not null and has_table_privilege(cast(to_regclass('entries') as oid), privilege)
+# Whoever may be another role by `set role`, or write the server's files, is as good as that role, or as the superuser.
+_ABOVE: Final = text("""
+    select 'is a superuser' from pg_roles where rolname = current_user and rolsuper
+    union all
+    select 'may make roles' from pg_roles where rolname = current_user and rolcreaterole and not rolsuper
+    union all
+    select 'is or may become the owner of ' || string_agg(c.relname, ', ' order by c.relname)
+    from unnest(cast(:tables as text[])) as wanted (name) join pg_class c on c.oid = to_regclass(wanted.name)
+    where pg_has_role(current_user, c.relowner, 'member')
+    having count(*) > 0
+    union all
+    select 'is a member of ' || r.rolname from pg_roles r
+    where r.rolname in ('pg_execute_server_program', 'pg_write_server_files')
+      and pg_has_role(current_user, r.oid, 'member')
+""")
+_BEYOND: Final = text("""
+    select privilege || ' on ' || c.relname
+    from unnest(cast(:tables as text[])) as wanted (name) join pg_class c on c.oid = to_regclass(wanted.name)
+    cross join unnest(array['insert', 'update', 'delete', 'truncate', 'references', 'trigger']) as privilege
+    where has_table_privilege(c.oid, privilege) and privilege || ' on ' || c.relname <> all(cast(:needed as text[]))
+    union all
+    select 'update (' || string_agg(a.attname, ', ' order by a.attnum) || ') on ' || c.relname
+    from unnest(cast(:tables as text[])) as wanted (name) join pg_class c on c.oid = to_regclass(wanted.name)
+    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    where has_column_privilege(c.oid, a.attnum, 'update') and not has_table_privilege(c.oid, 'update')
+      and c.relname || '.' || a.attname <> all(cast(:changed as text[]))
+    group by c.relname
+    order by 1
 """)
 
 
 def missing(connection: Connection) -> list[str]:
-    """What this role has not and needs: "insert on jobs"."""
+    """What this role has not and needs: "insert on jobs", "update (balance, seq) on accounts"."""
     needed = [(table, privilege) for table, privileges in NEEDED.items() for privilege in privileges]
+    changed = [(table, column) for table, columns in CHANGED.items() for column in columns]
     parameters = {
         "tables": [table for table, _ in needed],
         "privileges": [privilege for _, privilege in needed],
+        "changed": [table for table, _ in changed],
+        "columns": [column for _, column in changed],
         "sequence": SEQUENCE,
+        "pruning": PRUNING,
     }
     return [*connection.execute(_MISSING, parameters).scalars()]
 
 
-def rewriting(connection: Connection) -> list[str]:
-    """What this role may do to the ledger, and nobody but its owner should."""
-    return [*connection.execute(_HELD, {"privileges": [*_REWRITING]}).scalars()]
+def beyond(connection: Connection) -> list[str]:
+    """What this role may do to our tables and does not need: that it owns them, or "may update (code) on jobs"."""
+    tables: dict[str, Any] = {"tables": [*NEEDED]}
+    if above := [*connection.execute(_ABOVE, tables).scalars()]:
+        return above[:1] if above[0].endswith("superuser") else above  # all else follows from it
+    tables["needed"] = [f"{privilege} on {table}" for table, privileges in NEEDED.items() for privilege in privileges]
+    tables["changed"] = [f"{table}.{column}" for table, columns in CHANGED.items() for column in columns]
+    return [f"may {found}" for found in connection.execute(_BEYOND, tables).scalars()]
+
+
+def needed() -> Iterator[str]:
+    """All that is granted, as it stands in a `grant`: "select, insert on jobs"."""
+    for table, privileges in NEEDED.items():
+        update = [f"update ({', '.join(CHANGED[table])})"] if table in CHANGED else []
+        yield f"{', '.join([*privileges, *update])} on {table}"
+    yield f"usage on sequence {SEQUENCE}"
+    yield f"execute on function {PRUNING}"
+
+
+def statements(role: str) -> list[str]:
+    """SQL by which the owner of the tables gives a role what it needs, and takes the rest from it. `role`: an
+    identifier, quoted where it has to be."""
+    taken = [f"revoke all on {', '.join(NEEDED)} from {role}"]
+    return taken + [f"grant {what} to {role}" for what in needed()]

@@ -40,10 +40,12 @@ def insert(connection: Connection, table: type[DeclarativeBase], rows: Sequence[
         _write(connection, _insert(table.__tablename__, tuple(rows[0])), rows)
 
 
-def upsert(connection: Connection, table: type[DeclarativeBase], key: str, rows: Sequence[Row]) -> None:
-    """Inserts the rows, or where one with the same `key` column exists, changes it."""
+def upsert(
+    connection: Connection, table: type[DeclarativeBase], key: str, rows: Sequence[Row], fixed: frozenset[str]
+) -> None:
+    """Inserts the rows, or where one with the same `key` column exists, changes it, but for its `fixed` columns."""
     if rows:
-        _write(connection, _upsert(table.__tablename__, key, tuple(rows[0])), rows)
+        _write(connection, _upsert(table.__tablename__, key, tuple(rows[0]), fixed), rows)
 
 
 def update(connection: Connection, table: type[DeclarativeBase], key: str, rows: Sequence[Row]) -> None:
@@ -64,8 +66,9 @@ def _insert(table: str, columns: tuple[str, ...]) -> str:
 
 
 @cache
-def _upsert(table: str, key: str, columns: tuple[str, ...]) -> str:
-    changes = ", ".join(f'"{column}" = excluded."{column}"' for column in columns if column != key)
+def _upsert(table: str, key: str, columns: tuple[str, ...], fixed: frozenset[str]) -> str:
+    changed = [column for column in columns if column != key and column not in fixed]
+    changes = ", ".join(f'"{column}" = excluded."{column}"' for column in changed)
     return f'{_insert(table, columns)} on conflict ("{key}") do update set {changes}'
 
 

@@ -49,7 +49,7 @@ class Server:
     tables: Tables | None  # None when this role may not look
     unlogged: list[str]  # tables of ours that a crash empties
     missing: list[str]  # privileges that we need and have not: "insert on jobs"
-    rewriting: list[str]  # privileges on the ledger that nobody but its owner should have
+    beyond: list[str]  # what this role may do and does not need: "may delete on jobs"
     dead_letters: int | None  # None when that cannot be read
 
 
@@ -82,6 +82,6 @@ def _look(connection: Connection) -> Server:
         tables=tables,
         unlogged=[*connection.execute(_UNLOGGED, {"tables": [*revision.COLUMNS]}).scalars()],
         missing=missing,
-        rewriting=privileges.rewriting(connection),
+        beyond=privileges.beyond(connection),
         dead_letters=connection.scalar(_LETTERS) if readable else None,
     )

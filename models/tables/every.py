@@ -6,9 +6,9 @@ from typing import Final
 
 from sqlalchemy import MetaData
 
-from models.tables import accounts, dead_letters, jobs, ledger, outbox, records
+from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox, records
 from models.tables.base import Base
 
-_FILES: Final = (accounts, dead_letters, jobs, ledger, outbox, records)
+_FILES: Final = (accounts, anchors, dead_letters, jobs, ledger, outbox, records)
 
 METADATA: Final[MetaData] = Base.metadata

@@ -21,7 +21,8 @@ COMPOSE_FILE = ROOT / "docker-compose.yml"
 RAW: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text())
 
 SECRETS = {
-    name: f"{name.lower().replace('_', '')}1" for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "FLOWER_PASSWORD")
+    name: f"{name.lower().replace('_', '')}1"
+    for name in ("POSTGRES_PASSWORD", "POSTGRES_WORKER_PASSWORD", "REDIS_PASSWORD", "FLOWER_PASSWORD")
 }
 VOLUME = "/var/lib/balance-worker"
 FLOWER_PORT = "5555"
@@ -74,7 +75,8 @@ class Local:
     def __init__(
         self, name: str, directory: Path, addresses: dict[str, str], *, queue: str = QUEUE, **variables: str
     ) -> None:
-        """`addresses`: the local URL for each host name of the file; `variables`: what else .env would say."""
+        """`addresses`: the local URL for each host name of the file, or for `user@host`; `variables`: what else .env
+        would say."""
         self.service = interpolated(RAW["services"][name], SECRETS | variables)
         self.queue = queue
         self.volume = directory / "volume"
@@ -96,7 +98,9 @@ class Local:
             self.environment["FLOWER_PORT"] = self.flower_port
 
     def localised(self, text: str, addresses: dict[str, str]) -> str:
-        if "://" in text and (url := addresses.get(urlsplit(text).hostname or "")):
+        parts = urlsplit(text)
+        of_all = addresses.get(parts.hostname or "")
+        if "://" in text and (url := addresses.get(f"{parts.username}@{parts.hostname}", of_all)):
             assert urlsplit(url).scheme == urlsplit(text).scheme
             return url
         if text.split(".")[0] == QUEUE:

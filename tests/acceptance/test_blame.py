@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from models.store import schema
 from models.store.audit import assert_ledger_is_coherent
 from models.store.schema import upgrade
 from tests import servers
 from tests.acceptance.system import System, wait_until
 from tests.builders import execute
 from worker.embedded import EmbeddedPostgres
+
+HEAD = schema.head()
 
 JOBS = 12
 _BROKEN = """
@@ -71,15 +74,15 @@ def test_a_worker_whose_tables_are_not_those_it_needs_holds_everything_and_says_
         applied(system, before + JOBS)
 
     migrate = partial(upgrade, url)
-    mended("revision 0003 is needed, none is there", "balance-worker migrate", migrate)
+    mended(f"revision {HEAD} is needed, none is there", "balance-worker migrate", migrate)
     renamed = partial(execute, system.engine, "alter table gone rename to jobs")
     execute(system.engine, "alter table jobs rename to gone")
-    mended("revision 0003 is there, but not jobs", "backup", renamed, JOBS)
+    mended(f"revision {HEAD} is there, but not jobs", "backup", renamed, JOBS)
     name = make_url(url).database or ""
     servers.drop_database(postgres.url, name)
     servers.create_database(postgres.url, name)
     system.engine.dispose()
-    mended("revision 0003 is needed, none is there", "balance-worker migrate", migrate)
+    mended(f"revision {HEAD} is needed, none is there", "balance-worker migrate", migrate)
 
 
 @pytest.mark.parametrize("state", ["P0001", "XX000", "55000", "42501", "26000"])

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, make_url, text
 
+from models.store.server import Server, examine
 from tasks.client import BalanceClient
 from tests.acceptance.compose import COMPOSE_FILE, RAW, ROOT, SECRETS, Local, UnsetVariableError, interpolated, seconds
 
@@ -88,9 +90,9 @@ def test_nothing_starts_before_the_schema_is_there() -> None:
 
 
 def test_file_holds_no_secret() -> None:
-    for text in strings(RAW):
-        for credentials in re.findall(r"://([^@\s]*?)@", text):
-            assert "${" in credentials, text
+    for each in strings(RAW):
+        for credentials in re.findall(r"://([^@\s]*?)@", each):
+            assert "${" in credentials, each
     for service in RAW["services"].values():
         for key, value in service.get("environment", {}).items():
             if re.search(r"PASS|AUTH|SECRET|TOKEN", key):
@@ -169,8 +171,28 @@ def test_flower_asks_for_the_password(tmp_path: Path, database_url: str, redis_u
             urllib.request.urlopen(f"http://127.0.0.1:{local.flower_port}/workers", timeout=10)
 
 
-def test_migrate_brings_an_empty_database_up_and_may_be_repeated(tmp_path: Path, empty_database_url: str) -> None:
-    local = Local("migrate", tmp_path, {"postgres": empty_database_url})
+def test_migrate_brings_an_empty_database_up_with_a_role_for_workers_and_may_be_repeated(
+    tmp_path: Path, empty_database_url: str
+) -> None:
+    url = make_url(empty_database_url)
+    workers = url.set(username=f"app_{url.database}", password="p'w").render_as_string(hide_password=False)
+    local = Local("migrate", tmp_path, {"postgres": empty_database_url, "balance_app@postgres": workers})
     for attempt in ("first", "second"):
         result = local.run_once()
         assert result.returncode == 0, f"{attempt}: {result.stdout}{result.stderr}"
+    engine = create_engine(workers)
+    server = examine(engine)
+    engine.dispose()
+    assert isinstance(server, Server), server
+    assert (server.missing, server.beyond) == ([], [])
+    owner = create_engine(empty_database_url, isolation_level="AUTOCOMMIT")
+    with owner.connect() as connection:
+        connection.execute(text(f"drop owned by app_{url.database}"))
+        connection.execute(text(f"drop role app_{url.database}"))
+    owner.dispose()
+
+
+def test_only_migrate_knows_the_owner() -> None:
+    for name in OURS:
+        said = [each for each in strings(SERVICES[name]) if f":{SECRETS['POSTGRES_PASSWORD']}@" in each]
+        assert len(said) == (name == "migrate"), name

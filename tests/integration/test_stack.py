@@ -12,7 +12,9 @@ import psycopg
 import pytest
 import redis
 from celery.utils.nodenames import host_format
+from sqlalchemy import create_engine
 
+from models.store.server import Server, examine
 from tests import servers
 from tests.listener import Listener
 from worker import stack as stack_module
@@ -62,6 +64,10 @@ def test_everything_starts_serves_survives_a_kill_and_stops(directory: Path) -> 
 
         with psycopg.connect(stack.settings.database_url.replace("+psycopg", "")) as connection:
             assert connection.execute("select count(*) from alembic_version").fetchone() == (1,)
+        server = examine(create_engine(stack.settings.database_url))
+        assert isinstance(server, Server)
+        assert (server.missing, server.beyond) == ([], [])
+        assert "BALANCE_OWNER_URL" not in stack._environment(), "the workers do not know it"
         with redis.Redis.from_url(stack.settings.broker_url) as client:
             assert client.ping()
         assert stack.flower_url is not None

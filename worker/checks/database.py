@@ -112,17 +112,19 @@ def _privileges(server: Server) -> Iterator[Finding]:
         yield failure(
             "database.privileges", f"missing: {', '.join(server.missing)}",
             "Jobs that need them are held, as with a database that is away.",
-            "grant them: docs/deployment.md, PostgreSQL",
+            "grant them: `balance-worker grants` says how",
         )  # fmt: skip
-    elif server.rewriting:
+    elif server.tables is None or fault(server.tables) is not None:
+        return  # what there is is not what the privileges are of
+    elif server.beyond:
         yield warning(
-            "database.privileges", f"this role may {', '.join(server.rewriting)} entries",
-            "The ledger is append-only by what the code does, not by what the role may do: whoever has the workers' "
-            "password can rewrite it. `balance-worker verify` would find it.",
-            "run the workers under a role of their own: docs/deployment.md, PostgreSQL",
+            "database.privileges", f"this role {'; '.join(server.beyond)}",
+            "Whoever has the workers' password can do more to the ledger than a worker does: "
+            "docs/security.md, Who notices what.",
+            "run the workers under a role of their own, with what `balance-worker grants` grants and no more",
         )  # fmt: skip
-    elif server.tables is not None and fault(server.tables) is None:
-        yield ok("database.privileges", "entries can be added, not changed")
+    else:
+        yield ok("database.privileges", "what workers need, and no more")
 
 
 def _connections(server: Server) -> Finding:

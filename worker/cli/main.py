@@ -10,11 +10,13 @@ import typer
 
 from worker.cli import (
     accounts,
+    anchor,
     asyncapi,
     config,
     dead_letters,
     demo,
     doctor,
+    grants,
     jobs,
     migrate,
     publish,
@@ -27,8 +29,8 @@ from worker.cli import (
 from worker.cli.faults import NO, stop
 
 _MODULES: Final = (
-    demo, up, migrate, publish, jobs, dead_letters, accounts, verify, doctor, ready, remake_queue, asyncapi, config,
-    reference,
+    demo, up, migrate, grants, publish, jobs, dead_letters, accounts, verify, anchor, doctor, ready, remake_queue,
+    asyncapi, config, reference,
 )  # fmt: skip
 _EPILOG = """\
 \b

@@ -30,9 +30,13 @@ def migrate(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before going down.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Brings the tables of the database to this version. Running it again, or twice at once, does no harm."""
+    """Brings the tables of the database to this version. Running it again, or twice at once, does no harm.
+
+    With BALANCE_OWNER_URL set it runs as that owner, and the role of BALANCE_DATABASE_URL is granted what workers need.
+    """
     from models.store import schema
-    from worker.database import migrating_engine
+    from models.store.roles import role_of
+    from worker.database import grant_workers, migrating_engine
     from worker.settings import load_settings
     from worker.urls import mask_url
 
@@ -40,23 +44,28 @@ def migrate(
         raise typer.BadParameter("give either REVISION, to go up, or --down REVISION", param_hint="--down")
     settings = load_settings()
     engine = migrating_engine(settings, _tell())
+    granted: str | None = None
     with Waiting("Connecting to the database"):
         before = schema.current(engine)
     if not dry_run:
         if down is not None and before is not None and not yes:
-            _confirm(down, mask_url(settings.database_url))
+            _confirm(down, mask_url(settings.owner_url or settings.database_url))
         with Waiting("Migrating"):
             if down is None:
                 schema.upgrade(engine, revision)
+                role = role_of(settings.database_url) if settings.owner_url and revision == "head" else None
+                granted = role if role is not None and grant_workers(settings, role) else None
             else:
                 schema.downgrade(engine, down)
     after = _target(down or revision) if dry_run else schema.current(engine)
     if as_json:
-        write_json({"from": before, "to": after, "changed": not dry_run and before != after})
+        write_json({"from": before, "to": after, "changed": not dry_run and before != after, "granted": granted})
     elif before == after:
         line(f"migrate: at {_named(after)} already, nothing to do")
     else:
         line(f"migrate: {_named(before)} -> {_named(after)}{' (dry run, nothing changed)' if dry_run else ''}")
+    if granted is not None and not as_json:
+        line(f"migrate: {granted} may do what workers need on the tables, and no more")
 
 
 def _tell() -> Callable[[Silence], None]:

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
-from worker.cli.faults import NO
+from worker.cli.faults import NO, Stop
 from worker.cli.output import AsJson, line, write_json
 from worker.cli.waiting import Waiting
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from worker.anchor_comparison import Comparison
+    from worker.settings import Settings
 
 _EXAMPLES = """\
 \b
 Examples:
   balance-worker verify
+  balance-worker verify --against /mnt/worm/ledger.anchors --public-key anchor-51d2….pub
   balance-worker verify --json | jq -r '.findings[] | [.account, .seq, .problem] | @tsv'
 """
 
 
-def verify(as_json: AsJson = False) -> None:
+def verify(
+    against: Annotated[
+        str | None, typer.Option(metavar="PLACE", help="Anchors to compare with: a file, or s3://bucket/prefix.")
+    ] = None,
+    public_key: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Keys that sign them; may be repeated. Absent: that of BALANCE_ANCHOR_KEY."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Recomputes the whole ledger and names what does not add up.
 
     Every balance is added up again from its entries, every entry is checked against its hash, which covers the job that
@@ -25,22 +44,30 @@ def verify(as_json: AsJson = False) -> None:
     beyond them; every refusal has its record, every event is there or was pruned. Reads the ledger as of one moment;
     workers may go on. Ends with 0 when all adds up and with 1 when something does not: docs/security.md says what is
     noticed, and what only copies elsewhere can tell.
+
+    With --against it also names what was changed, removed or put in since anchors were written, and anchors that were
+    changed, moved, cut off or signed by another key.
     """
     from dataclasses import asdict
 
     from models.store import history
     from models.store.audit import audit
+    from models.store.finding import Finding
     from models.store.session import snapshot
     from worker.database import engine_for
     from worker.settings import load_settings
 
-    engine = engine_for(load_settings())
+    settings = load_settings()
+    engine = engine_for(settings)
     with Waiting("Reading the ledger") as waiting:
         with snapshot(engine) as connection:
             estimate = history.entries_estimate(connection)
         of = f" of about {estimate:,}" if estimate else ""
         report = audit(engine, lambda count: waiting.say(f"{count:,}{of} entries verified"))
-    counts = {
+    compared = None if against is None else _compared(engine, against, public_key or [], settings)
+    if compared is not None:
+        report.findings += [Finding(subject, None, problem) for subject, problem in compared.problems]
+    counts: dict[str, Any] = {
         "accounts": report.accounts,
         "entries": report.entries,
         "grants": report.grants,
@@ -48,6 +75,9 @@ def verify(as_json: AsJson = False) -> None:
     }
     if as_json:
         findings = [asdict(finding) for finding in report.findings]
+        if compared is not None:
+            newest = None if compared.last is None else {"sequence": compared.last.sequence, "time": compared.last.time}
+            counts["anchors"] = {"count": compared.anchors, "last": newest, "without_heads": compared.without}
         write_json({"ok": report.coherent, **counts, "findings": findings})
     else:
         for finding in report.findings:
@@ -55,8 +85,36 @@ def verify(as_json: AsJson = False) -> None:
         wrong = len(report.findings)
         verdict = f"FAILED, {wrong} finding{'s' * (wrong > 1)}" if wrong else "ok"
         line(f"verify: {verdict}, {', '.join(f'{count} {name}' for name, count in counts.items())}")
+        if compared is not None:
+            _tell(compared)
     if not report.coherent:
         raise typer.Exit(NO)
+
+
+def _compared(engine: Engine, against: str, public_key: list[Path], settings: Settings) -> Comparison:
+    from worker.anchor_comparison import compare
+    from worker.anchor_faults import AnchorFault
+    from worker.anchor_keys import Signer, Verifier, public_keys
+    from worker.anchor_places import place_of
+
+    if not public_key and settings.anchor_key is None:
+        raise Stop("say with --public-key who signs the anchors")
+    try:
+        keys = public_keys(public_key) if public_key else Signer(Path(str(settings.anchor_key))).public()
+        with Waiting("Reading the anchors") as waiting:
+            return compare(engine, place_of(against), Verifier(keys), waiting.say)
+    except AnchorFault as fault:
+        raise Stop(f"the anchors cannot be compared with: {fault}: {fault.next_step}") from fault
+
+
+def _tell(compared: Comparison) -> None:
+    if compared.last is None:
+        line("anchors: none that can be believed")
+        return
+    line(f"anchors: {compared.anchors}, the last one is number {compared.last.sequence} of {compared.last.time}")
+    if compared.without:
+        numbers = ", ".join(map(str, compared.without[:10])) + (" …" if len(compared.without) > 10 else "")
+        line(f"anchors: the heads of {numbers} are not beside them: histories were not compared with these")
 
 
 def register(app: typer.Typer) -> None:

@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from models.store import schema
 from models.store.patience import FIRST_LOOK_S, Silence
+from models.store.server import Server, examine
+from tests.builders import execute
 from tests.integration.cli.conftest import SCRIPT, Cli, told
 from tests.postgres_pair import configure, run, wait_for
 from tests.proxy import Proxy
@@ -38,9 +40,38 @@ def test_up_down_and_up_again_says_from_where_to_where(empty: Cli) -> None:
 
 
 def test_json(empty: Cli) -> None:
-    assert empty.json("migrate", "--dry-run") == {"from": None, "to": HEAD, "changed": False}
-    assert empty.json("migrate") == {"from": None, "to": HEAD, "changed": True}
-    assert empty.json("migrate") == {"from": HEAD, "to": HEAD, "changed": False}
+    assert empty.json("migrate", "--dry-run") == {"from": None, "to": HEAD, "changed": False, "granted": None}
+    assert empty.json("migrate") == {"from": None, "to": HEAD, "changed": True, "granted": None}
+    assert empty.json("migrate") == {"from": HEAD, "to": HEAD, "changed": False, "granted": None}
+
+
+def test_the_owner_migrates_and_grants(empty: Cli, empty_database_url: str) -> None:
+    url = make_url(empty_database_url)
+    role = f"app_{url.database}"
+    workers = url.set(username=role, password="of workers").render_as_string(hide_password=False)
+    settings = {"owner_url": empty_database_url, "database_url": workers}
+    said = empty.text("migrate", **settings)
+    assert said.splitlines()[1] == f"migrate: {role} may do what workers need on the tables, and no more"
+    assert "ok, 0 accounts" in empty.text("verify", **settings), "as the workers' role"
+    beyond = f"grant update on jobs to {role}; revoke insert on entries from {role}"
+    owner = create_engine(empty_database_url)
+    execute(owner, beyond)
+    assert "no more" in empty.text("grants", "--apply", **settings)
+    engine = create_engine(workers)
+    server = examine(engine)
+    engine.dispose()
+    assert isinstance(server, Server), server
+    assert (server.missing, server.beyond) == ([], [])
+    assert "BALANCE_OWNER_URL" in told(empty("grants", "--apply"))
+    assert "is the owner of BALANCE_OWNER_URL itself" in told(empty("grants", "--apply", owner_url=empty_database_url))
+    execute(owner, f"drop owned by {role}; drop role {role}")
+    owner.dispose()
+
+
+def test_grants_are_shown_for_an_owner_to_run(cli: Cli) -> None:
+    lines = cli.text("grants", "--role", "Shop workers").splitlines()
+    assert lines[0].endswith('from "Shop workers";')
+    assert 'grant select, insert on jobs to "Shop workers";' in lines
 
 
 def test_dry_run_changes_nothing(cli: Cli, database_url: str) -> None:

@@ -153,6 +153,14 @@ CASES: dict[str, tuple[str, str]] = {
     ),
     "a record without its hash": ("ck_records_hash", r"update records set hash = '\x'"),
     "a record that is chained to nothing": ("ck_records_hash", r"update records set prev_hash = '\x' where seq = 2"),
+    "an anchor before the first": (
+        "ck_anchors_sequence_from_one",
+        "insert into anchors (sequence, hash, until) values (0, sha256('l'), 0)",
+    ),
+    "an anchor without a whole hash": (
+        "ck_anchors_hash_length",
+        "insert into anchors (sequence, hash, until) values (1, 'l', 0)",
+    ),
     "an event of no job": ("fk_outbox_job_id_jobs", "update outbox set job_id = gen_random_uuid()"),
 }
 

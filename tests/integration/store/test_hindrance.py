@@ -13,6 +13,8 @@ from models.store.hindrance import look
 from models.store.schema import downgrade
 from models.store.session import make_engine
 
+HEAD = schema.head()
+
 
 def _on(url: str, *statements: str) -> None:
     owner = create_engine(url, isolation_level="AUTOCOMMIT")
@@ -38,6 +40,7 @@ def narrow(database_url: str) -> Iterator[Engine]:
         database_url, f"create role {role} login password 'narrow'",
         f"grant select, insert, update, delete on all tables in schema public to {role}",
         f"grant usage on sequence accounts_id_seq to {role}",
+        f"grant execute on function prune_jobs(integer, integer) to {role}",
     )  # fmt: skip
     url = make_url(database_url).set(username=role, password="narrow").render_as_string(hide_password=False)
     engine = make_engine(url, checked=True)
@@ -52,10 +55,10 @@ def test_each_thing_that_is_not_as_it_must_be_is_named_until_it_is_mended(databa
     cases = [
         (f"revoke insert on jobs from {role}", f"grant insert on jobs to {role}", "missing privileges: insert on jobs"),
         (f"revoke select on alembic_version from {role}", f"grant select on alembic_version to {role}", "permission"),
-        (f"{revision} '0001'", f"{revision} '{schema.head()}'", f"revision {schema.head()} is needed, 0001 is there"),
+        (f"{revision} '0001'", f"{revision} '{HEAD}'", f"revision {HEAD} is needed, 0001 is there"),
         (
             f"{revision} 'newer'",
-            f"{revision} '{schema.head()}'",
+            f"{revision} '{HEAD}'",
             "newer is there, which this version does not know",
         ),
         (

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, inspect, make_url
 
 from models.store import schema
 from models.store.audit import assert_ledger_is_coherent, audit
-from models.tables import accounts, dead_letters, jobs, ledger, outbox, records
+from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox, records
 from models.tables.base import Base
 from tests import servers
 from tests.builders import balance, done, execute, let_expire, rows, sweep
@@ -36,6 +36,7 @@ TABLES = {
         outbox.OutboxEvent,
         records.Journal,
         records.Record,
+        anchors.Anchor,
     )
 }
 
@@ -62,6 +63,7 @@ def fill(engine: Engine) -> None:
         "insert into dead_letters (id, digest, status, reason, error, headers, properties, body, attempts, first_seen,"
         " last_seen) values (gen_random_uuid(), sha256('d'), 'parked', 'r', 'e', '{}', '{}', 'b', 1, now(), now())",
     )
+    execute(engine, "insert into anchors (sequence, hash, until) values (1, sha256('l'), 1)")
     assert {table: len(rows(engine, f"select 1 from {table}")) > 0 for table in TABLES} == dict.fromkeys(TABLES, True)
 
 

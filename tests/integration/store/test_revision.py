@@ -25,6 +25,8 @@ from tests import servers
 from tests.builders import LIMITS, job
 from worker.embedded import EmbeddedPostgres
 
+HEAD = schema.head()
+
 Change = Callable[[str], None]
 
 
@@ -59,40 +61,42 @@ MIGRATE = "run `balance-worker migrate`"
 BACK = 'alter database "{database}" reset search_path'
 WAYS = {
     "no tables": Way(
-        partial(schema.downgrade, revision="base"), schema.upgrade, ["revision 0003 is needed, none is there", MIGRATE]
+        partial(schema.downgrade, revision="base"),
+        schema.upgrade,
+        [f"revision {HEAD} is needed, none is there", MIGRATE],
     ),
     "older ones": Way(
-        partial(schema.downgrade, revision="0001"), schema.upgrade, ["0003 is needed, 0001 is there", MIGRATE]
+        partial(schema.downgrade, revision="0001"), schema.upgrade, [f"{HEAD} is needed, 0001 is there", MIGRATE]
     ),
     "newer ones": Way(
         sql("update alembic_version set version_num = '0099'"),
-        sql("update alembic_version set version_num = '0003'"),
-        ["0003 is needed, 0099 is there, which this version does not know", "migrate --down 0003"],
+        sql(f"update alembic_version set version_num = '{HEAD}'"),
+        [f"{HEAD} is needed, 0099 is there, which this version does not know", f"migrate --down {HEAD}"],
     ),
     "no revision": Way(
         sql("alter table alembic_version rename to gone"),
         sql("alter table gone rename to alembic_version"),
-        ["none is there, and tables of other origin are: accounts, apps", "search_path"],
+        ["none is there, and tables of other origin are: accounts, anchors, apps", "search_path"],
     ),
     "a table lost": Way(
         sql("alter table jobs rename to gone"),
         sql("alter table gone rename to jobs"),
-        ["revision 0003 is there, but not jobs", "backup"],
+        [f"revision {HEAD} is there, but not jobs", "backup"],
     ),
     "a column lost": Way(
         sql("alter table accounts rename column held to gone"),
         sql("alter table accounts rename column gone to held"),
-        ["revision 0003 is there, but not accounts.held", "backup"],
+        [f"revision {HEAD} is there, but not accounts.held", "backup"],
     ),
     "a view in place of a table": Way(
         sql("alter table outbox rename to gone", "create view outbox as select * from gone"),
         sql("drop view outbox", "alter table gone rename to outbox"),
-        ["revision 0003 is there, but not outbox"],
+        [f"revision {HEAD} is there, but not outbox"],
     ),
     "a table of the same name before ours": Way(
         sql("create schema other", "create table other.users (id integer)", path("other", "public")),
         sql(BACK),
-        ["revision 0003 is there, but not users.account_id"],
+        [f"revision {HEAD} is there, but not users.account_id"],
     ),
     "a copy before ours": Way(
         sql("create schema other", "create table other.accounts (like accounts)", path("other", "public")),
@@ -108,7 +112,7 @@ WAYS = {
             path("other"),
         ),
         sql(BACK),
-        ["0003 is needed, 7ac4 is there, which this version does not know"],
+        [f"{HEAD} is needed, 7ac4 is there, which this version does not know"],
     ),
     "out of sight": Way(sql(path("nowhere")), sql(BACK), ["none is there, but one in schema public", "search_path"]),
 }

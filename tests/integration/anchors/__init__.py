@@ -1,0 +1,1 @@
+"""Anchors, and what they are against."""

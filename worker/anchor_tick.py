@@ -1,0 +1,36 @@
+"""ledger.anchor: what beat has written of the ledger, to the place that the settings name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy import Engine
+
+from models.domain.errors import Fault
+from worker.anchor_faults import AnchorFault
+from worker.settings import Settings
+
+_LOG: Final = structlog.get_logger(__name__)
+
+
+def anchor_tick(engine: Engine, settings: Settings) -> int:
+    """Writes an anchor. What keeps it from being written is said, and the next tick tries again. Returns 1 or 0."""
+    if settings.anchor_to is None or settings.anchor_key is None:
+        return 0  # a tick of somebody else's: this worker has no place
+    from worker.anchor_keys import Signer  # neither is needed where there are no anchors
+    from worker.anchor_places import place_of
+    from worker.anchoring import take
+
+    try:
+        place, signer = place_of(settings.anchor_to), Signer(Path(settings.anchor_key))
+        written = take(engine, place, signer, files=settings.anchor_files)
+    except (AnchorFault, Fault) as fault:
+        _LOG.error(
+            "anchor.not_written", error=str(fault), place=settings.anchor_to,
+            next=f"{fault.next_step}; the next tick tries again",
+        )  # fmt: skip
+        return 0
+    _LOG.info("anchor.written", sequence=written.sequence, accounts=written.accounts, jobs=written.jobs.count)
+    return 1
