@@ -10,10 +10,12 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 
 from models.domain.anchors import Anchor
-from models.domain.ledger import Entry, entry_hash
+from models.domain.ledger import Entry, Proof, entry_hash
+from models.store import digests
 from models.store import entries as store
 from models.store.session import transaction
 from tests.builders import execute, rows
+from tests.resealed import reseal
 from worker.anchor_comparison import Comparison, compare
 from worker.anchor_keys import Signer, Verifier, make_keys, public_keys
 from worker.anchor_places import File, Place
@@ -49,24 +51,20 @@ def rehash(engine: Engine, account: str) -> None:
     """Makes an account's whole history fit again, as whoever knows how it is hashed can."""
     account_id = id_of(engine, account)
     with transaction(engine) as connection:
-        history = [*store.stream(connection, account_id)]
-    with transaction(engine) as connection:
-        head, balance, seq = b"", 0, 0
-        for entry in history:
+        balance, seq = 0, 0
+        for entry in [*store.stream(connection, account_id)]:
             balance, seq = balance + entry.amount, entry.seq
-            digest = entry_hash(head, entry.account, seq, entry.amount, balance, entry.note)
             connection.execute(
-                text(
-                    "update entries set prev_hash = :p, hash = :h, balance_after = :b"
-                    " where account_id = :a and seq = :s"
-                ),
-                {"p": head, "h": digest, "b": balance, "a": account_id, "s": seq},
+                text("update entries set balance_after = :b where account_id = :a and seq = :s"),
+                {"b": balance, "a": account_id, "s": seq},
             )
-            head = digest
         connection.execute(
-            text("update accounts set head = :h, balance = :b, seq = :s where id = :a"),
-            {"h": head, "b": balance, "s": seq, "a": account_id},
+            text(
+                "update accounts set balance = :b, seq = :s, head = case :s when 0 then '' else head end where id = :a"
+            ),
+            {"b": balance, "s": seq, "a": account_id},
         )
+        reseal(connection)
 
 
 def id_of(engine: Engine, account: str) -> int:
@@ -86,6 +84,7 @@ def cut(engine: Engine, account: str, left: int) -> None:
 def forget(engine: Engine, *job_ids: str) -> None:
     for job_id in job_ids:
         execute(engine, "delete from outbox where job_id = cast(:id as uuid)", id=job_id)
+        execute(engine, "delete from records where job_id = cast(:id as uuid)", id=job_id)
         execute(engine, "delete from jobs where id = cast(:id as uuid)", id=job_id)
 
 
@@ -132,8 +131,11 @@ def add_entry(engine: Engine, account: str, job_id: str) -> None:
         *_, last = store.stream(connection, account_id)
     note = replace(last.note, job_id=UUID(job_id))
     balance, seq = last.balance_after + last.amount, last.seq + 1
-    digest = entry_hash(last.hash, last.account, seq, last.amount, balance, note)
     with transaction(engine) as connection:
+        [proof] = connection.execute(
+            text(f"select {digests.JOB} from jobs j where id = cast(:id as uuid)"), {"id": job_id}
+        ).scalars()
+        digest = entry_hash(last.hash, last.account, seq, last.amount, balance, note, Proof(bytes(proof)))
         store.insert(connection, [Entry(account_id, last.account, seq, last.amount, balance, note, last.hash, digest)])
         connection.execute(
             text("update accounts set balance = :b, seq = :s, head = :h where id = :id"),

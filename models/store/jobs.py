@@ -32,7 +32,7 @@ _FIND: Final = text("""
     ) as found on true
 """)
 # A function of the migrations, which runs as the owner: this role may neither change a job nor delete an event.
-_PRUNE: Final = text("select pruned from prune_jobs(:days, :limit)")
+_PRUNE: Final = text("select pruned as jobs, until from prune_jobs(:days, :limit)")
 
 
 @value(frozen=True, slots=True)

@@ -49,8 +49,9 @@ Tampering = Callable[[Engine, dict[str, str]], object]
 def put_account(engine: Engine, _story: dict[str, str]) -> None:
     execute(
         engine,
-        "insert into accounts (kind, ref, unit, scale, balance, seq, head, created_at, updated_at, granted, held)"
-        " select kind, '77', unit, scale, 0, 0, '', created_at, updated_at, 0, 0 from accounts where ref = '1'",
+        "insert into accounts"
+        " (kind, ref, unit, scale, balance, seq, head, created_at, updated_at, granted, held, changes)"
+        " select kind, '77', unit, scale, 0, 0, '', created_at, updated_at, 0, 0, 1 from accounts where ref = '1'",
     )
 
 
@@ -62,6 +63,7 @@ def remove_account(engine: Engine, story: dict[str, str]) -> None:
     cut(engine, "user:2", 0)
     execute(engine, "delete from users where user_id = 2")
     execute(engine, "update jobs set account_id = null where account_id = (select id from accounts where ref = '2')")
+    execute(engine, "delete from records where account_id = (select id from accounts where ref = '2')")
     execute(engine, "delete from accounts where ref = '2'")
 
 

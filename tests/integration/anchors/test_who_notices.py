@@ -45,6 +45,7 @@ def remove_account(engine: Engine, _story: dict[str, str]) -> None:
     cut(engine, "user:2", 0)
     execute(engine, "delete from users where user_id = 2")
     execute(engine, "update jobs set account_id = null where account_id = :id", id=id_of(engine, "user:2"))
+    execute(engine, "delete from records where account_id = (select id from accounts where ref = '2')")
     execute(engine, "delete from accounts where ref = '2'")
 
 
@@ -57,8 +58,8 @@ def add_payment(engine: Engine, story: dict[str, str]) -> None:
 
 
 PUT_ACCOUNT: Final = (
-    "insert into accounts (kind, ref, unit, scale, balance, seq, head, created_at, updated_at, granted, held)"
-    " select kind, '77', unit, scale, 0, 0, '', {at}, {at}, 0, 0 from accounts where ref = '1'"
+    "insert into accounts (kind, ref, unit, scale, balance, seq, head, created_at, updated_at, granted, held, changes)"
+    " select kind, '77', unit, scale, 0, 0, '', {at}, {at}, 0, 0, 1 from accounts where ref = '1'"
 )
 CHANGES: Final[dict[str, Change]] = {
     "an entry is changed": sql("update entries set amount = amount + 1 where seq = 2"),

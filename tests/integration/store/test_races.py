@@ -141,6 +141,7 @@ def test_a_telegram_id_handed_from_user_to_user_in_one_batch(engine: Engine, swa
     assert balance(engine, f"user:{second}") == 5
 
 
+@pytest.mark.tampered_ledger
 @pytest.mark.usefixtures("users")
 def test_a_telegram_id_that_moves_while_a_job_waits_for_its_user_is_found_again(
     engine: Engine, database_url: str
