@@ -76,8 +76,7 @@ class Contender:
     events: bool = False
 
 
-def celery(app: str, queue: str, node: str, *arguments: str, events: bool) -> list[str]:
-    """The command line of a worker. Gossip and mingle are for workers that know each other; none of these do."""
-    common = ["--queues", queue, "--hostname", f"{node}@{queue}", "--without-gossip", "--without-mingle"]
-    switch = f"worker.send_task_events={str(events).lower()}"
-    return [sys.executable, "-m", "celery", "-A", app, "worker", *common, *arguments, switch]
+def celery(app: str, queue: str, node: str, *arguments: str) -> list[str]:
+    """The command line of a worker."""
+    common = ["--queues", queue, "--hostname", f"{node}@{queue}"]
+    return [sys.executable, "-m", "celery", "-A", app, "worker", *common, *arguments]

@@ -50,7 +50,8 @@ class Ours:
         return _Publisher(BalanceClient(broker_url, queue=queue))
 
     def commands(self, processes: int, *, events: bool, queue: str) -> list[list[str]]:
-        return [celery("worker.app", queue, f"ours{n}", "--pool", "solo", events=events) for n in range(processes)]
+        app = "worker.app" if events else "benchmarks.silent_worker"
+        return [celery(app, queue, f"ours{n}", "--pool", "solo") for n in range(processes)]
 
     def environment(self, broker_url: str, database_url: str, queue: str) -> Mapping[str, str]:
         return {
