@@ -55,7 +55,9 @@ class Plain:
         return _Publisher(broker_url, queue)
 
     def commands(self, processes: int, *, events: bool, queue: str) -> list[list[str]]:
-        return [celery("benchmarks.plain.app", queue, "plain", "--concurrency", str(processes), events=events)]
+        # Gossip and mingle are for workers that know each other.
+        quiet = ("--without-gossip", "--without-mingle", *(("--task-events",) if events else ()))
+        return [celery("benchmarks.plain.app", queue, "plain", "--concurrency", str(processes), *quiet)]
 
     def environment(self, broker_url: str, database_url: str, queue: str) -> Mapping[str, str]:
         return {"PLAIN_BROKER_URL": broker_url, "PLAIN_DATABASE_URL": database_url, "PLAIN_QUEUE": queue}
