@@ -20,7 +20,7 @@ up: $(READY)  ## the worker, beat and Flower with embedded servers, until Ctrl-C
 	@$(BIN)/balance-worker up
 
 test: lint  ## lint, then every test; those that had to be skipped are listed with the reason
-	@$(PYTEST) -n 4 --dist worksteal tests
+	@$(PYTEST) -n 5 --dist worksteal tests
 
 lint: $(READY)  ## style, formatting, types, import rules
 	@echo "lint: ruff check";  $(BIN)/ruff check --quiet .

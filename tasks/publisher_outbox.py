@@ -38,6 +38,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
+from models.contracts.envelope import DEFAULT_PRODUCER
 from tasks.client import CHUNK_MAX, BalanceClient, PublishFailed
 from tasks.job_message import JobMessage, JobSpec, job_message
 
@@ -112,7 +113,7 @@ def _message(job: str, arguments: str, account: str | None) -> JobMessage:
     kwargs: dict[str, Any] = json.loads(arguments)
     return JobMessage(
         name=job,
-        producer=kwargs["producer"],
+        producer=kwargs.get("producer", DEFAULT_PRODUCER),
         idempotency_key=kwargs["idempotency_key"],
         task_id=str(uuid4()),  # each message has its own, also one that repeats a job
         kwargs=kwargs,

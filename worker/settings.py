@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -315,14 +315,3 @@ def load_settings() -> Settings:
     ]:
         raise SettingsError("\n".join(diverted))
     return settings
-
-
-def child_environment(settings: Settings) -> dict[str, str]:
-    """The environment for a child process: ours, with the settings that were given (not the defaults)."""
-    given = {f"{PREFIX}{name.upper()}": plain(getattr(settings, name)) for name in settings.model_fields_set}
-    return {**os.environ, **given}
-
-
-def plain(value: object) -> str:
-    """A setting's value as text for the environment, secrets included."""
-    return value.get_secret_value() if isinstance(value, SecretStr) else "" if value is None else str(value)

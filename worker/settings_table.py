@@ -6,8 +6,9 @@ from typing import Literal
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from worker.child_settings import plain
 from worker.setting_texts import PREFIX, allowed
-from worker.settings import Settings, plain
+from worker.settings import Settings
 from worker.urls import mask_url
 
 _UNITS = {"_ms": "ms", "_s": "s", "_days": "days", "_kopeks": "kopeks"}

@@ -1,6 +1,7 @@
 """All of it on one machine: the servers (embedded unless given), the migrations, the workers, beat and Flower."""
 
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +15,7 @@ from celery.utils.nodenames import host_format
 
 from models.store import roles
 from models.store.schema import upgrade
+from worker.child_settings import given
 from worker.data_directory import hold, located
 from worker.database import grant_workers
 from worker.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -21,7 +23,7 @@ from worker.localserver import LocalServer
 from worker.ports import free_port, refusal
 from worker.probes import answers, serves, web_address
 from worker.server_error import ServerError, plainly
-from worker.settings import Settings, child_environment
+from worker.settings import Settings
 from worker.supervisor import Announcer, Backoff, Child, Event, Supervisor
 from worker.urls import SecretUrl, mask_url
 
@@ -189,7 +191,7 @@ class Stack:
 
     def _environment(self) -> dict[str, str]:
         """Addresses and passwords go this way and not by command line, which process lists show."""
-        environment = {**child_environment(self.settings), "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, **given(self.settings), "PYTHONUNBUFFERED": "1"}
         environment.pop("BALANCE_OWNER_URL", None)  # whoever reads a worker's environment is not to become the owner
         secret = self.settings.flower_basic_auth
         if secret is None:

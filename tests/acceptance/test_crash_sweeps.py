@@ -17,7 +17,8 @@ from sqlalchemy import Engine
 from tests import forks
 from tests.acceptance.killpoints import KillPoint, assert_killed, start
 from tests.acceptance.system import System, wait_until
-from tests.builders import balance, done, entries, execute, let_expire, rows
+from tests.builders import balance, done, entries, let_expire, rows
+from tests.resealed import execute_resealed
 
 CREDIT: Final = {"wallet_id": "w", "transaction_reason": "INVOICE_PAYMENT"}
 CREDITS: Final = 10**9  # units of a wallet
@@ -47,7 +48,7 @@ def _expired(engine: Engine) -> None:
 def _old(engine: Engine) -> None:
     """Three old jobs."""
     _expired(engine)
-    execute(engine, "update jobs set settled_at = settled_at - interval '1 year'")
+    execute_resealed(engine, "update jobs set settled_at = settled_at - interval '1 year'")
 
 
 def _topped_up(engine: Engine) -> int:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from worker.child_settings import given
 from worker.setting_texts import PREFIX
-from worker.settings import Settings, SettingsError, child_environment, load_settings
+from worker.settings import Settings, SettingsError, load_settings
 from worker.settings_table import effective, settings_markdown
 from worker.urls import SecretUrl, mask_url
 
@@ -218,9 +219,7 @@ def test_neither_repr_nor_the_table_shows_a_password() -> None:
 def test_a_child_gets_what_was_given_with_its_secrets_and_nothing_that_was_not(environment: Environment) -> None:
     environment.setenv("BALANCE_FLOWER_BASIC_AUTH", "admin:hunter2")
     settings = load_settings().model_copy(update={"broker_url": SecretUrl("redis://:pw@h/0")})
-    given = {name: value for name, value in child_environment(settings).items() if name.startswith(PREFIX)}
-    assert given == {"BALANCE_FLOWER_BASIC_AUTH": "admin:hunter2", "BALANCE_BROKER_URL": "redis://:pw@h/0"}
-    assert child_environment(settings)["PATH"] == os.environ["PATH"]
+    assert given(settings) == {"BALANCE_FLOWER_BASIC_AUTH": "admin:hunter2", "BALANCE_BROKER_URL": "redis://:pw@h/0"}
 
 
 def test_every_setting_says_what_it_means_and_what_is_allowed() -> None:
