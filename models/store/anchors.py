@@ -63,6 +63,7 @@ _WRITERS: Final = text("""
     select held.pid, a.state, cast(floor(extract(epoch from a.xact_start) * 1000) as bigint) as since
     from (select distinct pid from pg_locks
           where relation = to_regclass('jobs') and locktype = 'relation' and granted
+            and mode <> 'ShareUpdateExclusiveLock'  -- vacuum and analyze settle nothing
             and database = (select oid from pg_database where datname = current_database())) as held
     left join pg_stat_activity a on a.pid = held.pid
     where held.pid is distinct from pg_backend_pid()
@@ -74,6 +75,8 @@ _REMEMBER: Final = text("insert into anchors (sequence, hash, until) values (:se
 
 class HorizonUnknown(TransientFault):
     """There is a session whose transaction may settle jobs that an anchor would have to have."""
+
+    next_step = "they are in the next anchor"
 
 
 def horizon(engine: Engine) -> int:

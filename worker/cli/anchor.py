@@ -37,6 +37,7 @@ def anchor(
     It says how many accounts, entries and jobs there are, the sums of the balances, and a hash over the end of every
     account's history and over every job settled since the anchor before. BALANCE_ANCHOR_KEY signs it.
     """
+    from models.store.anchors import HorizonUnknown
     from worker.anchor_faults import AnchorFault
     from worker.anchor_keys import Signer
     from worker.anchor_places import STDOUT, place_of
@@ -57,6 +58,8 @@ def anchor(
                 files=settings.anchor_files, say=waiting.say,
             )  # fmt: skip
     except AnchorFault as fault:
+        raise Stop(f"no anchor was written: {fault}: {fault.next_step}") from fault
+    except HorizonUnknown as fault:
         raise Stop(f"no anchor was written: {fault}: {fault.next_step}") from fault
     told = {
         "sequence": written.sequence, "time": written.time, "accounts": written.accounts, "entries": written.entries,

@@ -71,6 +71,17 @@ def test_to_stdout_goes_the_line_alone(engine: Engine, cli: Cli, tmp_path: Path)
     assert "anchor 3: was written, and the place has it no more" in cli("verify", "--against", str(log)).stdout
 
 
+def test_a_session_that_may_settle_jobs_is_waited_for_and_one_that_cleans_up_is_not(engine: Engine, cli: Cli) -> None:
+    with engine.connect() as other:
+        other.execute(text("lock table jobs in share update exclusive mode"))  # as vacuum does
+        assert cli("anchor").returncode == 0
+        other.execute(text("select count(*) from jobs"))
+        said = told(cli("anchor"))
+    assert "is at work on the jobs, and this role may not see since when" in said
+    assert "grant pg_read_all_stats to the role that anchors" in said
+    assert cli("anchor").returncode == 0
+
+
 def test_what_cannot_be_done_is_said(cli: Cli, keys: tuple[Path, Path], tmp_path: Path) -> None:
     assert "set BALANCE_ANCHOR_KEY" in told(cli("anchor", anchor_to="", anchor_key=""))
     assert "BALANCE_ANCHOR_TO needs BALANCE_ANCHOR_KEY" in told(cli("anchor", anchor_key=""))
