@@ -138,8 +138,9 @@ def _celery() -> dict[str, Schema]:
         },
         SIGNATURE: {
             "type": "string",
-            "pattern": "^[0-9a-f]{64}$",
-            "description": "HMAC-SHA256 of job and body, where the workers know their producers: docs/security.md",
+            "pattern": "^(2:)?[0-9a-f]{64}$",
+            "description": "HMAC-SHA256 of what decides in the message, where the workers know their producers: "
+            "docs/security.md. Without `2:` nobody is answered",
         },
         SIGNED_AT: {"type": "integer", "description": "Seconds since 1970, part of what is signed"},
     }

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from models.domain.signature import Genuine, Signed, sign, verified
+from models.contracts.asyncapi import document
+from models.domain.signature import SIGNATURE, Genuine, Signed, sign, verified
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
 _FOUND = re.search(r"<!-- tested: vectors -->\n```json\n(.*?)```", PAGE, re.DOTALL)
@@ -39,6 +40,13 @@ def test_vectors_are_what_the_page_and_the_code_say(vector: dict[str, Any]) -> N
     assert plainly(vector) == vector["signature"]
     assert sign(vector["secret"], signed_in(vector)) == vector["signature"]
     json.loads(vector["body"])
+
+
+def test_the_schema_knows_both_schemes() -> None:
+    found = re.search(rf'"{SIGNATURE}": {{"type": "string", "pattern": "(.+?)"', json.dumps(document()))
+    assert found
+    assert all(re.search(found[1], signature) for signature in (VECTORS[0]["signature"], first(OLD, MESSAGE)))
+    assert not re.search(found[1], "3:" + "0" * 64)
 
 
 def test_the_vectors_cover_what_languages_write_differently() -> None:
