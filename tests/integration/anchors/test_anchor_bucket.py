@@ -1,4 +1,4 @@
-"""An S3-compatible store as the place of anchors. Where boto3 is not installed (the extra `s3`), this is skipped.
+"""An S3-compatible store as the place of anchors.
 
 The store is botocore's own stub: it checks what is asked against the service's model, and answers as the service would.
 """
@@ -9,14 +9,13 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
+from botocore.response import StreamingBody
+from botocore.stub import ANY, Stubber
 
 from worker.anchor_faults import AnchorFault
 from worker.anchor_places import S3
-
-boto3 = pytest.importorskip("boto3")
-from botocore.response import StreamingBody  # noqa: E402 - as above
-from botocore.stub import ANY, Stubber  # noqa: E402 - as above
 
 
 @pytest.fixture
