@@ -77,9 +77,12 @@ class HotLock(Fault):
 
     def begin(self) -> None:
         self._connection = psycopg.connect(self.site.postgres.conninfo)
-        self._connection.execute(
-            "select id from accounts where kind || ':' || ref = any(%s) order by id for update", [list(HOT)]
-        )
+        self._connection.execute("select set_config('lock_timeout', %s, true)", [f"{LOCK_TIMEOUT_S:g}s"])
+        # A worker that is paused may hold them for as long as nobody wakes it, which is this thread's to do.
+        with contextlib.suppress(psycopg.errors.LockNotAvailable):
+            self._connection.execute(
+                "select id from accounts where kind || ':' || ref = any(%s) order by id for update", [list(HOT)]
+            )
 
     def end(self) -> None:
         if self._connection is not None:
