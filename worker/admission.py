@@ -29,7 +29,11 @@ def queue_of(message: Any, consumer: Any) -> str | None:
     """The queue that the message was taken from, whatever it says itself."""
     delivery = message.delivery_info or {}
     if (tag := delivery.get("consumer_tag")) is not None:  # RabbitMQ: the routing key is the publisher's
-        return next((queue for queue, each in consumer.task_consumer._active_tags.items() if each == tag), None)
+        tags = getattr(consumer.task_consumer, "_active_tags", {})  # None: the worker stops
+        for queue, each in tags.items():
+            if each == tag:
+                return str(queue)
+        # What was on its way while its queue was cancelled: the name in it is the best that is left.
     queue = delivery.get("routing_key")
     return queue if isinstance(queue, str) else None
 

@@ -68,7 +68,7 @@ class Stdout:
         return None
 
     def write(self, name: str, content: IO[bytes]) -> None:
-        raise NotImplementedError
+        raise AnchorFault("files beside anchors cannot be written to stdout", "set BALANCE_ANCHOR_FILES=false")
 
     def read(self, _name: str) -> IO[bytes] | None:
         return None
