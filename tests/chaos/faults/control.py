@@ -15,6 +15,10 @@ from tests.chaos.site import QUEUES, Site
 _REPLY_S: Final = 1.0
 _AGAIN_S: Final = 0.5
 _OBEYS_S: Final = 60.0
+# Without an end kombu waits for a broker that this very thread has killed, and is to start again.
+_GIVES_UP: Final = {
+    "socket_timeout": 5, "socket_connect_timeout": 5, "max_retries": 1, "interval_start": 0, "interval_max": 0.2,
+}  # fmt: skip
 _MONEY: Final = ("money-1", "money-2", "money-3")
 _ASKED: Final = ("active", "active_queues", "conf", "registered", "report", "reserved", "revoked", "scheduled", "stats")
 
@@ -35,7 +39,7 @@ class _Told(Fault):
     def tell(self, command: str, *workers: str, **arguments: Any) -> bool:
         """Whether all of these workers said ok; without any it is told to all, and nobody is waited for."""
         app = Celery(broker=self.site.broker.url, set_as_current=False)
-        app.conf.broker_transport_options = {"socket_timeout": 5, "socket_connect_timeout": 5}
+        app.conf.broker_transport_options = _GIVES_UP
         nodes = [f"{worker}@chaos" for worker in workers] or None
         try:
             replies: Any = app.control.broadcast(
