@@ -83,6 +83,8 @@ class System:
         # call its server once more when it is collected, long after the test.
         on_redis = not broker_url.startswith("amqp")
         url, options = kombu_url(broker_url), sentinel_options(broker_url, Tls())
+        if not on_redis:  # without, RabbitMQ loses what it has not looked at when the connection is closed
+            options["confirm_publish"] = True
         self.client = Celery(broker=url, backend=None if on_redis else "rpc://", set_as_current=False)
         self.client.conf.broker_transport_options = options
         self._reader = Celery(backend=url if on_redis else None, set_as_current=False)
