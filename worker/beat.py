@@ -7,6 +7,7 @@ tick only says "look". The file that `--schedule` names is a sign of life, for w
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
 from pathlib import Path
 from socket import gethostname
@@ -38,12 +39,26 @@ class BeatScheduler(Scheduler):
         self._sign = Path(schedule_filename)
         self._offset = now() - steady()
         self._reminder = Reminder()
+        self._closed = False
         super().__init__(*args, schedule_filename=schedule_filename, **kwargs)
 
     def setup_schedule(self) -> None:
         super().setup_schedule()
         self._look_back()
         self._give_a_sign()
+
+    def tick(self, *args: Any, **kwargs: Any) -> Any:
+        """Also ends beat when the signal that told it to end was lost.
+
+        Celery's handler raises SystemExit wherever beat is, and Python drops that in a finalizer: of a result, mostly.
+        """
+        if self._closed:
+            raise SystemExit
+        return super().tick(*args, **kwargs)
+
+    def close(self) -> None:
+        self._closed = True
+        super().close()
 
     def is_due(self, entry: ScheduleEntry) -> Any:
         """Not while a thousand wait: the next one finds the same work."""
@@ -136,10 +151,21 @@ class BeatScheduler(Scheduler):
                 next="see that NTP keeps the clock of this machine; ticks are sent as before",
             )  # fmt: skip
         try:
-            self._sign.write_text(f"{now().isoformat()}\n", encoding="ascii")
+            _overwrite(self._sign, f"{now().isoformat(timespec='microseconds')}\n".encode("ascii"))
         except OSError as error:
             if self._reminder.due("schedule.not_written", str(error)):
                 _LOG.error(
                     "schedule.not_written", file=str(self._sign), error=str(error),
                     next="let --schedule name a file that beat may write; ticks are sent, but no health check sees it",
                 )  # fmt: skip
+
+
+def _overwrite(path: Path, text: bytes) -> None:
+    """In one step, so that the file is never without a text of this length: beat may end at any point of it."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+    try:
+        os.write(file, text)
+        if os.fstat(file).st_size > len(text):
+            os.ftruncate(file, len(text))
+    finally:
+        os.close(file)

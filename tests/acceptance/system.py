@@ -138,6 +138,16 @@ class System:
     def count(self, table: str, where: str = "true") -> int:
         return int(self.rows(f"select count(*) from {table} where {where}")[0][0])
 
+    def end(self, name: str, process: Process, timeout_s: float = 30) -> int:
+        """Its exit code once it has ended on SIGTERM. A test fails with what it was doing instead."""
+        process.terminate()
+        try:
+            return process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.send_signal(forks.STACKS)
+            wait_until("its stacks", lambda: "most recent call first" in self.log(name))
+            raise AssertionError(f"{name} goes on after {timeout_s} s: {self.log(name)[-5000:]}") from None
+
     def log(self, name: str) -> str:
         return (self.logs / f"{name}.log").read_text()
 

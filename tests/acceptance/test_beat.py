@@ -104,8 +104,7 @@ def test_what_is_due_is_done_whatever_time_beat_thinks_it_is_and_whatever_waits(
     wrong.send_signal(signal.SIGUSR1)
     wait_until("it to notice", lambda: "clock.jumped" in any_system.log("wrong"))
     _becomes_due(any_system)
-    wrong.terminate()
-    assert wrong.wait(30) == 0
+    assert any_system.end("wrong", wrong) == 0
     with Proxy(any_system.broker_url) as link:
         right = any_system.beat("right", BALANCE_BROKER_URL=link.url)
         wait_until("it to look back", lambda: "schedule.from_the_future" in any_system.log("right"))
@@ -114,5 +113,4 @@ def test_what_is_due_is_done_whatever_time_beat_thinks_it_is_and_whatever_waits(
         wait_until("it to have noticed", lambda: "ticks.not_sent" in any_system.log("right"))
         link.heal()
         _becomes_due(any_system)
-        right.terminate()
-        assert right.wait(30) == 0
+        assert any_system.end("right", right) == 0

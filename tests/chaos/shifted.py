@@ -9,6 +9,7 @@ monotonic clock, which a wrong date does not move either, stays. This must come 
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import gc
 import runpy
 import signal
@@ -16,6 +17,8 @@ import sys
 import time
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
+
+from tests.forks import STACKS
 
 _TIME: Final = time.time
 _TIME_NS: Final = time.time_ns
@@ -40,6 +43,7 @@ def shift(seconds: int) -> None:
 
 
 if __name__ == "__main__":
+    faulthandler.register(STACKS)
     first, _, then = sys.argv[1].partition("/")
     shift(int(first))
     if then:

@@ -66,7 +66,7 @@ def test_all_is_due_at_the_start_whatever_is_in_the_file(
     assert said == events
     assert due(scheduler) == {"autotopup.scan", "credits.expire", "jobs.prune"}
     if "schedule.not_written" not in events:
-        assert path.read_text() == "2030-01-01T00:00:00+00:00\n"
+        assert path.read_text() == "2030-01-01T00:00:00.000000+00:00\n"
 
 
 @pytest.mark.parametrize("jump", [-FAR, -timedelta(seconds=6), FAR])
@@ -128,3 +128,10 @@ def test_machines_that_somebody_makes_up_do_not_fill_the_memory(monkeypatch: pyt
         beats.heard({beats.HEADER: {"host": f"{number}" * 1_000, "clock": 1.5}})
     assert len(beats.beats()) == 16
     assert max(map(len, beats.beats())) == 255
+
+
+def test_a_signal_that_python_lost_in_a_finalizer_ends_beat_all_the_same(tmp_path: Path) -> None:
+    scheduler, _ = started(tmp_path / "schedule")
+    scheduler.close()  # so Celery's handler begins; the SystemExit that it raises then is what may be lost
+    with pytest.raises(SystemExit):
+        scheduler.tick()
