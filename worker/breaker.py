@@ -19,7 +19,12 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        return self._failures > 0 and self.clock() < self._open_until
+        return self.left_s > 0
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until it may be tried again."""
+        return max(0.0, self._open_until - self.clock()) if self._failures else 0.0
 
     def failed(self) -> None:
         self._open_until = self.clock() + min(self.cap_s, self.base_s * 2.0 ** min(self._failures, 30))

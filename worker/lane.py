@@ -71,7 +71,7 @@ class Lane:
         self._waiting: deque[Delivery] = deque()
         self._work: Steps[None] | None = None  # settles the batch in hand, for as long as a fault holds it up
         self._in_hand: Sequence[Delivery] = ()
-        self._results = Results(app)
+        self._results = Results(app, consumer.timer)
         settler = RUNTIME.settler
         self._follow_ups = FollowUps(RUNTIME.settings, settler.policy, settler.random)
         self.unacknowledged = 0  # settled, and waiting for their follow-ups
@@ -116,6 +116,7 @@ class Lane:
             self._work.close()
         self._waiting.clear()
         self._follow_ups.close()
+        self._results.close()
 
     def _drain(self) -> None:
         """RabbitMQ hands over a frame at a time: takes what has arrived, so that a batch is not a single job."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import Mock
 from uuid import UUID
 
+import pytest
 import redis
 from celery import Celery, Task
 from celery.worker.request import Request
@@ -14,7 +17,9 @@ from kombu.message import Message
 
 from models.domain.outcome import Code, Status
 from tasks.outcome import Outcome
+from tests.proxy import Proxy
 from tests.queues import taken
+from worker import answers
 from worker.answers import Answer, Parked, Results
 from worker.serialization import EXACT_JSON, register_exact_json
 
@@ -96,9 +101,70 @@ def _store(app: Celery, reply_to: str, strange: str) -> None:
         return Request(message, app=app, headers=headers, task=task, body=[[], {}, {}], decoded=True)
 
     headers, properties, answer = STRANGE[strange]
-    Results(app).store([
+    Results(app, timer=None).store([
         (request({"id": "before"}, {}), _DONE),
         (request({"id": "strange", **headers}, properties), answer),
         (request({"id": "after"}, {}), _DONE),
         (request({"id": "parked"}, {}), Parked("no")),
     ])  # fmt: skip
+
+
+class _Timer:
+    """Remembers what is to be called, for the test to call it."""
+
+    def __init__(self) -> None:
+        self.wanted: list[Callable[[], None]] = []
+
+    def call_after(self, _seconds: float, wanted: Callable[[], None]) -> Any:
+        self.wanted.append(wanted)
+        return Mock(spec=["cancel"])
+
+
+@pytest.fixture
+def away(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Proxy, Results, _Timer, Any]]:
+    """A result backend that refuses connections, results on their way to it, and its server."""
+    clock = [1_000.0]
+    monkeypatch.setattr(answers, "monotonic", lambda: clock[0])
+    with Proxy(redis_url) as proxy, redis.Redis.from_url(redis_url) as server:
+        timer = _Timer()
+        results = Results(_app(backend=proxy.url), timer)
+        results._breaker.clock = lambda: clock[0]
+        proxy.refuse()
+        yield proxy, results, timer, (server, clock)
+
+
+def _asked(app: Celery, task_id: str) -> Request:
+    task = app.register_task(type("Any", (Task,), {"name": "any", "run": print})())
+    headers = {"task": "any", "id": task_id, "ignore_result": False}
+    message = Message(body="[[], {}, {}]", headers=headers, properties={}, content_type="application/json")
+    return Request(message, app=app, headers=headers, task=task, body=[[], {}, {}], decoded=True)
+
+
+def test_what_was_not_stored_is_kept_for_a_minute_and_no_more_than_there_is_room_for(
+    away: tuple[Proxy, Results, _Timer, Any],
+) -> None:
+    proxy, results, timer, (server, clock) = away
+    app = results._app
+
+    def store(*names: str) -> None:
+        results.store([(_asked(app, name), _DONE) for name in names])
+
+    def there(*names: str) -> list[str]:
+        return [name for name in names if server.getdel(f"celery-task-meta-{name}")]
+
+    store("early")
+    clock[0] += 40
+    store(*(f"n{number}" for number in range(answers._KEPT_MAX + 5)))
+    assert len(timer.wanted) == 1, "it is tried again by itself, once"
+    clock[0] += 40
+    proxy.heal()
+    timer.wanted[0]()
+    assert there("early", "n0", "n4", "n5", f"n{answers._KEPT_MAX + 4}") == ["n5", f"n{answers._KEPT_MAX + 4}"]
+
+    proxy.refuse()
+    store("late")
+    clock[0] += 61
+    timer.wanted[-1]()
+    proxy.heal()
+    results.close()
+    assert there("late") == []
