@@ -135,7 +135,7 @@ def away(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Prox
 
 def _asked(app: Celery, task_id: str) -> Request:
     task = app.register_task(type("Any", (Task,), {"name": "any", "run": print})())
-    headers = {"task": "any", "id": task_id, "ignore_result": False}
+    headers: Any = {"task": "any", "id": task_id, "ignore_result": False}
     message = Message(body="[[], {}, {}]", headers=headers, properties={}, content_type="application/json")
     return Request(message, app=app, headers=headers, task=task, body=[[], {}, {}], decoded=True)
 
