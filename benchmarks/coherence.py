@@ -14,8 +14,9 @@ from sqlalchemy import Engine, text
 
 from benchmarks.contender import Incoherent
 from models.domain.ledger import Proof, entry_hash
-from models.store import digests, entries, rows
-from models.store.session import snapshot
+from models.store.audit import digests
+from models.store.connection.session import snapshot
+from models.store.write import entries, rows
 
 _ADDED: Final = text(f"""
     select {entries.COLUMNS}, {digests.JOB} as digest,

@@ -12,8 +12,8 @@ from benchmarks import population
 from benchmarks.coherence import audit_since
 from benchmarks.contender import Incoherent, Publisher, celery
 from benchmarks.movement import Kind, Movement
-from models.store import schema
-from models.store.audit import audit
+from models.store.audit.entries import audit
+from models.store.schema import migrations as schema
 from tasks.client import BalanceClient
 from tasks.job_message import JobSpec
 

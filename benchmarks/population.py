@@ -15,12 +15,13 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from benchmarks.movement import Kind
-from models.contracts.message import parse
-from models.contracts.outcome import encode
-from models.domain.decision import Limits
-from models.domain.evidence import Record, RecordKind, changes
+from models.contracts.replies.outcome import encode
+from models.contracts.wire.message import parse
+from models.domain.evidence.chains import Record, RecordKind, changes
+from models.domain.jobs.decision import Limits
 from models.domain.outcome import Status
-from models.store import accounts, records
+from models.store.write import accounts
+from models.store.write import journals as records
 from models.tables.accounts import Account, App, User, Wallet
 from models.tables.base import Base
 from models.tables.jobs import Job

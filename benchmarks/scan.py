@@ -16,10 +16,10 @@ from benchmarks import population
 from benchmarks.bench import OURS, Bench
 from benchmarks.contender import Incoherent
 from benchmarks.servers import engine_of
-from models.domain.decision import Limits
+from models.domain.jobs.decision import Limits
 from models.domain.retry import RetryPolicy
-from models.store.session import snapshot
-from models.store.topups import due
+from models.store.connection.session import snapshot
+from models.store.write.auto_topups import due
 from tasks.autotopup import scan as top_up_due
 from tasks.settling import Settler
 

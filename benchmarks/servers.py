@@ -12,7 +12,7 @@ from typing import Self
 from kombu import Connection
 from sqlalchemy import Engine, create_engine, make_url, pool, text
 
-from models.store.session import make_engine
+from models.store.connection.session import make_engine
 from worker.embedded import EmbeddedPostgres, EmbeddedValkey
 from worker.unprivileged import admit, unprivileged_identity
 

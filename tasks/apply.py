@@ -27,20 +27,22 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from models.contracts.catalogue import contract_of
-from models.contracts.outcome import encode, entry_document, outcome_document
+from models.contracts.replies.outcome import encode, entry_document, outcome_document
 from models.domain.accounts import Account
-from models.domain.commands import Job
-from models.domain.decide import decide
-from models.domain.decision import Decision, Facts, Limits
 from models.domain.events import EventType, bits
-from models.domain.evidence import NO_CHANGES, Record, RecordKind, changes, job_digest
+from models.domain.evidence.chains import NO_CHANGES, Record, RecordKind, changes, job_digest
 from models.domain.idempotency import differences, former_fingerprints
 from models.domain.ids import uuid7
+from models.domain.jobs.commands import Job
+from models.domain.jobs.decide import decide
+from models.domain.jobs.decision import Decision, Facts, Limits
 from models.domain.ledger import Entry, Proof, made_by, seal
 from models.domain.outcome import Code, Refusal, Status
-from models.store import accounts, entries, faces, grants, holds, outbox, records
-from models.store import jobs as store
-from models.store.session import last_round_trip, transaction, wait_as_for_a_write
+from models.store.connection.session import last_round_trip, transaction, wait_as_for_a_write
+from models.store.write import accounts, entries, grants, holds, outbox
+from models.store.write import jobs as store
+from models.store.write import journals as records
+from models.store.write import profiles as faces
 from tasks.book import Book, lock_free, open_book
 from tasks.outcome import Outcome
 

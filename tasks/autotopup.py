@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from models.domain.accounts import AccountKey
-from models.domain.commands import AUTO_TOP_UP, Job, WalletAutoTopUp
-from models.store import topups
+from models.domain.jobs.commands import AUTO_TOP_UP, Job, WalletAutoTopUp
+from models.store.write import auto_topups as topups
 from tasks.settling import Settler
 from tasks.sweep import sweep, system_job
 

@@ -8,15 +8,16 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from models.domain import commands
 from models.domain.accounts import Account, AccountKey, Kind, User
-from models.domain.commands import Job, Target
-from models.domain.decision import Decision, Original
+from models.domain.credits.grants import Grant
+from models.domain.credits.holds import Hold
 from models.domain.errors import KeyRace
-from models.domain.grants import Grant
-from models.domain.holds import Hold
+from models.domain.jobs import commands
+from models.domain.jobs.commands import Job, Target
+from models.domain.jobs.decision import Decision, Original
 from models.domain.outcome import Refusal
-from models.store import accounts, entries, faces
+from models.store.write import accounts, entries
+from models.store.write import profiles as faces
 
 _NO_ENTRIES: Mapping[UUID, Original] = {}
 T = TypeVar("T", Grant, Hold)

@@ -20,8 +20,8 @@ from typing import Any, Final, Self
 
 from pydantic import ValidationError
 
-from models.contracts.envelope import DEFAULT_PRODUCER, Identity
-from models.domain.signature import SECRET_LENGTH_MIN
+from models.contracts.wire.envelope import DEFAULT_PRODUCER, Identity
+from models.contracts.wire.signature import SECRET_LENGTH_MIN
 from tasks.addresses import AMQP, REDIS, Unusable, check_broker, redis_address
 from tasks.handles import Entry, Error, JobHandle, JobParked, Outcome, OutcomeTimeout
 from tasks.job_message import ABSENT, Absent, InvalidJob, JobMessage, JobSpec, job_message

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from models.contracts.catalogue import EXPIRE_GRANT, EXPIRE_HOLD, OPEN_GRANT
 from models.domain.accounts import AccountKey
-from models.domain.commands import GrantExpire, GrantOpen, HoldExpire, Job
-from models.store import grants, holds
+from models.domain.jobs.commands import GrantExpire, GrantOpen, HoldExpire, Job
+from models.store.write import grants, holds
 from tasks.settling import Settler
 from tasks.sweep import sweep, system_job
 

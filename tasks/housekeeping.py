@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from models.store import jobs
-from models.store.session import transaction
+from models.store.connection.session import transaction
+from models.store.write import jobs
 from tasks.settling import Settler
 
 

@@ -16,11 +16,11 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.envelope import Contract, violations
-from models.contracts.storable import storable
+from models.contracts.wire.envelope import Contract, violations
+from models.contracts.wire.signature import SIGNATURE, SIGNED_AT, Signed, sign
 from models.domain.accounts import AccountKey
 from models.domain.outcome import Refusal
-from models.domain.signature import SIGNATURE, SIGNED_AT, Signed, sign
+from models.domain.text import storable
 
 _VALUE_LENGTH_MAX: Final = 200  # characters of a wrong value that an error message repeats
 _JSON: Final = json.JSONEncoder()

@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from models.contracts.users import PromoGroup, Subscription
-from models.contracts.wallet_contract import PriceType, Trigger, WalletConfig
-from models.contracts.wallet_credits import CreditReason, DebitReason
+from models.contracts.jobs.users import PromoGroup, Subscription
+from models.contracts.jobs.wallet_contract import PriceType, Trigger, WalletConfig
+from models.contracts.jobs.wallet_credits import CreditReason, DebitReason
 from tasks.handles import JobHandle
 from tasks.job_message import ABSENT, Absent, JobSpec
 

@@ -38,7 +38,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from models.contracts.envelope import DEFAULT_PRODUCER
+from models.contracts.wire.envelope import DEFAULT_PRODUCER
 from tasks.client import CHUNK_MAX, BalanceClient, PublishFailed
 from tasks.job_message import JobMessage, JobSpec, job_message
 

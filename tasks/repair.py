@@ -1,14 +1,14 @@
 """accounts.repair: a wallet that broke a rule before the rule was kept is set right, by one more entry.
 
-What is right follows from the wallet's entries alone (models/domain/replay.py). An operator asks for it and says why.
+What is right follows from the wallet's entries alone (models/domain/credits/replay.py). An operator asks for it and says why.
 """
 
 from __future__ import annotations
 
 from models.contracts.catalogue import REPAIR
 from models.domain.accounts import Account
-from models.domain.commands import AccountRepair, Job
-from models.store.credits import Credits, told
+from models.domain.jobs.commands import AccountRepair, Job
+from models.store.read.credits import Credits, told
 from tasks.sweep import system_job
 
 

@@ -1,6 +1,6 @@
 """Holding on until jobs are settled: transient faults are waited out, a poisoned job is found and set aside.
 
-Whose fault a fault is, is known by its code (models/store/blame.py), or by the neighbours: where they pass it is the
+Whose fault a fault is, is known by its code (models/store/connection/blame.py), or by the neighbours: where they pass it is the
 job's, where all fail alike it is the deployment's, and where there are none it is not known yet.
 
 The steps are generators that yield the seconds to wait: the lane waits in its event loop, a sweep in its thread.
@@ -17,11 +17,11 @@ from typing import Final, Protocol, TypeVar
 import structlog
 from sqlalchemy import Engine
 
-from models.domain.commands import Job
-from models.domain.decision import Limits
 from models.domain.errors import DeploymentFault, DoubtfulFault, Fault
+from models.domain.jobs.commands import Job
+from models.domain.jobs.decision import Limits
 from models.domain.retry import Park, RetryPolicy, decide_retry
-from models.store.blame import error_kind
+from models.store.connection.blame import error_kind
 from tasks.apply import apply, apply_free
 from tasks.outcome import Outcome
 from tasks.progress import Progress

@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from models.domain.commands import SYSTEM_PRODUCER, Command, Job
 from models.domain.idempotency import canonical, fingerprint
+from models.domain.jobs.commands import SYSTEM_PRODUCER, Command, Job
 from models.domain.outcome import Status
-from models.store.session import snapshot
+from models.store.connection.session import snapshot
 from tasks.outcome import Outcome
 from tasks.settling import Settler
 

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
-from models.domain.anchors import Anchor
+from models.domain.evidence.anchors import Anchor
 from models.domain.ledger import Entry, Proof, entry_hash
-from models.store import digests
-from models.store import entries as store
-from models.store.session import transaction
+from models.store.audit import digests
+from models.store.connection.session import transaction
+from models.store.write import entries as store
 from tests.builders import execute, rows
 from tests.resealed import reseal
 from worker.anchor_comparison import Comparison, compare

@@ -11,8 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
-from models.contracts.message import parse
-from models.domain import credits
+from models.contracts.wire.message import parse
 from models.domain.accounts import (
     Account,
     AccountKey,
@@ -25,12 +24,14 @@ from models.domain.accounts import (
     WalletStatus,
     WalletType,
 )
-from models.domain.commands import Job
-from models.domain.decision import Limits
-from models.domain.grants import Grant
+from models.domain.credits import balance as credits
+from models.domain.credits.grants import Grant
+from models.domain.jobs.commands import Job
+from models.domain.jobs.decision import Limits
 from models.domain.retry import RetryPolicy
-from models.store import history, outbox
-from models.store.session import transaction
+from models.store.connection.session import transaction
+from models.store.read import accounts as history
+from models.store.write import outbox
 from tasks import expiry
 from tasks.apply import apply
 from tasks.settling import Settler

@@ -89,7 +89,7 @@ def valkey(server_directory: Path) -> Iterator["EmbeddedValkey"]:
 @pytest.fixture(scope="session")
 def template_database(postgres: "EmbeddedPostgres") -> str:
     """The name of a migrated, empty database to copy: migrations run once a session."""
-    from models.store.schema import upgrade
+    from models.store.schema.migrations import upgrade
 
     upgrade(servers.create_database(postgres.url, _TEMPLATE))
     return _TEMPLATE
@@ -120,7 +120,7 @@ def engine(database_url: str, request: pytest.FixtureRequest) -> Iterator["Engin
     yield engine
     try:
         if request.node.get_closest_marker("tampered_ledger") is None:
-            from models.store.audit import assert_ledger_is_coherent
+            from models.store.audit.entries import assert_ledger_is_coherent
 
             assert_ledger_is_coherent(engine)
     finally:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
-from models.store.audit import assert_ledger_is_coherent
-from models.store.session import make_engine
+from models.store.audit.entries import assert_ledger_is_coherent
+from models.store.connection.session import make_engine
 from tests import servers
 from tests.builders import reset
 from worker.embedded import EmbeddedPostgres

@@ -12,15 +12,16 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from models.contracts.outcome import encode, entry_document, outcome_document
+from models.contracts.replies.outcome import encode, entry_document, outcome_document
 from models.domain.accounts import AccountKey, Kind
-from models.domain.grants import Draw, Grant
+from models.domain.credits.grants import Draw, Grant
 from models.domain.idempotency import fingerprint
 from models.domain.ids import uuid7
 from models.domain.ledger import Entry, EntryKind, Note, entry_hash, post
 from models.domain.outcome import Code, Status
-from models.store import accounts, entries, grants, history, jobs
-from models.store.session import transaction
+from models.store.connection.session import transaction
+from models.store.read import accounts as history
+from models.store.write import accounts, entries, grants, jobs
 from tests.builders import done, job
 from tests.resealed import reseal
 

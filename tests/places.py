@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from jsonschema import Draft7Validator
 
-from models.contracts.asyncapi_schemas import Schema, schemas
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.examples import EXAMPLES
+from models.contracts.spec.examples import EXAMPLES
+from models.contracts.spec.schemas import Schema, schemas
 
 SCHEMAS: Final = schemas()
 _CANDIDATES: Final[tuple[Any, ...]] = (

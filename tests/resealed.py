@@ -8,12 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from models.domain.evidence import Record, RecordKind, record_hash
+from models.domain.evidence.chains import Record, RecordKind, record_hash
 from models.domain.ledger import Proof, entry_hash
-from models.store import accounts, digests, entries, records
-from models.store.audit import _ByAccount
-from models.store.audit_terms import Terms
-from models.store.credits import Credits, credits_of_all
+from models.store.audit import digests
+from models.store.audit.entries import _ByAccount
+from models.store.audit.terms import Terms
+from models.store.read.credits import Credits, credits_of_all
+from models.store.write import accounts, entries
+from models.store.write import journals as records
 
 
 def execute_resealed(engine: Engine, statement: str, /, **parameters: Any) -> int:

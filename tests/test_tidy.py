@@ -23,7 +23,7 @@ SQL_HOMES = (
 )
 SQL_HANDLES = {"sqlalchemy.Connection", "sqlalchemy.Engine"}  # to be handed on to models/store; they say no SQL
 
-COMMIT_HOME = "models/store/session.py"
+COMMIT_HOME = "models/store/connection/session.py"
 ENVIRONMENT_HOMES = {
     "worker/settings.py",
     "worker/stack.py",  # hands a copy to its children
@@ -33,7 +33,7 @@ CLOCK_HOMES = {
     "worker/clock.py",  # everybody else is told what time it is
     "tasks/job_message.py",  # a producer, who knows no worker, says when it signed
 }
-SECONDS_ARE_FLOATS = {"models/domain/retry.py", "models/store/patience.py"}  # waiting times, not money
+SECONDS_ARE_FLOATS = {"models/domain/retry.py", "models/store/connection/patience.py"}  # waiting times, not money
 
 Finding = tuple[int, str]  # line number, what was found there
 
@@ -203,7 +203,7 @@ RULES = {
         within(*PRODUCT, but=CLOCK_HOMES),
         uses("time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"),
         "import datetime\nnow = datetime.datetime.now(datetime.UTC)",
-        "models/domain/grants.py",
+        "models/domain/credits/grants.py",
     ),
     "no float near money": Rule(
         "use int in the account's smallest unit, or Decimal at the edge",
@@ -240,7 +240,7 @@ RULES = {
             r"\b(update|delete\s+from)\s+(entries|records)\b|\b(update|delete)\(\s*(entry|entries|records?)\b", re.I
         ),
         "connection.execute(update(\n    Entry).values(amount=1))",
-        "models/store/entries.py",
+        "models/store/write/entries.py",
     ),
     "no sleep in tests": Rule(
         "wait for the condition: Event.wait or a process's wait, with a deadline",
@@ -313,5 +313,5 @@ def test_rule_can_fail(name: str) -> None:
 def test_allowed_homes_are_not_checked() -> None:
     assert not RULES["one commit"].applies(COMMIT_HOME)
     assert not RULES["environment"].applies("worker/settings.py")
-    assert not RULES["one home for SQL"].applies("models/store/jobs.py")
+    assert not RULES["one home for SQL"].applies("models/store/write/jobs.py")
     assert not list(floats("models/contracts/decimal.py", "if isinstance(value, float): raise TypeError"))

@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from models.domain import anchor_checks as checks
-from models.domain import anchors as domain
-from models.domain.anchors import Anchor, Head, JobLine, Unreadable
-from models.store import anchors as store
-from models.store.session import snapshot
+from models.domain.evidence import anchor_checks as checks
+from models.domain.evidence import anchors as domain
+from models.domain.evidence.anchors import Anchor, Head, JobLine, Unreadable
+from models.store.audit import anchors as store
+from models.store.connection.session import snapshot
 from worker.anchor_places import Place
 
 T = TypeVar("T")

@@ -9,8 +9,8 @@ import structlog
 from sqlalchemy import Engine
 
 from models.domain.errors import Fault
-from models.store import anchors as store
-from models.store.session import snapshot
+from models.store.audit import anchors as store
+from models.store.connection.session import snapshot
 from worker.anchor_faults import AnchorFault
 from worker.settings import Settings
 

@@ -11,10 +11,10 @@ from typing import IO, Final
 
 from sqlalchemy import Connection, Engine
 
-from models.domain import anchors as domain
-from models.domain.anchors import Anchor, Unreadable, Window
-from models.store import anchors as store
-from models.store.session import snapshot, transaction
+from models.domain.evidence import anchors as domain
+from models.domain.evidence.anchors import Anchor, Unreadable, Window
+from models.store.audit import anchors as store
+from models.store.connection.session import snapshot, transaction
 from worker.anchor_faults import AnchorFault
 from worker.anchor_keys import Signer
 from worker.anchor_places import Place

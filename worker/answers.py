@@ -26,7 +26,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from models.contracts.storable import storable_text
+from models.domain.text import storable_text
 from tasks.outcome import Outcome
 from tasks.settling import Reminder
 from worker.breaker import Breaker

@@ -8,9 +8,9 @@ from typing import Final
 import structlog
 from sqlalchemy import Engine
 
-from models.store import roles
-from models.store.patience import Patience, Silence
-from models.store.session import make_engine
+from models.store.connection.patience import Patience, Silence
+from models.store.connection.session import make_engine
+from models.store.schema import roles
 from tasks.settling import Reminder
 from worker.settings import Settings
 

@@ -13,9 +13,9 @@ from celery.worker.state import revoked as revoked_ids
 from celery.worker.strategy import proto1_to_proto2  # type: ignore[attr-defined]  # not in the stubs
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.message import Malformed, parse
-from models.domain.commands import Job
-from models.store.dead_letters import DeadLetter
+from models.contracts.wire.message import Malformed, parse
+from models.domain.jobs.commands import Job
+from models.store.write.dead_letters import DeadLetter
 from tasks.outcome import Outcome
 from worker.admission import check_place, queue_of
 from worker.answers import Answer

@@ -17,9 +17,9 @@ from sqlalchemy import Engine
 
 from models.domain.accounts import Account, AccountKey
 from models.domain.ledger import Entry
-from models.store import history
-from models.store.audit import Report, audit
-from models.store.session import snapshot
+from models.store.audit.entries import Report, audit
+from models.store.connection.session import snapshot
+from models.store.read import accounts as history
 from worker.demo_script import PARKED, Script, Step
 
 _TIMEOUT_S: Final = 20

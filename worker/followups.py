@@ -11,7 +11,7 @@ import structlog
 
 from models.domain.letters import FOLLOW_UP_FAILED, FOLLOW_UP_NOT_ALLOWED
 from models.domain.retry import Park, RetryPolicy, decide_retry
-from models.store.dead_letters import DeadLetter
+from models.store.write.dead_letters import DeadLetter
 from tasks.publishing import NotAccepted, Publisher
 from tasks.settling import Steps
 from worker.breaker import Breaker

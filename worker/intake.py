@@ -12,8 +12,8 @@ from typing import Any, Final, Protocol
 
 from kombu import compression
 
-from models.contracts.message import Malformed
-from models.domain.signature import CONTRACT_VERSION, VERSION
+from models.contracts.wire.message import Malformed
+from models.contracts.wire.signature import CONTRACT_VERSION, VERSION
 from worker.producers import ANYBODY, Producers, Sender, producers_in
 from worker.settings import Settings
 

@@ -25,10 +25,10 @@ from celery.worker import state
 from celery.worker.request import Request
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.message import Malformed
-from models.domain.commands import Job
+from models.contracts.wire.message import Malformed
+from models.domain.jobs.commands import Job
 from models.domain.outcome import Status
-from models.store.dead_letters import DeadLetter
+from models.store.write.dead_letters import DeadLetter
 from tasks.outcome import Outcome
 from tasks.settling import Failed, Steps, Undecided
 from worker.answers import Answer, Parked, Results

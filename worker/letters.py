@@ -10,10 +10,10 @@ from uuid import uuid4
 from kombu.utils import json
 from pydantic import ValidationError
 
-from models.contracts.envelope import Identity
-from models.domain.commands import Job
-from models.store.dead_letters import BROKER_MARKS, LETTER_MARK, DeadLetter
-from models.store.history import Row
+from models.contracts.wire.envelope import Identity
+from models.domain.jobs.commands import Job
+from models.store.read.accounts import Row
+from models.store.write.dead_letters import BROKER_MARKS, LETTER_MARK, DeadLetter
 from tasks.publishing import RawMessage
 from worker.transport_qos import FIRST_TAG
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 from celery import Celery, signature
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.message import Malformed
+from models.contracts.wire.message import Malformed
 from tasks.publishing import RawMessage
 from worker.names import is_name, may_be_theirs
 from worker.serialization import dumps

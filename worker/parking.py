@@ -9,9 +9,9 @@ from typing import Final
 import structlog
 
 from models.domain.letters import GARBAGE
-from models.store import dead_letters
-from models.store.dead_letters import DeadLetter
-from models.store.session import transaction
+from models.store.connection.session import transaction
+from models.store.write import dead_letters
+from models.store.write.dead_letters import DeadLetter
 from worker.answers import Parked
 from worker.runtime import RUNTIME
 from worker.transport_garbage import Found

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.envelope import DEFAULT_PRODUCER
-from models.contracts.message import Malformed
-from models.domain.signature import SECRET_LENGTH_MIN, SIGNATURE, SIGNED_AT, Genuine, Signed, sign, verified
+from models.contracts.wire.envelope import DEFAULT_PRODUCER
+from models.contracts.wire.message import Malformed
+from models.contracts.wire.signature import SECRET_LENGTH_MIN, SIGNATURE, SIGNED_AT, Genuine, Signed, sign, verified
 from tasks.publishing import RawMessage
 from worker.ledger_clock import LEDGER_CLOCK
 from worker.links import FollowUp

@@ -13,10 +13,11 @@ from typing import Final, Self
 from sqlalchemy import Engine
 
 from models.domain.letters import FOLLOW_UPS
-from models.store import dead_letters, letter_history
-from models.store.history import Row
-from models.store.letter_history import LetterFilter
-from models.store.session import snapshot, transaction
+from models.store.connection.session import snapshot, transaction
+from models.store.read import dead_letters as letter_history
+from models.store.read.accounts import Row
+from models.store.read.dead_letters import LetterFilter
+from models.store.write import dead_letters
 from tasks.publishing import Publisher, RawMessage
 from worker.letters import message_of
 from worker.producers import producers_in

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from celery.worker.control import inspect_command
 
-from models.store import whereabouts
+from models.store.connection import whereabouts
 from worker.beats import beats
 from worker.clock import now
 from worker.places import connected_place, database_place

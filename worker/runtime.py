@@ -11,7 +11,7 @@ from typing import Final
 from celery.worker import state
 from sqlalchemy import Engine
 
-from models.domain.decision import Limits
+from models.domain.jobs.decision import Limits
 from models.domain.retry import RetryPolicy
 from tasks.settling import Interrupted, Settler
 from worker.database import worker_engine

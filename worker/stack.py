@@ -13,8 +13,8 @@ from typing import IO, Self
 
 from celery.utils.nodenames import host_format
 
-from models.store import roles
-from models.store.schema import upgrade
+from models.store.schema import roles
+from models.store.schema.migrations import upgrade
 from worker.child_settings import given
 from worker.data_directory import hold, located
 from worker.database import grant_workers

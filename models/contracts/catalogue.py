@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.contracts.apps import AppsUpdateBalance, AppsUpsert
-from models.contracts.entries import EntriesReverse
-from models.contracts.envelope import Contract
-from models.contracts.grants import GrantsVoid
-from models.contracts.holds import HoldsCapture, HoldsRelease, WalletsHold
-from models.contracts.users import UsersUpdateBalance, UsersUpsert
-from models.contracts.wallet_credits import WalletsDebit, WalletsTopUp
-from models.contracts.wallets import WalletsCreate, WalletsTerminate, WalletsUpdate
-from models.domain.commands import AUTO_TOP_UP
+from models.contracts.jobs.apps import AppsUpdateBalance, AppsUpsert
+from models.contracts.jobs.entries import EntriesReverse
+from models.contracts.jobs.grants import GrantsVoid
+from models.contracts.jobs.holds import HoldsCapture, HoldsRelease, WalletsHold
+from models.contracts.jobs.users import UsersUpdateBalance, UsersUpsert
+from models.contracts.jobs.wallet_credits import WalletsDebit, WalletsTopUp
+from models.contracts.jobs.wallets import WalletsCreate, WalletsTerminate, WalletsUpdate
+from models.contracts.wire.envelope import Contract
+from models.domain.jobs.commands import AUTO_TOP_UP
 
 CATALOGUE: Final[dict[str, type[Contract]]] = {
     contract.NAME: contract

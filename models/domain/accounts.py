@@ -8,8 +8,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-from models.domain.grants import Grant
-from models.domain.holds import Hold
+from models.domain.credits.grants import Grant
+from models.domain.credits.holds import Hold
 from models.domain.value import value
 
 Json = Mapping[str, Any]
@@ -134,7 +134,7 @@ class Account:
     holds: tuple[Hold, ...] = ()
     granted: int = 0
     held: int = 0
-    changes: int = 0  # how often its terms were set or changed: models/domain/evidence.py
+    changes: int = 0  # how often its terms were set or changed: models/domain/evidence/chains.py
 
     def moved(self, balance: int, seq: int, at: datetime) -> Account:
         """The account after an entry. Spelt out: it is made for every job, and `replace` costs five times as much."""

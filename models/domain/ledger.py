@@ -19,8 +19,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from models.domain.accounts import Account, AccountKey
-from models.domain.grants import Draw, Grant
-from models.domain.holds import Hold, HoldChange, HoldVerb
+from models.domain.credits.grants import Draw, Grant
+from models.domain.credits.holds import Hold, HoldChange, HoldVerb
 from models.domain.money import UNITS_MAX
 from models.domain.value import value
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.domain.holds import HoldEnd
+from models.domain.credits.holds import HoldEnd
 from models.domain.ledger import MOVES_NOTHING, EntryKind
 from models.tables.base import Base, Units, one_of
 

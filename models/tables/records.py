@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, SmallInt
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.domain.evidence import RecordKind
+from models.domain.evidence.chains import RecordKind
 from models.tables.base import Base, one_of
 
 

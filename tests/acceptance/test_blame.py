@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from models.store import schema
-from models.store.audit import assert_ledger_is_coherent
-from models.store.schema import upgrade
+from models.store.audit.entries import assert_ledger_is_coherent
+from models.store.schema import migrations as schema
+from models.store.schema.migrations import upgrade
 from tests import servers
 from tests.acceptance.system import System, wait_until
 from tests.builders import execute

@@ -48,7 +48,7 @@ def _step(function: str, when: Any, call: int = 1, **what: Any) -> Step:
 
 
 _ACK: Final = "kombu.message:Message.ack_log_error"
-_LOCK: Final = "models.store.accounts:lock_free or models.store.accounts:lock"  # a batch, a lone job
+_LOCK: Final = "models.store.write.accounts:lock_free or models.store.write.accounts:lock"  # a batch, a lone job
 _SEND: Final = "worker.followups:FollowUps._send"
 STEPS: Final = {
     "1 the first message is in": _step("worker.lane:understand", "before"),
@@ -56,13 +56,13 @@ STEPS: Final = {
     "2 a message is understood": _step("worker.delivery:parse", "after"),
     "3 before the accounts are locked": _step(_LOCK, "before"),
     "3 the accounts are locked": _step(_LOCK, "after"),
-    "4 the keys are looked up": _step("models.store.jobs:find", "after"),
+    "4 the keys are looked up": _step("models.store.write.jobs:find", "after"),
     "5 two jobs are decided": _step("tasks.apply:decide", "after", 2),
-    "6 before anything is written": _step("models.store.jobs:insert", "before"),
-    "6 jobs are written": _step("models.store.jobs:insert", "after"),
-    "6 entries are written": _step("models.store.entries:insert", "after"),
-    "6 balances are written": _step("models.store.accounts:save", "after"),
-    "6 events are written": _step("models.store.outbox:insert", "after"),
+    "6 before anything is written": _step("models.store.write.jobs:insert", "before"),
+    "6 jobs are written": _step("models.store.write.jobs:insert", "after"),
+    "6 entries are written": _step("models.store.write.entries:insert", "after"),
+    "6 balances are written": _step("models.store.write.accounts:save", "after"),
+    "6 events are written": _step("models.store.write.outbox:insert", "after"),
     "7 before the commit": _step("sqlalchemy:Connection.commit", "before"),
     "7 after the commit": _step("sqlalchemy:Connection.commit", "after", committed=True),
     "8 before the results": _step("worker.answers:Results.store", "before", committed=True),

@@ -75,18 +75,24 @@ WORK: Final[dict[str, tuple[Callable[[Engine], None], Callable[[Engine], int]]]]
 }
 _COMMIT: Final = "sqlalchemy:Connection.commit"
 STEPS: Final[list[tuple[str, str, str, Any, int]]] = [  # tick, step, function, when, how often it is done by then
-    ("autotopup.scan", "found", "models.store.topups:due", "after", 0),
-    ("autotopup.scan", "locked", "models.store.accounts:lock_free or models.store.accounts:lock", "after", 0),
+    ("autotopup.scan", "found", "models.store.write.auto_topups:due", "after", 0),
+    (
+        "autotopup.scan",
+        "locked",
+        "models.store.write.accounts:lock_free or models.store.write.accounts:lock",
+        "after",
+        0,
+    ),
     ("autotopup.scan", "decided", "tasks.apply:decide", "after", 0),
-    ("autotopup.scan", "entry written", "models.store.entries:insert", "after", 0),
+    ("autotopup.scan", "entry written", "models.store.write.entries:insert", "after", 0),
     ("autotopup.scan", "before the commit", _COMMIT, "before", 0),
     ("autotopup.scan", "after the commit", _COMMIT, "after", 1),
-    ("credits.expire", "found", "models.store.grants:expired", "after", 0),
+    ("credits.expire", "found", "models.store.write.grants:expired", "after", 0),
     ("credits.expire", "decided", "tasks.apply:decide", "after", 0),
-    ("credits.expire", "grant written", "models.store.grants:save", "after", 0),
+    ("credits.expire", "grant written", "models.store.write.grants:save", "after", 0),
     ("credits.expire", "before the commit", _COMMIT, "before", 0),
     ("credits.expire", "after the commit", _COMMIT, "after", 1),
-    ("jobs.prune", "pruned", "models.store.jobs:prune", "after", 0),
+    ("jobs.prune", "pruned", "models.store.write.jobs:prune", "after", 0),
     ("jobs.prune", "after the commit", _COMMIT, "after", 1),
 ]
 

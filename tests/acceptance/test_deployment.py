@@ -13,9 +13,9 @@ from kombu import Connection
 from sqlalchemy import create_engine, inspect, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
-from models.domain.decision import Limits
+from models.domain.jobs.decision import Limits
 from models.domain.retry import RetryPolicy
-from models.store.session import make_engine
+from models.store.connection.session import make_engine
 from tasks import autotopup, expiry, housekeeping
 from tasks.client import BalanceClient
 from tasks.settling import Settler

@@ -10,7 +10,7 @@ import pytest
 import redis
 from kombu import Connection, Exchange, Queue
 
-from models.domain.signature import SIGNATURE, Signed, sign
+from models.contracts.wire.signature import SIGNATURE, Signed, sign
 from tasks.client import BalanceClient
 from tests.acceptance.system import System, wait_until
 

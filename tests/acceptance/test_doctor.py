@@ -15,8 +15,8 @@ import redis
 from kombu import Connection
 from sqlalchemy import Engine, create_engine
 
-from models.store.schema import upgrade
-from models.store.server import Server, examine
+from models.store.connection.server import Server, examine
+from models.store.schema.migrations import upgrade
 from tests.acceptance.system import System, wait_until
 from tests.servers import server_directory
 from worker.checks.clocks import clock

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url
 
-from models.store.audit import assert_ledger_is_coherent
-from models.store.schema import upgrade
+from models.store.audit.entries import assert_ledger_is_coherent
+from models.store.schema.migrations import upgrade
 from tests.acceptance.system import System, wait_until
 from tests.postgres_pair import NAME, Standby, configure, pair, wait_for
 from worker.embedded import EmbeddedPostgres

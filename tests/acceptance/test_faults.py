@@ -12,8 +12,8 @@ from time import monotonic
 import pytest
 from sqlalchemy import create_engine, text
 
-from models.store.audit import assert_ledger_is_coherent
-from models.store.schema import upgrade
+from models.store.audit.entries import assert_ledger_is_coherent
+from models.store.schema.migrations import upgrade
 from tasks.client import BalanceClient
 from tests import servers
 from tests.acceptance.system import System, wait_until

@@ -9,7 +9,7 @@ import pytest
 import redis
 from sqlalchemy import create_engine
 
-from models.store.schema import upgrade
+from models.store.schema.migrations import upgrade
 from tests import servers
 from tests.acceptance.system import System, wait_until
 from worker.embedded import EmbeddedPostgres

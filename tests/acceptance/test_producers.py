@@ -11,7 +11,7 @@ from typing import Any
 
 from celery import Celery
 
-from models.domain.signature import SIGNATURE, Signed, sign
+from models.contracts.wire.signature import SIGNATURE, Signed, sign
 from tasks.client import BalanceClient
 from tests.acceptance.system import System, wait_until
 

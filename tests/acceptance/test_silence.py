@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import make_url
 
-from models.store.audit import assert_ledger_is_coherent
+from models.store.audit.entries import assert_ledger_is_coherent
 from tests.acceptance.system import System, wait_until
 from tests.postgres_pair import configure, run
 from tests.proxy import Proxy

@@ -16,7 +16,7 @@ from celery import Celery
 from celery.states import READY_STATES
 from sqlalchemy import create_engine, text
 
-from models.store.audit import assert_ledger_is_coherent
+from models.store.audit.entries import assert_ledger_is_coherent
 from tests import servers
 from tests.acceptance.system import ANSWER_S, wait_until
 

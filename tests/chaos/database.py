@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final, Literal
 
-from models.store import schema
+from models.store.schema import migrations as schema
 from tests.chaos.nodes import Nodes
 from tests.postgres_pair import run
 from tests.proxy import Proxy

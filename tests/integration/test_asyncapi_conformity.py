@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from models.contracts.asyncapi_schemas import event_schema, face_of
 from models.contracts.catalogue import CATALOGUE
+from models.contracts.spec.schemas import event_schema, face_of
 from models.domain.events import EventType
-from models.store import outbox
+from models.store.write import outbox
 from tasks.apply import apply
 from tests.builders import LIMITS, job
 from tests.unit.test_asyncapi import SCHEMAS, validator

@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.message import parse
+from models.contracts.wire.message import parse
 from models.domain.letters import FOLLOW_UP_FAILED
-from models.store.dead_letters import DeadLetter, park
+from models.store.write.dead_letters import DeadLetter, park
 from tasks.apply import apply
 from tests.acceptance.system import wait_until
 from tests.builders import LIMITS

@@ -13,8 +13,8 @@ import redis
 from celery import Celery
 from kombu import Connection, Exchange, Queue
 
-from models.contracts.examples import EXAMPLES
-from models.contracts.message import parse
+from models.contracts.spec.examples import EXAMPLES
+from models.contracts.wire.message import parse
 from tasks.client import BalanceClient, PublishFailed
 from tasks.job_message import JobSpec
 from tasks.publishing import ATTEMPTS, Addressed, RedisLink

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, Engine, MetaData, create_engine, func, select
 from sqlalchemy.orm import Session
 
-from models.contracts.users import UsersUpdateBalance
+from models.contracts.jobs.users import UsersUpdateBalance
 from tasks.client import BalanceClient, InvalidJob, PublishFailed
 from tasks.job_message import JobMessage, JobSpec
 from tasks.publisher_outbox import PublisherOutbox

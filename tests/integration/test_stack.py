@@ -14,7 +14,7 @@ import redis
 from celery.utils.nodenames import host_format
 from sqlalchemy import create_engine
 
-from models.store.server import Server, examine
+from models.store.connection.server import Server, examine
 from tests import servers
 from tests.listener import Listener
 from worker import stack as stack_module

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from models.domain.accounts import AccountKey, Kind
-from models.domain.commands import Job, WalletAutoTopUp
+from models.domain.jobs.commands import Job, WalletAutoTopUp
 from tasks.apply import apply
 from tasks.expiry import expire_job, hold_job, open_job
 from tasks.outcome import Outcome

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from models.domain import credits
-from models.domain.commands import Job
+from models.domain.credits import balance as credits
 from models.domain.ids import second_id
+from models.domain.jobs.commands import Job
 from models.domain.outcome import Code
 from tests.builders import job
 from tests.property.coins import Terms

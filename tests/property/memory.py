@@ -12,18 +12,18 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from models.contracts.wallet_contract import wallet_body
-from models.domain import credits
+from models.contracts.jobs.wallet_contract import wallet_body
 from models.domain.accounts import Account, AccountKey, Kind, TopUpTrigger, Wallet, WalletStatus
-from models.domain.commands import AUTO_TOP_UP, EntryOfJob, Job, WalletAutoTopUp
-from models.domain.decide import decide
-from models.domain.decision import Decision, Facts, Limits, Original
+from models.domain.credits import balance as credits
+from models.domain.credits.grants import Grant
+from models.domain.credits.holds import Hold
 from models.domain.events import EventType
-from models.domain.grants import Grant
-from models.domain.holds import Hold
+from models.domain.jobs.commands import AUTO_TOP_UP, EntryOfJob, Job, WalletAutoTopUp
+from models.domain.jobs.decide import decide
+from models.domain.jobs.decision import Decision, Facts, Limits, Original
 from models.domain.ledger import MOVES_NOTHING, Entry, Proof, entry_hash, made_by, seal
 from models.domain.outcome import Refusal
-from models.store.credits import Credits
+from models.store.read.credits import Credits
 from tasks.book import Book, grants_named, holds_named
 from tasks.expiry import expire_job, hold_job, open_job
 from tasks.sweep import system_job

@@ -5,7 +5,7 @@ For the first half of its life no debt is paid by its grants: a ledger from befo
 
 import pytest
 
-from models.domain import credits
+from models.domain.credits import balance as credits
 from models.domain.outcome import Code
 from tasks.repair import repair_job
 from tests.property.lives import Life

@@ -12,10 +12,10 @@
 from itertools import pairwise
 from typing import Final
 
-from models.domain import autotopup
+from models.domain import auto_topup as autotopup
 from models.domain.accounts import Account
-from models.domain.commands import AUTO_TOP_UP
 from models.domain.events import EventType
+from models.domain.jobs.commands import AUTO_TOP_UP
 from models.domain.outcome import Code
 from tests.property.lives import Life
 from tests.property.memory import LIMITS, at, look_job

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kombu.message import Message
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.examples import EXAMPLES
+from models.contracts.spec.examples import EXAMPLES
 
 _TEXTS = st.text(max_size=20) | st.sampled_from(["", "\x00", "\udc80", "😀", "a\nb", "9" * 5000, "wallets.top_up"])
 _SCALARS: st.SearchStrategy[Any] = (

@@ -15,13 +15,13 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from models.contracts.asyncapi import COMMAND, VERSION, document, to_yaml
-from models.contracts.asyncapi_schemas import NOT_ALWAYS, event_schema
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.code_meanings import MEANINGS
-from models.contracts.envelope import Contract
-from models.contracts.examples import EXAMPLES
-from models.contracts.message import parse
+from models.contracts.spec.asyncapi import COMMAND, VERSION, document, to_yaml
+from models.contracts.spec.examples import EXAMPLES
+from models.contracts.spec.meanings import MEANINGS
+from models.contracts.spec.schemas import NOT_ALWAYS, event_schema
+from models.contracts.wire.envelope import Contract
+from models.contracts.wire.message import parse
 from models.domain.events import EventType
 from models.domain.outcome import Code, Refusal
 from tasks.job_message import JobMessage, job_message
@@ -62,7 +62,7 @@ def test_the_text_is_the_document() -> None:
 
 def test_version_is_that_of_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["version"] == VERSION, "models/contracts/asyncapi.py: VERSION"
+    assert project["version"] == VERSION, "models/contracts/spec/asyncapi.py: VERSION"
 
 
 # --- a sound AsyncAPI document --------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.envelope import Contract
-from models.domain.signature import Signed, sign
+from models.contracts.wire.envelope import Contract
+from models.contracts.wire.signature import Signed, sign
 from tasks import client as client_module
 from tasks.client import BalanceClient, InvalidJob, PublishFailed
 from tasks.handles import outcome_of

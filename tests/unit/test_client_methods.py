@@ -12,11 +12,11 @@ from uuid import UUID
 import pytest
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.examples import EXAMPLES
-from models.contracts.message import parse
-from models.contracts.users import PromoGroup, Subscription, UsersUpsert
-from models.contracts.wallet_contract import WalletConfig
-from models.contracts.wallet_credits import WalletsTopUp
+from models.contracts.jobs.users import PromoGroup, Subscription, UsersUpsert
+from models.contracts.jobs.wallet_contract import WalletConfig
+from models.contracts.jobs.wallet_credits import WalletsTopUp
+from models.contracts.spec.examples import EXAMPLES
+from models.contracts.wire.message import parse
 from tasks.client import ABSENT, Absent, BalanceClient
 from tasks.handles import JobHandle
 from tasks.job_message import JobMessage, JobSpec, job_message

@@ -14,9 +14,9 @@ from kombu import compression
 from kombu.message import Message
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.examples import EXAMPLES
-from models.contracts.message import Malformed, parse
-from models.domain.commands import Job
+from models.contracts.spec.examples import EXAMPLES
+from models.contracts.wire.message import Malformed, parse
+from models.domain.jobs.commands import Job
 from models.domain.outcome import Refusal
 from worker.intake import DEPTH_MAX, Intake, bound_decompression
 from worker.settings import Settings

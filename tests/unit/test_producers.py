@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.message import Malformed
-from models.domain.commands import SYSTEM_PRODUCER
-from models.domain.decision import Limits
-from models.domain.signature import SIGNATURE, SIGNED_AT, Signed, sign
+from models.contracts.wire.message import Malformed
+from models.contracts.wire.signature import SIGNATURE, SIGNED_AT, Signed, sign
+from models.domain.jobs.commands import SYSTEM_PRODUCER
+from models.domain.jobs.decision import Limits
 from worker.clock import now
 from worker.producers import Producers, producers_in
 from worker.runtime import limits_of

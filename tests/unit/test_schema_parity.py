@@ -20,11 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from models.contracts.asyncapi import document
-from models.contracts.asyncapi_schemas import Schema
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.message import Malformed, parse
-from models.contracts.wire_schemas import UNSAID, printable_but
+from models.contracts.spec.asyncapi import document
+from models.contracts.spec.schemas import Schema
+from models.contracts.spec.wire_schemas import UNSAID, printable_but
+from models.contracts.wire.message import Malformed, parse
 from models.domain.outcome import Code, Refusal
 from tests.literals import ID_TEXTS, NUMBER_TEXTS, TEXTS, TIME_TEXTS, literals
 from tests.places import PLACES, SCHEMAS, Place, contract_schema, sample

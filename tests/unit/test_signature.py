@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from models.contracts.asyncapi import document
-from models.domain.signature import SIGNATURE, Genuine, Signed, sign, verified
+from models.contracts.spec.asyncapi import document
+from models.contracts.wire.signature import SIGNATURE, Genuine, Signed, sign, verified
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
 _FOUND = re.search(r"<!-- tested: vectors -->\n```json\n(.*?)```", PAGE, re.DOTALL)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from kombu.message import Message
 
-from models.contracts.message import Malformed
-from models.domain.signature import SIGNATURE, SIGNED_AT, Signed, sign
+from models.contracts.wire.message import Malformed
+from models.contracts.wire.signature import SIGNATURE, SIGNED_AT, Signed, sign
 from tasks.publishing import RawMessage
 from worker.letters import letter_of, message_of
 from worker.producers import producers_in

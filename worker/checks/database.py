@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from models.store.diagnosis import Diagnosis
-from models.store.revision import fault
-from models.store.server import Server, examine
+from models.store.connection.diagnosis import Diagnosis
+from models.store.connection.server import Server, examine
+from models.store.schema.revision import fault
 from worker.checks.clocks import clock
 from worker.checks.durability import durability, standbys
 from worker.checks.finding import Finding, failure, ok, warning

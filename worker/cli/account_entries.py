@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from models.domain.holds import HoldChange, HoldVerb
+from models.domain.credits.holds import HoldChange, HoldVerb
 from worker.cli.output import Column, decimal, heading, remark, signed, table, when
 
 if TYPE_CHECKING:
-    from models.domain.grants import Draw
+    from models.domain.credits.grants import Draw
     from models.domain.ledger import Entry
 
 
 def entry_document(entry: Entry, scale: int) -> dict[str, Any]:
     """All that an entry says: what it moved, and what it did to grants and holds."""
-    from models.contracts import outcome
+    from models.contracts.replies import outcome
 
     note = entry.note
     return {

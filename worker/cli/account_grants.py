@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from models.domain.grants import Grant, consumption_order
+from models.domain.credits.grants import Grant, consumption_order
 from worker.cli.output import Column, decimal, heading, table, when
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from models.domain.accounts import Account
     from models.domain.ledger import Entry
-    from models.store.credits import Credits
+    from models.store.read.credits import Credits
 
 _GONE: Final = ("held", "spent", "expired", "voided", "reversed")
 
@@ -87,8 +87,8 @@ class EveryGrant:
 
     @classmethod
     def of(cls, connection: Connection, account: Account, credits: Credits, at: datetime) -> EveryGrant:
-        from models.store import history
-        from models.store.credits import told
+        from models.store.read import accounts as history
+        from models.store.read.credits import told
 
         made, found = history.grants_made(connection, account.id), []
         for grant_id, row in credits.grants.items():
@@ -101,7 +101,7 @@ class EveryGrant:
         return [self._document(item) for item in self.grants]
 
     def _document(self, item: Explained) -> dict[str, Any]:
-        from models.domain.wallets import origin
+        from models.domain.jobs.wallets import origin
 
         told = {**_document(item.grant, self.at), "row": item.row or None}
         if item.made is None:

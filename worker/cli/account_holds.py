@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from models.domain.holds import Hold, HoldEnd
+from models.domain.credits.holds import Hold, HoldEnd
 from worker.cli.output import Column, decimal, heading, table, when
 
 if TYPE_CHECKING:
     from models.domain.accounts import Account
-    from models.store.credits import Credits
+    from models.store.read.credits import Credits
 
 
 @dataclass(frozen=True, slots=True)

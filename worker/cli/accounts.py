@@ -66,7 +66,7 @@ def list_accounts(
     The balance is what publishers are told: credits that have expired or have not begun are not counted, whether or
     not a sweep has run. Where the ledger adds up to something else, that stands beside it.
     """
-    from models.store import history
+    from models.store.read import accounts as history
 
     start = account_key(after, "--after") if after else None
     with reading("accounts") as connection:
@@ -95,7 +95,7 @@ def show_account(
     The balance is what publishers are told: credits that have expired or have not begun are not counted, whether or
     not a sweep has run. Spendable is what is not held either; a debit may go below it down to the floor.
     """
-    from models.store import history
+    from models.store.read import accounts as history
     from worker.cli.account_entries import entry_document, tell_entries
 
     name = account_name(account, "ACCOUNT")
@@ -124,7 +124,7 @@ def _pages(
     connection: Connection, account: Account, now: datetime, *, every_grant: bool, every_hold: bool
 ) -> dict[str, Page]:
     """The grants and holds to be shown: all, as their entries make them, or the open ones, as time has made them."""
-    from models.store.credits import credits_of
+    from models.store.read.credits import credits_of
     from worker.cli.account_grants import EveryGrant, OpenGrants
     from worker.cli.account_holds import Holds
 

@@ -37,7 +37,7 @@ def anchor(
     It says how many accounts, entries and jobs there are, the sums of the balances, and a hash over the end of every
     account's history and over every job settled since the anchor before. BALANCE_ANCHOR_KEY signs it.
     """
-    from models.store.anchors import HorizonUnknown
+    from models.store.audit.anchors import HorizonUnknown
     from worker.anchor_faults import AnchorFault
     from worker.anchor_keys import Signer
     from worker.anchor_places import STDOUT, place_of

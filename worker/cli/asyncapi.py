@@ -22,7 +22,7 @@ def asyncapi(
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to FILE instead of stdout.")] = None,
 ) -> None:
     """Writes the AsyncAPI description of every job, its answer and the events."""
-    from models.contracts.asyncapi import to_yaml
+    from models.contracts.spec.asyncapi import to_yaml
 
     text = to_yaml()
     if output is None:

@@ -27,8 +27,8 @@ from worker.cli.output import (
 from worker.cli.reading import reading
 
 if TYPE_CHECKING:
-    from models.store.history import Row
-    from models.store.letter_history import LetterFilter
+    from models.store.read.accounts import Row
+    from models.store.read.dead_letters import LetterFilter
 
 _LIST_EXAMPLES = """\
 \b
@@ -58,7 +58,7 @@ def letter_filter(
     reason: str | None, task: str | None, since: str | None, until: str | None, status: LetterStatus | None = None
 ) -> LetterFilter:
     """The letters that these options mean."""
-    from models.store.letter_history import LetterFilter
+    from models.store.read.dead_letters import LetterFilter
 
     times = [text and since_when(text, hint) for text, hint in ((since, "--since"), (until, "--until"))]
     return LetterFilter(reason, task, status, times[0] or None, times[1] or None)
@@ -79,7 +79,7 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """Lists the messages that could not become a job or kept failing, the one seen last first. None is ever dropped."""
-    from models.store.letter_history import find
+    from models.store.read.dead_letters import find
 
     wanted = letter_filter(reason, task, since, until, status)
     with reading("dead letters") as connection:
@@ -93,7 +93,7 @@ def show_letter(
     as_json: AsJson = False,
 ) -> None:
     """Shows all that is kept of one dead letter: why it is there, what became of it, its headers and its body."""
-    from models.store.letter_history import whole
+    from models.store.read.dead_letters import whole
 
     with reading("the dead letter") as connection:
         found = whole(connection, [letter_id])

@@ -79,8 +79,8 @@ def _tour(console: Console, stack: Stack) -> str:
 
 
 def _play(console: Console, tour: Tour, engine: Engine) -> str:
+    from models.domain.jobs.wallets import AUTO_TOP_UP_REASON
     from models.domain.ledger import EntryKind
-    from models.domain.wallets import AUTO_TOP_UP_REASON
 
     script = tour.script
     for title, steps in script.chapters():

@@ -68,7 +68,7 @@ def explain(error: Exception) -> str | None:
 
 
 def _database(error: Exception) -> str | None:
-    from models.store.diagnosis import Trouble, diagnose
+    from models.store.connection.diagnosis import Trouble, diagnose
 
     found = diagnose(error)
     if found is None:
@@ -80,7 +80,7 @@ def _database(error: Exception) -> str | None:
 
             return _OUT_OF_REACH.format(detail=found.detail, url=mask_url(load_settings().database_url))
         case Trouble.REVISION:
-            from models.store import schema
+            from models.store.schema import migrations as schema
 
             return _REVISION.format(detail=found.detail.removesuffix("."), head=schema.head())
         case Trouble.UNFIT:

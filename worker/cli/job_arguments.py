@@ -11,7 +11,7 @@ import typer
 from worker.literals import exact
 
 if TYPE_CHECKING:
-    from models.contracts.envelope import Contract
+    from models.contracts.wire.envelope import Contract
 
 Schema = Mapping[str, Any]
 

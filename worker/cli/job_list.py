@@ -9,7 +9,7 @@ from worker.cli.job_arguments import in_words
 from worker.cli.output import Column, heading, line, table, write_json
 
 if TYPE_CHECKING:
-    from models.contracts.envelope import Contract
+    from models.contracts.wire.envelope import Contract
 
 _IDENTITY: Final = ("idempotency_key", "producer")  # --key and --producer
 _OF_ALL: Final = ("occurred_at", "metadata")

@@ -31,8 +31,8 @@ from worker.visible import visible
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from models.store.history import Row
-    from models.store.job_history import JobFilter
+    from models.store.read.accounts import Row
+    from models.store.read.jobs import JobFilter
 
 _LIST_EXAMPLES = """\
 \b
@@ -72,7 +72,7 @@ def list_jobs(
     as_json: AsJson = False,
 ) -> None:
     """Lists settled jobs, the newest first. A job that still waits in the queue is not among them."""
-    from models.store.job_history import JobFilter, jobs
+    from models.store.read.jobs import JobFilter, jobs
 
     start = since_when(since, "--since") if since else None
     with reading("jobs") as connection:
@@ -92,8 +92,8 @@ def show_job(
     as_json: AsJson = False,
 ) -> None:
     """Shows all that is known of one settled job: what was asked, what it was answered, what it changed."""
-    from models.contracts.envelope import DEFAULT_PRODUCER
-    from models.store import job_history
+    from models.contracts.wire.envelope import DEFAULT_PRODUCER
+    from models.store.read import jobs as job_history
 
     if (job_id is None) == (key is None) or (job_id is not None and producer is not None):
         raise typer.BadParameter("name the job by JOB_ID, or by --producer and --key", param_hint="JOB_ID")
@@ -118,7 +118,7 @@ def show_job(
 def _on_account(connection: Connection, wanted: JobFilter, text: str) -> JobFilter:
     from dataclasses import replace
 
-    from models.store import history
+    from models.store.read import accounts as history
 
     account = history.account(connection, account_name(text, "--account"))
     if account is None:
@@ -177,7 +177,8 @@ _LISTING: Final = Listing(
 
 
 def _story(connection: Connection, job: Row) -> dict[str, Any]:
-    from models.store import history, outbox
+    from models.store.read import accounts as history
+    from models.store.write import outbox
     from worker.cli.account_entries import entry_document
 
     written = history.entries_of_job(connection, job["id"])

@@ -21,8 +21,8 @@ from worker.cli.waiting import Waiting
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from models.store.history import Row
-    from models.store.letter_history import LetterFilter
+    from models.store.read.accounts import Row
+    from models.store.read.dead_letters import LetterFilter
     from worker.settings import Settings
 
 _REPLAY_EXAMPLES = """\
@@ -100,8 +100,8 @@ def discard(
 
     Should the same message come again, it is parked as a new letter.
     """
-    from models.store import dead_letters
-    from models.store.session import transaction
+    from models.store.connection.session import transaction
+    from models.store.write import dead_letters
 
     if not reason.strip():
         raise typer.BadParameter("say why: whoever looks later has nothing else to go by", param_hint="--reason")
@@ -158,8 +158,8 @@ def _no_filter(*given: object) -> None:
 
 def _letters(engine: Engine, ids: list[UUID]) -> list[Row]:
     """The letters, each once, in the order in which they were seen."""
-    from models.store.letter_history import whole
-    from models.store.session import snapshot
+    from models.store.connection.session import snapshot
+    from models.store.read.dead_letters import whole
 
     with Waiting("Reading dead letters"), snapshot(engine) as connection:
         letters = whole(connection, ids)
@@ -170,8 +170,8 @@ def _letters(engine: Engine, ids: list[UUID]) -> list[Row]:
 
 def _count(engine: Engine, wanted: LetterFilter) -> tuple[int, int]:
     """How many of the letters can be sent again, and how many can't."""
-    from models.store.letter_history import at_once, count
-    from models.store.session import snapshot
+    from models.store.connection.session import snapshot
+    from models.store.read.dead_letters import at_once, count
 
     with Waiting("Counting dead letters"), snapshot(engine) as connection:
         wanted = at_once(connection, wanted)
@@ -181,8 +181,8 @@ def _count(engine: Engine, wanted: LetterFilter) -> tuple[int, int]:
 
 def _parked(engine: Engine, wanted: LetterFilter) -> Iterator[list[UUID]]:
     """The ids of letters that are parked now, a page at a time; pages are closed before the next one is read."""
-    from models.store.letter_history import at_once, find
-    from models.store.session import snapshot
+    from models.store.connection.session import snapshot
+    from models.store.read.dead_letters import at_once, find
 
     with snapshot(engine) as connection:
         wanted = at_once(connection, wanted)

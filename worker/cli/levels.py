@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from models.domain.accounts import Account
-from models.domain.credits import Move
+from models.domain.credits.balance import Move
 from worker.cli.output import decimal
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """In units; the words are those of models/domain/credits.py."""
+    """In units; the words are those of models/domain/credits/balance.py."""
 
     balance: int  # what is shown: without what has expired or has not begun
     ledger_balance: int  # Σ entries

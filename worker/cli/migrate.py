@@ -12,7 +12,7 @@ from worker.cli.output import AsJson, line, remark, write_json
 from worker.cli.waiting import Waiting
 
 if TYPE_CHECKING:
-    from models.store.patience import Silence
+    from models.store.connection.patience import Silence
 
 _EXAMPLES = """\
 \b
@@ -34,8 +34,8 @@ def migrate(
 
     With BALANCE_OWNER_URL set it runs as that owner, and the role of BALANCE_DATABASE_URL is granted what workers need.
     """
-    from models.store import schema
-    from models.store.roles import role_of
+    from models.store.schema import migrations as schema
+    from models.store.schema.roles import role_of
     from worker.database import grant_workers, migrating_engine
     from worker.settings import load_settings
     from worker.urls import mask_url
@@ -89,7 +89,7 @@ def _confirm(down: str, url: str) -> None:
 
 
 def _target(revision: str) -> str | None:
-    from models.store import schema
+    from models.store.schema import migrations as schema
 
     return {"head": schema.head(), "base": None}.get(revision, revision)
 

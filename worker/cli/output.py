@@ -43,7 +43,7 @@ def write_json(document: Any) -> None:
     """One document. Decimals are numbers with every digit, times RFC 3339 in UTC with microseconds."""
     from msgspec.json import format as indented
 
-    from models.contracts.outcome import encode
+    from models.contracts.replies.outcome import encode
 
     block(indented(encode(document), indent=2))
 

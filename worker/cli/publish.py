@@ -14,7 +14,7 @@ from worker.cli.output import AsJson, block, decimal, facts, heading, line, rema
 from worker.cli.waiting import Waiting
 
 if TYPE_CHECKING:
-    from models.contracts.envelope import Contract
+    from models.contracts.wire.envelope import Contract
     from tasks.handles import JobHandle, Outcome
     from worker.settings import Settings
 
@@ -59,7 +59,7 @@ def publish(
     was published but has no outcome yet.
     """
     from models.contracts.catalogue import CATALOGUE
-    from models.contracts.envelope import DEFAULT_PRODUCER
+    from models.contracts.wire.envelope import DEFAULT_PRODUCER
 
     contract = None if name is None else _contract(CATALOGUE, name)
     if list_:
@@ -109,7 +109,7 @@ def _identity(body: dict[str, Any], field: str, option: str | None, hint: str) -
 
 
 def _publish(name: str, body: dict[str, Any], producer: str | None, wait_s: float) -> tuple[Outcome | None, JobHandle]:
-    from models.contracts.envelope import DEFAULT_PRODUCER
+    from models.contracts.wire.envelope import DEFAULT_PRODUCER
     from tasks.client import BalanceClient, InvalidJob, JobParked, OutcomeTimeout, PublishFailed
     from worker.settings import load_settings
     from worker.urls import mask_url
@@ -195,7 +195,7 @@ def _tell(name: str, outcome: Outcome) -> None:
         told["second entry"] = f"number {bonus.seq}, {signed(bonus.amount, bonus.scale)}"
     facts(told)
     if outcome.error is not None:
-        from models.contracts.outcome import encode
+        from models.contracts.replies.outcome import encode
         from worker.cli.output import indented
 
         heading(f"Refused, as with HTTP status {outcome.error.status}")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @contextmanager
 def reading(what: str) -> Iterator[Connection]:
     """A read-only transaction on the database of the settings. `what` is shown when it takes long."""
-    from models.store.session import snapshot
+    from models.store.connection.session import snapshot
     from worker.database import engine_for
     from worker.settings import load_settings
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from models.domain.accounts import Account, AccountKey
-    from models.domain.commands import Job
-    from models.store.credits import Credits
+    from models.domain.jobs.commands import Job
+    from models.store.read.credits import Credits
     from tasks.outcome import Outcome
     from worker.settings import Settings
 
@@ -85,9 +85,9 @@ def repair(
 
 
 def _look(engine: Engine, key: AccountKey, reason: str, operator: str) -> Found:
-    from models.store import history
-    from models.store.credits import credits_of
-    from models.store.session import snapshot
+    from models.store.connection.session import snapshot
+    from models.store.read import accounts as history
+    from models.store.read.credits import credits_of
     from tasks.repair import follows_its_entries, repair_job
 
     with snapshot(engine) as connection:
@@ -115,7 +115,7 @@ def _settle(engine: Engine, settings: Settings, job: Job) -> Outcome:
 
 
 def _document(found: Found, outcome: Outcome | None) -> dict[str, Any]:
-    from models.store.credits import told
+    from models.store.read.credits import told
 
     account, credits = found.account, found.credits
     return {
@@ -157,7 +157,7 @@ def _tell(found: Found, outcome: Outcome | None) -> None:
 
 
 def _tell_grants(credits: Credits, scale: int) -> None:
-    from models.store.credits import told
+    from models.store.read.credits import told
 
     rows = [
         (str(grant_id), name, decimal(is_, scale), decimal(right, scale))

@@ -50,10 +50,10 @@ def verify(
     """
     from dataclasses import asdict
 
-    from models.store import history
-    from models.store.audit import audit
-    from models.store.finding import Finding
-    from models.store.session import snapshot
+    from models.store.audit.entries import audit
+    from models.store.audit.finding import Finding
+    from models.store.connection.session import snapshot
+    from models.store.read import accounts as history
     from worker.database import engine_for
     from worker.settings import load_settings
 

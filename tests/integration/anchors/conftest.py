@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from models.store.roles import grant
-from models.store.session import make_engine
+from models.store.connection.session import make_engine
+from models.store.schema.roles import grant
 from tests.anchored import Anchored
 from tests.builders import done, execute, job, settle
 from tests.emptied import emptied, shared_engine

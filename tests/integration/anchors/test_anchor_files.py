@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from models.domain.anchors import Anchor, parts_of
+from models.domain.evidence.anchors import Anchor, parts_of
 from tests.anchored import Anchored, lines, write
 from tests.builders import execute
 from worker.anchor_faults import AnchorFault

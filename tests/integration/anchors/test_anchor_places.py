@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from models.domain.anchors import Anchor, parts_of
-from models.store.session import transaction
+from models.domain.evidence.anchors import Anchor, parts_of
+from models.store.connection.session import transaction
 from tests.anchored import Anchored, forget, lines
 from tests.builders import ask, done, execute
 from tests.integration.cli.conftest import Cli, told

@@ -9,9 +9,9 @@ from threading import Event
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from models.store import anchors as store
-from models.store.audit import audit
-from models.store.session import transaction
+from models.store.audit import anchors as store
+from models.store.audit.entries import audit
+from models.store.connection.session import transaction
 from tasks.apply import apply
 from tests.anchored import Anchored, cut, forge_job, forget, lines, put_entry, rehash
 from tests.builders import LIMITS, done, execute, job, rows, settle

@@ -15,10 +15,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from models.domain.errors import DeploymentFault
-from models.store import dead_letters
-from models.store.audit import audit
-from models.store.dead_letters import DeadLetter
-from models.store.session import transaction
+from models.store.audit.entries import audit
+from models.store.connection.session import transaction
+from models.store.write import dead_letters
+from models.store.write.dead_letters import DeadLetter
 from tests.anchored import Anchored, add_entry, cut, forge_job, forget, id_of, put_entry, rehash
 from tests.builders import done, execute, job, settle
 

@@ -19,10 +19,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine
 
-from models.contracts.message import Malformed, parse
-from models.contracts.outcome import OutcomeDocument
-from models.domain.decision import Limits
+from models.contracts.replies.outcome import OutcomeDocument
+from models.contracts.wire.message import Malformed, parse
 from models.domain.idempotency import canonical, fingerprint
+from models.domain.jobs.decision import Limits
 from tasks.apply import apply
 from tests.builders import ask, balance, done, entries, events, job, rows, settle
 from tests.resealed import execute_resealed

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from models.domain.decision import Limits
+from models.domain.jobs.decision import Limits
 from tasks.apply import apply
 from tests.builders import ask, done, job
 

@@ -7,10 +7,10 @@ from threading import Thread
 import pytest
 from sqlalchemy import Engine, text
 
-from models.domain.commands import Job
 from models.domain.errors import TransientFault
+from models.domain.jobs.commands import Job
 from models.domain.retry import RetryPolicy
-from models.store.session import make_engine
+from models.store.connection.session import make_engine
 from tasks.apply import apply_free
 from tasks.outcome import Outcome
 from tasks.settling import Settler

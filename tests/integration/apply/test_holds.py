@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from models.store.audit import assert_ledger_is_coherent
+from models.store.audit.entries import assert_ledger_is_coherent
 from tests.builders import ask, balance, done, entries, refused, rows, shown, sweep
 from tests.resealed import execute_resealed
 

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 from sqlalchemy import Engine
 
-from models.store.dead_letters import DeadLetter, park
-from models.store.session import transaction
+from models.store.connection.session import transaction
+from models.store.write.dead_letters import DeadLetter, park
 from tests.builders import done, execute, rows
 from tests.integration.cli.conftest import Cli, told
 from worker.cli.progress import Advance

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from models.store.session import make_engine, snapshot, transaction
+from models.store.connection.session import make_engine, snapshot, transaction
 from tests.builders import execute
 from tests.integration.cli.conftest import NOWHERE, Cli, told
 from tests.servers import with_database

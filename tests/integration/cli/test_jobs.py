@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from models.store import jobs as store
-from models.store.session import transaction
+from models.store.connection.session import transaction
+from models.store.write import jobs as store
 from tests.builders import done
 from tests.integration.cli.conftest import Cli, Story, told
 from tests.resealed import execute_resealed

@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from models.store import schema
-from models.store.patience import FIRST_LOOK_S, Silence
-from models.store.server import Server, examine
+from models.store.connection.patience import FIRST_LOOK_S, Silence
+from models.store.connection.server import Server, examine
+from models.store.schema import migrations as schema
 from tests.builders import execute
 from tests.integration.cli.conftest import SCRIPT, Cli, told
 from tests.postgres_pair import configure, run, wait_for

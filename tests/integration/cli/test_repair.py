@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from models.store import history
-from models.store.audit import audit
-from models.store.credits import credits_of
-from models.store.session import snapshot
+from models.store.audit.entries import audit
+from models.store.connection.session import snapshot
+from models.store.read import accounts as history
+from models.store.read.credits import credits_of
 from tasks.repair import repair_job
 from tests.builders import done, entries, execute, rows, settle
 from tests.integration.cli.conftest import Cli, told

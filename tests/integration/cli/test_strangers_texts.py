@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from models.store import dead_letters
-from models.store.dead_letters import DeadLetter
-from models.store.session import transaction
+from models.store.connection.session import transaction
+from models.store.write import dead_letters
+from models.store.write.dead_letters import DeadLetter
 from tests.builders import done
 from tests.integration.cli.conftest import Cli
 from worker.cli import faults, output, up

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
-from models.store.session import make_engine
+from models.store.connection.session import make_engine
 from tests import servers
 from tests.emptied import emptied, shared_engine
 from tests.integration.store.filled import fill

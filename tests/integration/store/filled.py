@@ -4,9 +4,9 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from models.store import jobs
-from models.store.audit import assert_ledger_is_coherent
-from models.store.session import transaction
+from models.store.audit.entries import assert_ledger_is_coherent
+from models.store.connection.session import transaction
+from models.store.write import jobs
 from tasks import autotopup
 from tests.builders import ask, done, let_expire, settler, sweep
 from tests.resealed import execute_resealed

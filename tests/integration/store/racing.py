@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, text
 
-from models.domain.commands import Job
 from models.domain.errors import KeyRace, TransientFault
-from models.store.session import make_engine
+from models.domain.jobs.commands import Job
+from models.store.connection.session import make_engine
 from tasks.apply import apply
 from tests.builders import LIMITS, Document
 

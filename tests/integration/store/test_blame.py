@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
 
-from models.domain.commands import Job
 from models.domain.errors import DeploymentFault, DoubtfulFault, Fault, KeyRace, TransientFault
+from models.domain.jobs.commands import Job
 from models.domain.retry import RetryPolicy
-from models.store.session import snapshot, transaction
+from models.store.connection.session import snapshot, transaction
 from tasks.outcome import Outcome
 from tasks.settling import Failed, Reminder, Settler, Undecided
 from tests.builders import LIMITS, balance, done, execute, job, rows

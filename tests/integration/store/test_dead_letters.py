@@ -13,10 +13,11 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import IntegrityError
 
 from models.domain.letters import LetterStatus
-from models.store import dead_letters, letter_history
-from models.store.dead_letters import LETTER_MARK, DeadLetter
-from models.store.letter_history import LetterFilter
-from models.store.session import snapshot, transaction
+from models.store.connection.session import snapshot, transaction
+from models.store.read import dead_letters as letter_history
+from models.store.read.dead_letters import LetterFilter
+from models.store.write import dead_letters
+from models.store.write.dead_letters import LETTER_MARK, DeadLetter
 from tests.builders import execute, rows
 
 

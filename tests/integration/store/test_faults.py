@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import IntegrityError
 
-from models.domain.commands import Job
 from models.domain.errors import KeyRace, TransientFault
-from models.store.session import make_engine, snapshot
+from models.domain.jobs.commands import Job
+from models.store.connection.session import make_engine, snapshot
 from tasks.apply import apply
 from tests.builders import LIMITS, balance, done, entries, execute, job, rows
 from tests.integration.store.racing import engine_of_its_own

@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 from sqlalchemy import Engine
 
-from models.store.audit import audit, audit_in
+from models.store.audit.entries import audit, audit_in
 from tasks import autotopup
 from tests.builders import done, execute, rows, settler
 from tests.integration.store.filled import FAR, fill

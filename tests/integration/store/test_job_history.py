@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 
 from models.domain.accounts import AccountKey, Kind
-from models.store import history
-from models.store.job_history import JobFilter, jobs
+from models.store.read import accounts as history
+from models.store.read.jobs import JobFilter, jobs
 from tests.builders import job, rows, settle
 from tests.resealed import reseal
 

@@ -12,8 +12,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, make_url
 
-from models.store import schema
-from models.store.audit import assert_ledger_is_coherent, audit
+from models.store.audit.entries import assert_ledger_is_coherent, audit
+from models.store.schema import migrations as schema
 from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox, records
 from models.tables.base import Base
 from tests import servers
@@ -129,7 +129,11 @@ def test_the_revision_is_told(empty_database_url: str) -> None:
 
 def test_from_many_places_at_once(empty_database_url: str) -> None:
     # Processes, as deployments are: alembic's own context is one for all threads.
-    program = [sys.executable, "-c", "import sys; from models.store.schema import upgrade; upgrade(sys.argv[1])"]
+    program = [
+        sys.executable,
+        "-c",
+        "import sys; from models.store.schema.migrations import upgrade; upgrade(sys.argv[1])",
+    ]
     started = [subprocess.Popen([*program, empty_database_url], cwd=ROOT) for _ in range(4)]
     assert [process.wait(60) for process in started] == [0] * 4
     assert schema.current(empty_database_url) == schema.head()

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from models.store import schema
-from models.store.audit import assert_ledger_is_coherent, audit_in
+from models.store.audit.entries import assert_ledger_is_coherent, audit_in
+from models.store.schema import migrations as schema
 from tests.builders import done, execute, rows
 from tests.integration.store.filled import fill
 from tests.resealed import execute_resealed

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import Connection, Engine, event, make_url, text
 
-from models.domain.commands import Job
 from models.domain.errors import TransientFault
-from models.store import patience
-from models.store.patience import Patience, Silence
-from models.store.session import make_engine, snapshot
+from models.domain.jobs.commands import Job
+from models.store.connection import patience
+from models.store.connection.patience import Patience, Silence
+from models.store.connection.session import make_engine, snapshot
 from tasks.apply import apply
 from tasks.outcome import Outcome
 from tests.acceptance.system import wait_until

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 
 from models.domain.errors import DeploymentFault
-from models.store.session import make_engine, snapshot
+from models.store.connection.session import make_engine, snapshot
 from tests import servers
 from tests.builders import balance, done, job, rows, settle
 from tests.pgbouncer import PgBouncer

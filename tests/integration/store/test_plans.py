@@ -2,8 +2,8 @@
 
 from sqlalchemy import Engine, text
 
-from models.store import accounts
-from models.store.session import make_engine
+from models.store.connection.session import make_engine
+from models.store.write import accounts
 from tests.builders import job, rows, settle
 
 ACCOUNTS = 200

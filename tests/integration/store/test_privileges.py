@@ -15,13 +15,13 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from models.domain.errors import DeploymentFault
 from models.domain.retry import RetryPolicy
-from models.store import dead_letters, outbox
-from models.store.audit import assert_ledger_is_coherent
-from models.store.dead_letters import DeadLetter
-from models.store.privileges import CHANGED, NEEDED, PRUNING, SEQUENCE, statements
-from models.store.revision import COLUMNS
-from models.store.server import Server, examine
-from models.store.session import make_engine, transaction
+from models.store.audit.entries import assert_ledger_is_coherent
+from models.store.connection.server import Server, examine
+from models.store.connection.session import make_engine, transaction
+from models.store.schema.privileges import CHANGED, NEEDED, PRUNING, SEQUENCE, statements
+from models.store.schema.revision import COLUMNS
+from models.store.write import dead_letters, outbox
+from models.store.write.dead_letters import DeadLetter
 from tasks import autotopup, expiry, housekeeping
 from tasks.settling import Settler
 from tests.builders import LIMITS, ask, done, execute, let_expire, reset, rows

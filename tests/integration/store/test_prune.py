@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, text
 
-from models.store import jobs
-from models.store.session import transaction
+from models.store.connection.session import transaction
+from models.store.write import jobs
 from tests.builders import Document, ask, balance, done, events, rows
 from tests.integration.store.racing import engine_of_its_own
 from tests.resealed import execute_resealed

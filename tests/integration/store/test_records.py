@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine
 
-from models.store import records
-from models.store.audit import assert_ledger_is_coherent
-from models.store.session import transaction
+from models.store.audit.entries import assert_ledger_is_coherent
+from models.store.connection.session import transaction
+from models.store.write import journals as records
 from tests.builders import ask, done, rows
 from tests.integration.store.racing import engine_of_its_own, wait_until_blocked
 

@@ -13,11 +13,11 @@ import pytest
 from alembic import command
 from sqlalchemy import Engine, create_engine, make_url, text
 
-from models.domain.commands import Job
 from models.domain.errors import DeploymentFault
+from models.domain.jobs.commands import Job
 from models.domain.retry import RetryPolicy
-from models.store import schema
-from models.store.session import make_engine, snapshot
+from models.store.connection.session import make_engine, snapshot
+from models.store.schema import migrations as schema
 from tasks import autotopup, expiry, housekeeping
 from tasks.outcome import Outcome
 from tasks.settling import Settler

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from models.store.schema import upgrade
+from models.store.schema.migrations import upgrade
 from tests.postgres_pair import NAME, Standby, configure, pair, run, wait_for
 from worker.checks.database import examine_database
 from worker.checks.finding import Finding

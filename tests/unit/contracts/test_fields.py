@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from models.contracts import fields
+from models.contracts.wire import fields
 
 TIME: TypeAdapter[datetime] = TypeAdapter(fields.Time)
 TIME_OR_DATE: TypeAdapter[datetime | date] = TypeAdapter(fields.TimeOrDate)

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from models.contracts import fields
+from models.contracts.wire import fields
 from tests.unit.contracts.test_fields import refusal
 
 NUMBER: TypeAdapter[Decimal] = TypeAdapter(fields.Number)

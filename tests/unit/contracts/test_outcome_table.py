@@ -4,11 +4,11 @@ import json
 import re
 from pathlib import Path
 
-from models.contracts.apps import app_body, app_error
-from models.contracts.outcome import OutcomeDocument
-from models.contracts.users import user_error
-from models.contracts.wallet_contract import wallet_error
-from models.domain.decision import Facts
+from models.contracts.jobs.apps import app_body, app_error
+from models.contracts.jobs.users import user_error
+from models.contracts.jobs.wallet_contract import wallet_error
+from models.contracts.replies.outcome import OutcomeDocument
+from models.domain.jobs.decision import Facts
 from models.domain.outcome import HTTP_STATUS, Code, Refusal
 from tests.builders import NOW, user_account
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from models.domain import autotopup
+from models.domain import auto_topup as autotopup
 from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
-from models.domain.decision import Facts
 from models.domain.events import EventType
+from models.domain.jobs.decision import Facts
 from tests.builders import NOW, grant, wallet_account
 
 DROPPED, RECOVERED = (EventType.WALLET_BALANCE_DROPPED,), (EventType.WALLET_BALANCE_RECOVERED,)

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from models.domain import grants
-from models.domain.grants import Grant
+from models.domain.credits import grants
+from models.domain.credits.grants import Grant
 from tests.builders import NOW, grant
 
 ORDER: list[tuple[str, Grant, Grant]] = [

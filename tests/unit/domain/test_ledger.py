@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from models.domain.accounts import AccountKey, Kind
-from models.domain.grants import Grant
-from models.domain.holds import Hold, HoldChange, HoldPart, HoldVerb
+from models.domain.credits.grants import Grant
+from models.domain.credits.holds import Hold, HoldChange, HoldPart, HoldVerb
 from models.domain.ledger import (
     Entry,
     EntryKind,

@@ -7,14 +7,14 @@ from uuid import UUID
 
 import pytest
 
-from models.domain import credits
 from models.domain.accounts import Account, AccountKey, App, Kind, WalletStatus
-from models.domain.commands import Job
-from models.domain.decide import decide
-from models.domain.decision import Decision, Facts, Limits, Original
+from models.domain.credits import balance as credits
+from models.domain.credits.grants import Draw
+from models.domain.credits.holds import Hold, HoldEnd
 from models.domain.events import EventType
-from models.domain.grants import Draw
-from models.domain.holds import Hold, HoldEnd
+from models.domain.jobs.commands import Job
+from models.domain.jobs.decide import decide
+from models.domain.jobs.decision import Decision, Facts, Limits, Original
 from models.domain.ledger import Entry, EntryKind, Note, post
 from models.domain.outcome import Code, Refusal
 from tests.builders import LIMITS, NOW, account_of, grant, job, remaining, user_account, wallet_account

@@ -1,0 +1,120 @@
+"""What all jobs about wallets share: the wallet they name, the body they are answered with, and the errors."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from models.contracts.wire.envelope import Contract
+from models.contracts.wire.fields import Identifier, Number, Time
+from models.domain import accounts, money
+from models.domain.accounts import Account, AccountKey, Kind
+from models.domain.credits import balance as credits
+from models.domain.jobs.decision import Facts
+from models.domain.outcome import HTTP_STATUS, Refusal
+
+Trigger = Literal["disabled", "balance_below_threshold"]
+PriceType = Literal["USAGE", "FIXED"]
+
+
+class WalletConfig(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    allowed_price_types: list[Literal["ALL", "USAGE", "FIXED"]] = ["ALL"]
+
+
+class WalletAnswer(Contract):
+    """A job that is answered with the wallet."""
+
+    @classmethod
+    def response(cls, account: Account, facts: Facts) -> dict[str, Any]:
+        return wallet_body(account, facts)
+
+    @classmethod
+    def error(cls, refusal: Refusal) -> dict[str, Any]:
+        return wallet_error(refusal)
+
+
+class WalletContract(WalletAnswer):
+    """A job that names its wallet."""
+
+    wallet_id: Identifier
+
+    @property
+    def account(self) -> AccountKey:
+        return AccountKey(Kind.WALLET, self.wallet_id)
+
+
+def wallet_body(account: Account, facts: Facts) -> dict[str, Any]:
+    """The whole wallet of the source document, and what is held beside it.
+
+    `credit_balance` is what is there at this time: credits that have expired or have not begun are not counted.
+    """
+    wallet = account.face
+    assert isinstance(wallet, accounts.Wallet)
+
+    def in_credits(units: int | None) -> int | Decimal | None:
+        return None if units is None else money.number(money.from_units(units, account.scale))
+
+    balance, held = (
+        money.from_units(credits.credit(account, facts.now), account.scale),
+        credits.held(account, facts.now),
+    )
+    return {
+        "auto_topup_amount": in_credits(wallet.top_up_amount),
+        "auto_topup_min_balance": in_credits(wallet.min_balance),
+        "auto_topup_trigger": wallet.trigger.value,
+        "balance": money.number(money.multiply(balance, wallet.conversion_rate)),
+        "config": wallet.config,
+        "conversion_rate": money.number(wallet.conversion_rate),
+        "created_at": account.created_at,
+        "credit_balance": money.number(balance),
+        "currency": wallet.currency,
+        "customer_id": wallet.customer_id,
+        "description": wallet.description,
+        "held": in_credits(held) if held else 0,
+        "id": account.key.ref,
+        "metadata": wallet.metadata,
+        "name": wallet.name,
+        "updated_at": account.updated_at,
+        "wallet_status": wallet.status.value,
+        "wallet_type": wallet.wallet_type.value,
+    }
+
+
+def wallet_error(refusal: Refusal) -> dict[str, Any]:
+    """The source API's error; it knows three statuses: 400 for the request, 404, 409 for the wallet's state."""
+    status = {402: 409, 422: 400}.get(HTTP_STATUS[refusal.code], HTTP_STATUS[refusal.code])
+    error = {
+        "message": refusal.message,
+        "internal_error": refusal.code.value,
+        "details": dict(refusal.details),
+    }
+    return {"status": status, "body": {"success": False, "error": error}}
+
+
+class WalletBody(BaseModel):
+    """What jobs about wallets are answered with. Numbers are JSON numbers with every decimal they have."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    auto_topup_amount: Number | None
+    auto_topup_min_balance: Number | None
+    auto_topup_trigger: Trigger
+    balance: Number
+    config: WalletConfig
+    conversion_rate: Number
+    created_at: Time
+    credit_balance: Number
+    currency: str
+    customer_id: str | None
+    description: str
+    held: Number
+    id: str
+    metadata: dict[str, str]
+    name: str
+    updated_at: Time
+    wallet_status: Literal["active", "frozen", "closed"]
+    wallet_type: Literal["PROMOTIONAL", "PRE_PAID"]

@@ -1,0 +1,109 @@
+"""wallets.create, wallets.update, wallets.terminate: what a wallet is."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from models.contracts.jobs.wallet_contract import Trigger, WalletConfig, WalletContract
+from models.contracts.wire.fields import (
+    Description,
+    Identifier,
+    Int64,
+    Metadata,
+    Name,
+    Number,
+    OptionalDescription,
+    Timezone,
+)
+from models.domain import accounts, money
+from models.domain.jobs import commands
+
+Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$", max_length=3), AfterValidator(str.upper)]
+
+
+class WalletsCreate(WalletContract):
+    NAME: ClassVar[str] = "wallets.create"
+    SUMMARY: ClassVar[str] = "Open a wallet"
+
+    customer_id: Identifier | None = None
+    name: Name = ""
+    description: Description = ""
+    currency: Currency = "USD"
+    wallet_type: Literal["PROMOTIONAL", "PRE_PAID"] = "PRE_PAID"
+    conversion_rate: Annotated[Number, Field(gt=0)] = money.ONE
+    scale: Annotated[Int64, Field(ge=0, le=money.SCALE_MAX, description="Decimals of a credit")] = accounts.WALLET_SCALE
+    floor: Annotated[Number, Field(le=0, description="Credits; the lowest balance a job may leave")] = money.ZERO
+    overdraft_allowed: Annotated[bool, Field(description="Whether a debit may ask to go below the floor")] = False
+    timezone: Annotated[Timezone | None, Field(description="Where a day ends for its credits; absent: UTC")] = None
+    config: WalletConfig = WalletConfig()
+    auto_topup_trigger: Trigger = "disabled"
+    auto_topup_min_balance: Annotated[Number, Field(gt=0)] | None = None
+    auto_topup_amount: Annotated[Number, Field(gt=0)] | None = None
+
+    def to_command(self) -> commands.WalletCreate:
+        return commands.WalletCreate(
+            target=self.account,
+            customer_id=self.customer_id,
+            name=self.name,
+            description=self.description,
+            currency=self.currency,
+            wallet_type=accounts.WalletType(self.wallet_type),
+            conversion_rate=self.conversion_rate,
+            scale=self.scale,
+            floor=self.floor,
+            config=self.config.model_dump(mode="json"),
+            policy=commands.TopUpPolicy(
+                accounts.TopUpTrigger(self.auto_topup_trigger), self.auto_topup_min_balance, self.auto_topup_amount
+            ),
+            overdraft_allowed=self.overdraft_allowed,
+            timezone=self.timezone,
+        )
+
+
+class WalletsUpdate(WalletContract):
+    NAME: ClassVar[str] = "wallets.update"
+    SUMMARY: ClassVar[str] = "Change a wallet's terms, auto top-up policy or status; what is absent stays as it is"
+
+    metadata: Annotated[Metadata | None, Field(description="The wallet's own; empty clears it")] = None
+    name: Name | None = None
+    description: Description | None = None
+    floor: Annotated[
+        Annotated[Number, Field(le=0)] | None, Field(description="Credits; the lowest balance a job may leave")
+    ] = None
+    overdraft_allowed: bool | None = None
+    timezone: Timezone | None = None
+    config: WalletConfig | None = None
+    wallet_status: Annotated[
+        Literal["active", "frozen"] | None, Field(description="To close a wallet use wallets.terminate")
+    ] = None
+    auto_topup_trigger: Trigger | None = None
+    auto_topup_min_balance: Annotated[Number, Field(gt=0)] | None = None
+    auto_topup_amount: Annotated[Number, Field(gt=0)] | None = None
+
+    def to_command(self) -> commands.WalletUpdate:
+        return commands.WalletUpdate(
+            target=self.account,
+            name=self.name,
+            description=self.description,
+            metadata=self.metadata,
+            config=None if self.config is None else self.config.model_dump(mode="json"),
+            status=None if self.wallet_status is None else accounts.WalletStatus(self.wallet_status),
+            trigger=None if self.auto_topup_trigger is None else accounts.TopUpTrigger(self.auto_topup_trigger),
+            min_balance=self.auto_topup_min_balance,
+            top_up_amount=self.auto_topup_amount,
+            floor=self.floor,
+            overdraft_allowed=self.overdraft_allowed,
+            timezone=self.timezone,
+        )
+
+
+class WalletsTerminate(WalletContract):
+    NAME: ClassVar[str] = "wallets.terminate"
+    SUMMARY: ClassVar[str] = "Take what is left in a wallet and close it"
+
+    description: OptionalDescription = None
+
+    def to_command(self) -> commands.WalletTerminate:
+        return commands.WalletTerminate(self.account, self.description or "Wallet terminated")

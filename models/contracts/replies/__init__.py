@@ -1,0 +1,1 @@
+"""What is told back: the outcome of a job, and events."""

@@ -1,0 +1,1 @@
+"""What every message has: its envelope, the types of its fields, its signature, and how it becomes a job."""

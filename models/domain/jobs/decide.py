@@ -1,0 +1,58 @@
+"""One job, one decision. Pure: the same job, account and facts always give the same answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from models.domain.accounts import Account
+from models.domain.jobs import (
+    apps,
+    commands,
+    repairs,
+    reversals,
+    users,
+    wallet_grants,
+    wallet_holds,
+    wallet_terms,
+    wallets,
+)
+from models.domain.jobs.commands import Job
+from models.domain.jobs.decision import Decision, Facts
+from models.domain.outcome import Code, Refusal
+
+_DECIDERS: Final[dict[type, Callable[[Any, Account | None, Job, Facts], Decision | Refusal]]] = {
+    commands.UserUpsert: users.upsert,
+    commands.UserCorrect: users.correct,
+    commands.WalletCreate: wallet_terms.create,
+    commands.WalletUpdate: wallet_terms.update,
+    commands.WalletTerminate: wallet_terms.terminate,
+    commands.WalletTopUp: wallets.top_up,
+    commands.WalletDebit: wallets.debit,
+    commands.WalletHold: wallet_holds.hold,
+    commands.HoldCapture: wallet_holds.capture,
+    commands.HoldRelease: wallet_holds.release,
+    commands.HoldExpire: wallet_holds.expire,
+    commands.GrantVoid: wallet_grants.void,
+    commands.WalletAutoTopUp: wallets.auto_top_up,
+    commands.GrantExpire: wallet_grants.expire,
+    commands.GrantOpen: wallet_grants.begin,
+    commands.AccountRepair: repairs.repair,
+    commands.AppUpsert: apps.upsert,
+    commands.AppSet: apps.set_balance,
+    commands.EntryReverse: reversals.reverse,
+}
+
+
+def decide(job: Job, account: Account | None, facts: Facts) -> Decision | Refusal:
+    """What job does to account, which is None when there is no such account."""
+    if isinstance(job.command, Refusal):
+        return job.command
+    if job.occurred_at is not None and job.occurred_at > facts.now + facts.limits.future_tolerance:
+        # One set from the year 9999 would supersede every later one.
+        return Refusal(
+            Code.OCCURRED_IN_FUTURE,
+            "occurred_at is in the future: is the publisher's clock right?",
+            {"field": "occurred_at", "input": job.occurred_at.isoformat(), "now": facts.now.isoformat()},
+        )
+    return _DECIDERS[type(job.command)](job.command, account, job, facts)

@@ -1,0 +1,101 @@
+"""What a decision is made from and what it consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from models.domain.accounts import Account, AccountKey, Face
+from models.domain.events import EventType
+from models.domain.jobs.commands import Job
+from models.domain.ledger import Entry, EntryKind, Note
+from models.domain.outcome import Code, Refusal
+from models.domain.value import value
+
+EVERYBODY: Final = "*"
+
+
+@value(frozen=True, slots=True)
+class Original:
+    """A job that another one names, with the entries that it wrote: one, or two when it added a bonus."""
+
+    name: str
+    producer: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def account(self) -> AccountKey:
+        return self.entries[0].account
+
+
+@value(frozen=True, slots=True)
+class Limits:
+    """Rules that an operator sets."""
+
+    max_amount_kopeks: int = 100_000_000
+    future_tolerance: timedelta = timedelta(seconds=30)  # how far ahead a publisher's clock may be
+    expiry_grace: timedelta = timedelta(seconds=900)  # how long the sweep waits for jobs that happened before an expiry
+    top_up_cooldown: timedelta = timedelta(seconds=60)  # between two auto top-ups of a wallet
+    reversers: Mapping[str, AbstractSet[str]] | None = None  # by producer, whose jobs it may reverse beside its own
+
+    def may_reverse(self, producer: str, owner: str) -> bool:
+        """Whether a producer may reverse a job of this owner. Nobody is held back where producers are not known."""
+        if self.reversers is None or producer == owner:
+            return True
+        return not {owner, EVERYBODY}.isdisjoint(self.reversers.get(producer, ()))
+
+
+@value(frozen=True, slots=True)
+class Facts:
+    """What a decision may know beyond its account. All of it was read under the account's lock."""
+
+    now: datetime  # the database's clock: one for all workers
+    limits: Limits = field(default_factory=Limits)
+    new_ids: Mapping[AccountKey, int] = field(default_factory=dict)  # ids set aside for accounts not there yet
+    telegram_owners: Mapping[int, AccountKey] = field(default_factory=dict)
+    originals: Mapping[UUID, Original] = field(default_factory=dict)  # the jobs that these jobs name
+    reversed: Mapping[tuple[int, int], int] = field(default_factory=dict)  # units taken back, by (account id, seq)
+
+
+@value(frozen=True, slots=True)
+class Decision:
+    """A job that is carried out. One that is not is a Refusal, and changes nothing.
+
+    With a `refusal` the job is refused, and the account remembers that it was asked: nothing but its policy changes.
+    """
+
+    account: Account  # as it is afterwards
+    code: Code = Code.APPLIED
+    entry: Entry | None = None
+    events: tuple[EventType, ...] = ()
+    bonus: Entry | None = None  # a second entry of the same job
+    refusal: Refusal | None = None
+
+
+def opened(key: AccountKey, facts: Facts, unit: str, scale: int, face: Face, floor: int = 0) -> Account:
+    """A new account: empty, with the id that was set aside for it."""
+    return Account(
+        id=facts.new_ids[key],
+        key=key,
+        unit=unit,
+        scale=scale,
+        balance=0,
+        seq=0,
+        floor=floor,
+        head=b"",
+        set_at=None,
+        created_at=facts.now,
+        updated_at=facts.now,
+        face=face,
+    )
+
+
+def note(
+    job: Job, facts: Facts, kind: EntryKind, reason: str | None, description: str | None, *, listed: bool = True
+) -> Note:
+    """The note of an entry that this job writes."""
+    return Note(kind, job.id, facts.now, reason, description, job.metadata or None, listed)

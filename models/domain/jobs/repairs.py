@@ -1,0 +1,45 @@
+"""Setting a wallet right that broke a rule before the rule was kept: by one more entry, never by a change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from models.domain import ledger
+from models.domain.accounts import Account, Kind
+from models.domain.credits.balance import Move
+from models.domain.credits.grants import Grant
+from models.domain.jobs.commands import AccountRepair, Job
+from models.domain.jobs.decision import Decision, Facts, note
+from models.domain.jobs.wallets import NOT_FOUND, OVERFLOW, posted
+from models.domain.outcome import Code, Refusal
+
+CORRECTED_REASON: Final = "LEDGER_CORRECTION"
+
+
+def repair(command: AccountRepair, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+    """Posts the difference to what is right. Refused when entries have been written since that was worked out."""
+    if account is None or account.key.kind is not Kind.WALLET:
+        return NOT_FOUND
+    if account.seq != command.seq:
+        return Refusal(Code.SUPERSEDED, "Entries were written since; look again", {"seq": account.seq})
+    if not ledger.fits(account, command.balance - account.balance):
+        return OVERFLOW
+    # What time has brought, a hold that ran out or a grant that began, it has brought to what is right.
+    right = tuple(_as(grant, command.grants.get(grant.id, grant)) for grant in account.grants)
+    move = Move(replace(account, balance=command.balance, grants=right), facts.now)
+    move.account = account
+    move.draws += command.draws
+    text = note(job, facts, ledger.EntryKind.CORRECTION, CORRECTED_REASON, command.reason)
+    return posted(move, replace(text, metadata={"operator": command.operator}), facts)
+
+
+def _as(grant: Grant, right: Grant) -> Grant:
+    return replace(
+        grant,
+        remaining=right.remaining,
+        held=right.held,
+        reversed=right.reversed,
+        expired=right.expired,
+        voided=right.voided,
+    )

@@ -1,0 +1,74 @@
+"""Decisions about users: POST /users/{user_id}/balance, and what a user is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from models.domain import ledger
+from models.domain.accounts import USER_SCALE, Account, User, UserStatus
+from models.domain.events import EventType
+from models.domain.jobs.commands import Job, UserCorrect, UserUpsert
+from models.domain.jobs.decision import Decision, Facts, note, opened
+from models.domain.outcome import Code, Refusal
+
+_NEW_USER = User(
+    user_id=0,
+    telegram_id=None,
+    username=None,
+    first_name=None,
+    last_name=None,
+    language="ru",
+    status=UserStatus.ACTIVE,
+    referral_code=None,
+    referred_by_id=None,
+    has_had_paid_subscription=False,
+    has_made_first_topup=False,
+    last_activity=None,
+    promo_group=None,
+    subscription=None,
+)
+
+
+def correct(command: UserCorrect, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+    """Adds a signed amount of kopeks."""
+    amount, limit = command.amount_kopeks, facts.limits.max_amount_kopeks
+    if amount == 0:
+        return Refusal(Code.AMOUNT_ZERO, "Amount must be non-zero")
+    if abs(amount) > limit:
+        return Refusal(
+            Code.AMOUNT_OUT_OF_RANGE,
+            f"Amount must be between -{limit} and {limit} kopeks",
+            {"field": "amount_kopeks", "input": amount, "limit": limit},
+        )
+    if account is None:
+        return Refusal(Code.USER_NOT_FOUND, "User not found")
+    if not ledger.fits(account, amount):
+        return Refusal(Code.BALANCE_OVERFLOW, "The balance would be larger than an account can hold")
+    if amount < 0 and ledger.passes_floor(account, amount):
+        return Refusal(
+            Code.INSUFFICIENT_FUNDS,
+            "Insufficient funds",
+            {"balance": account.balance, "floor": account.floor, "amount": amount},
+        )
+    kind = ledger.EntryKind.DEPOSIT if amount > 0 else ledger.EntryKind.WITHDRAWAL
+    text = note(job, facts, kind, None, command.description, listed=command.listed)
+    after, entry = ledger.post(account, amount, text)
+    return Decision(after, entry=entry, events=(EventType.USER_BALANCE_UPDATED,) if command.listed else ())
+
+
+def upsert(command: UserUpsert, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+    """Makes the user known, or changes the fields given. The balance moves by corrections alone."""
+    telegram_id = command.changes.get("telegram_id")
+    if telegram_id is not None and facts.telegram_owners.get(telegram_id, command.target) != command.target:
+        return Refusal(
+            Code.TELEGRAM_ID_TAKEN,
+            "Another user has this telegram id",
+            {"telegram_id": telegram_id, "user": str(facts.telegram_owners[telegram_id])},
+        )
+    if account is None:
+        user = replace(_NEW_USER, user_id=command.user_id)
+        account = opened(command.target, facts, "RUB", USER_SCALE, user)
+    assert isinstance(account.face, User)
+    face = replace(account.face, **command.changes)
+    floor = account.floor if command.floor is None else command.floor
+    return Decision(replace(account, face=face, floor=floor, updated_at=facts.now))

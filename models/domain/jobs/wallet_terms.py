@@ -1,0 +1,162 @@
+"""Decisions about what a wallet is: created, changed, terminated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from models.domain import auto_topup as autotopup
+from models.domain import ledger, money
+from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
+from models.domain.credits import balance as credits
+from models.domain.credits.balance import Move
+from models.domain.events import EventType
+from models.domain.jobs.commands import Job, WalletCreate, WalletTerminate, WalletUpdate
+from models.domain.jobs.decision import Decision, Facts, note, opened
+from models.domain.jobs.wallets import NOT_FOUND, TERMINATED_REASON, posted, unstorable
+from models.domain.outcome import Code, Refusal
+
+
+def create(command: WalletCreate, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+    if account is not None:
+        return Refusal(Code.WALLET_EXISTS, "A wallet with this id exists", {"wallet_id": command.target.ref})
+    terms = _policy_units(command.policy.min_balance, command.policy.amount, command.scale)
+    if isinstance(terms, Refusal):
+        return terms
+    try:
+        floor = money.to_units(command.floor, command.scale)
+    except (money.ScaleExceeded, money.Overflow) as error:
+        return unstorable(error, "floor", command.scale)
+    wallet = Wallet(
+        customer_id=command.customer_id,
+        name=command.name,
+        description=command.description,
+        currency=command.currency,
+        wallet_type=command.wallet_type,
+        status=WalletStatus.ACTIVE,
+        conversion_rate=command.conversion_rate,
+        config=command.config,
+        metadata=job.metadata,
+        trigger=command.policy.trigger,
+        min_balance=terms[0],
+        top_up_amount=terms[1],
+        due_at=None,
+        crossing=0,
+        overdraft_allowed=command.overdraft_allowed,
+        timezone=command.timezone,
+    )
+    if refusal := _unsound(wallet):
+        return refusal
+    after = autotopup.noted(opened(command.target, facts, "credit", command.scale, wallet, floor), facts)
+    return Decision(after, events=(EventType.WALLET_UPDATED,))
+
+
+def update(command: WalletUpdate, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+    if account is None:
+        return NOT_FOUND
+    assert isinstance(account.face, Wallet)
+    if account.face.status is WalletStatus.CLOSED:
+        return Refusal(Code.WALLET_CLOSED, "Wallet is closed")
+    terms = _policy_units(command.min_balance, command.top_up_amount, account.scale)
+    if isinstance(terms, Refusal):
+        return terms
+    given: dict[str, Any] = {
+        "name": command.name,
+        "description": command.description,
+        "metadata": command.metadata,
+        "config": command.config,
+        "status": command.status,
+        "trigger": command.trigger,
+        "min_balance": terms[0],
+        "top_up_amount": terms[1],
+        "overdraft_allowed": command.overdraft_allowed,
+        "timezone": command.timezone,
+    }
+    wallet = replace(account.face, **{field: value for field, value in given.items() if value is not None})
+    if command.trigger is TopUpTrigger.BALANCE_BELOW_THRESHOLD:
+        wallet = replace(wallet, suspended=None)
+    if refusal := _unsound(wallet):
+        return refusal
+    changed = replace(account, face=wallet, updated_at=facts.now)
+    if command.floor is not None:
+        try:
+            changed = replace(changed, floor=money.to_units(command.floor, account.scale))
+        except (money.ScaleExceeded, money.Overflow) as error:
+            return unstorable(error, "floor", account.scale)
+    if refusal := _uncovered(changed, wallet, facts):
+        return refusal
+    after, crossing = autotopup.follow(account, changed, facts)
+    return Decision(after, events=(EventType.WALLET_UPDATED, *crossing))
+
+
+def _uncovered(account: Account, wallet: Wallet, facts: Facts) -> Refusal | None:
+    """What a hold has reserved must still be there when it is captured."""
+    held = credits.held(account, facts.now)
+    spendable = credits.spendable(account, facts.now)
+    if not held or wallet.overdraft_allowed or account.floor is None or spendable >= account.floor:
+        return None
+    return Refusal(
+        Code.CREDITS_HELD,
+        "The wallet's holds need what this would take away; capture or release them first",
+        {"held": money.text(money.from_units(held, account.scale))},
+    )
+
+
+def terminate(command: WalletTerminate, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+    """Takes what is left, expired or not, and closes. A wallet in debt stays open: a write-off is a decision."""
+    if account is None:
+        return NOT_FOUND
+    assert isinstance(account.face, Wallet)
+    if account.face.status is WalletStatus.CLOSED:
+        return Refusal(Code.WALLET_CLOSED, "Wallet is closed")
+    face = replace(account.face, status=WalletStatus.CLOSED, due_at=None, wanted=None)
+    move = Move(replace(account, face=face), facts.now)
+    if held := move.held:
+        return Refusal(
+            Code.CREDITS_HELD,
+            "Credits of the wallet are held; capture or release them before terminating",
+            {"held": money.text(money.from_units(held, account.scale))},
+        )
+    move.pay_debt()
+    if move.credit < 0:
+        return Refusal(Code.WALLET_IN_DEBT, "The wallet owes credits; settle them before terminating")
+    for grant in [*move.grants.values()]:
+        move.take(grant.id, grant.remaining)
+        move.grants[grant.id] = replace(move.grants[grant.id], pending=False)
+    if not (move.balance or move.draws or move.changes or move.paid):
+        closed = replace(account, face=face, updated_at=facts.now)
+        return Decision(closed, events=(EventType.WALLET_UPDATED,))
+    move.balance = 0
+    text = note(job, facts, ledger.EntryKind.TERMINATION, TERMINATED_REASON, command.description)
+    decision = posted(move, text, facts, before=account)
+    return replace(decision, events=(*decision.events, EventType.WALLET_UPDATED))
+
+
+def _policy_units(
+    minimum: Decimal | None, amount: Decimal | None, scale: int
+) -> tuple[int | None, int | None] | Refusal:
+    try:
+        units = [None if value is None else money.to_units(value, scale) for value in (minimum, amount)]
+    except (money.ScaleExceeded, money.Overflow) as error:
+        return unstorable(error, "auto_topup", scale)
+    return units[0], units[1]
+
+
+def _unsound(wallet: Wallet) -> Refusal | None:
+    if wallet.trigger is TopUpTrigger.DISABLED:
+        return None
+    if not (wallet.min_balance and wallet.top_up_amount):
+        return Refusal(
+            Code.POLICY_INCOMPLETE,
+            "auto_topup_min_balance and auto_topup_amount must be above zero when the trigger is on",
+            {"field": "auto_topup_trigger"},
+        )
+    # A top-up is made below the minimum, so with this it always fits.
+    if wallet.min_balance + wallet.top_up_amount > money.UNITS_MAX:
+        return Refusal(
+            Code.BALANCE_OVERFLOW,
+            "auto_topup_min_balance and auto_topup_amount together are more than an account can hold",
+            {"field": "auto_topup_amount"},
+        )
+    return None

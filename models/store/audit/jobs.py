@@ -1,0 +1,123 @@
+"""The audit of jobs: each in a chain, its answer of its entry, its events there or pruned, its body what was asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, text
+
+from models.domain.events import BITS
+from models.domain.idempotency import canonical, fingerprint
+from models.store.audit import digests
+from models.store.audit.finding import Finding
+
+_ANSWERED: Final = text("""
+    select j.id, j.code, a.kind, a.ref, e.seq,
+           cast(j.outcome as jsonb) #>> '{entry,account}' as told_account,
+           cast(cast(j.outcome as jsonb) #>> '{entry,seq}' as bigint) as told_seq,
+           cast(cast(j.outcome as jsonb) #>> '{entry,amount}' as bigint) as told_amount, e.amount
+    from jobs j left join entries e on e.job_id = j.id and e.part = 0 left join accounts a on a.id = e.account_id
+    where (e.seq is null) <> (cast(j.outcome as jsonb) #>> '{entry,seq}' is null)
+       or e.seq <> cast(cast(j.outcome as jsonb) #>> '{entry,seq}' as bigint)
+       or e.amount <> cast(cast(j.outcome as jsonb) #>> '{entry,amount}' as bigint)
+       or a.kind || ':' || a.ref <> cast(j.outcome as jsonb) #>> '{entry,account}'
+       or (e.seq is not null and j.code <> 'applied')
+    order by j.id
+""")
+_BIT: Final = " ".join(f"when '{event.value}' then {bit}" for event, bit in BITS.items())
+_UNCHAINED: Final = text(f"""
+    select j.id, a.kind, a.ref from jobs j left join accounts a on a.id = j.account_id
+    where not {digests.OLDER} and not exists (select from entries e where e.job_id = j.id)
+      and not exists (select from records r where r.job_id = j.id)
+    order by j.id
+""")  # noqa: S608 - our own condition
+_UNTOLD: Final = text(f"""
+    select j.id, j.events, j.body is null as pruned, coalesce(o.told, 0) as told, a.kind, a.ref
+    from jobs j
+    left join (select job_id, sum(case type {_BIT} end) as told from outbox group by job_id) as o on o.job_id = j.id
+    left join entries e on e.job_id = j.id and e.part = 0
+    left join accounts a on a.id = coalesce(e.account_id, j.account_id)
+    where not {digests.OLDER} and coalesce(o.told, 0) <> case when j.body is null then 0 else j.events end
+    order by j.id
+""")  # noqa: S608 - our own column list
+_PRUNED: Final = text("""
+    select id from jobs
+    where body is null and (cast(:until as timestamptz) is null or settled_at > cast(:until as timestamptz))
+    order by id
+""")
+_ASKED: Final = text("""
+    select id, name, fingerprint, cast(body as text) as body from jobs
+    where body is not null and fingerprint <> sha256(convert_to(name || E'\\n' || cast(body as text), 'UTF8'))
+    order by id
+""")
+
+
+def findings(connection: Connection, pruned_until: datetime | None, before: list[dict[str, Any]]) -> Iterator[Finding]:
+    """What is wrong with jobs. `pruned_until` and `before`: what the journals say of them."""
+    return chain(
+        _answered(connection), _unchained(connection), _untold(connection), _pruned(connection, pruned_until),
+        _asked(connection), _before(connection, before),
+    )  # fmt: skip
+
+
+def _answered(connection: Connection) -> Iterator[Finding]:
+    for row in connection.execute(_ANSWERED):
+        account = row.told_account or f"{row.kind}:{row.ref}"
+        told = f"entry {row.told_seq} of {row.told_amount}" if row.told_seq else "no entry"
+        wrote = f"entry {row.seq} of {row.amount}" if row.seq else "none"
+        problem = f"job {row.id} ({row.code}) was answered with {told} but wrote {wrote}"
+        yield Finding(account, row.seq or row.told_seq, problem)
+
+
+def _unchained(connection: Connection) -> Iterator[Finding]:
+    for row in connection.execute(_UNCHAINED):
+        yield Finding(_whose(row), None, f"job {row.id} is in no entry and in no record")
+
+
+def _untold(connection: Connection) -> Iterator[Finding]:
+    for row in connection.execute(_UNTOLD):
+        there = ", ".join(event.value for event, bit in BITS.items() if int(row.told) & bit) or "none"
+        told = (
+            "was pruned"
+            if row.pruned
+            else "told " + (", ".join(event.value for event, bit in BITS.items() if row.events & bit) or "nothing")
+        )
+        yield Finding(_whose(row), None, f"job {row.id} {told}, the outbox has {there} of it")
+
+
+def _pruned(connection: Connection, until: datetime | None) -> Iterator[Finding]:
+    for row in connection.execute(_PRUNED, {"until": until}):
+        yield Finding(f"job:{row.id}", None, "its body is gone, and no record says that it was pruned")
+
+
+def _asked(connection: Connection) -> Iterator[Finding]:
+    for row in connection.execute(_ASKED):
+        # What is kept of a job is what is asked with the publisher's note; most have none.
+        asked = {field: said for field, said in json.loads(row.body).items() if field != "metadata"}
+        if fingerprint(row.name, canonical(asked)) != bytes(row.fingerprint):
+            yield Finding(f"job:{row.id}", None, "its body is not what its fingerprint stands for")
+
+
+def _before(connection: Connection, recorded: list[dict[str, Any]]) -> Iterator[Finding]:
+    """What is older than the records has the sums that were recorded when they began."""
+    known = recorded[0] if recorded else {}
+    if len(recorded) > 1:
+        yield Finding("journal:1", None, "has more than one record of what was before it")
+    for table, found in digests.before(connection).items():
+        sums = known.get(table) or [digests.NOTHING] * 256
+        for byte, (now, then) in enumerate(zip(found, sums, strict=True)):
+            if now != then:
+                yield Finding(
+                    table,
+                    None,
+                    f"the {then[0]} of before there were records whose ids end in {byte:02x} are not what they were"
+                    f" (now {now[0]})",
+                )
+
+
+def _whose(row: Row[Any]) -> str:
+    return f"job:{row.id}" if row.ref is None else f"{row.kind}:{row.ref}"

@@ -1,0 +1,207 @@
+"""A wallet's grants and holds beside what its entries say of them: for the audit, for people, and for repairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from models.domain.accounts import AccountKey
+from models.domain.credits.grants import Grant
+from models.domain.credits.holds import Hold, HoldChange, HoldEnd, HoldVerb
+from models.domain.credits.replay import Replay
+from models.domain.ledger import Entry, EntryKind, made_by
+from models.store.write import entries, grants, holds
+
+_EVER: Final = datetime.max.replace(tzinfo=UTC)
+_ENDS: Final = {
+    EntryKind.CAPTURE: HoldEnd.CAPTURED,
+    EntryKind.RELEASE: HoldEnd.RELEASED,
+    EntryKind.REVERSAL: HoldEnd.REVERSED,
+}
+Problem = tuple[str, int | None, str]
+"""(account, seq, what is wrong)"""
+
+
+@dataclass(slots=True)
+class Credits:
+    """One wallet. `grants` and `holds` are its rows; entries are applied in their order."""
+
+    account: str
+    grants: dict[UUID, Grant]
+    holds: dict[UUID, Hold]
+    replay: Replay = field(init=False)
+    last: Entry | None = None
+    left: dict[UUID, int] = field(default_factory=dict)  # of grants, as the entries say, right or wrong
+    _granted: dict[UUID, int] = field(default_factory=dict)
+    _pending: set[UUID] = field(default_factory=set)
+    _backing: dict[UUID, dict[UUID, int]] = field(default_factory=dict)  # of holds, as the entries say
+    _ended: dict[UUID, HoldEnd | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.replay = Replay(self.grants)
+
+    def apply(self, entry: Entry) -> None:
+        """The next entry of the wallet."""
+        note, self.last = entry.note, entry
+        if note.grant_id is not None and note.kind is EntryKind.CREDIT:
+            self._granted[note.grant_id] = entry.amount
+            self._take(note.grant_id, -entry.amount)
+        for grant_id, units in (*note.draws, *note.paid):
+            self._take(grant_id, units)
+        for change in note.holds:
+            for part in change.parts:
+                self._take(part.grant_id, -part.remaining)
+        self.replay.apply(entry)
+        self._mark(entry)
+
+    def _mark(self, entry: Entry) -> None:
+        """What rows of grants and holds note beside their units."""
+        note = entry.note
+        grants = self.replay.grants
+        if self._pending:
+            waiting = (grants[grant_id] for grant_id in self._pending)
+            self._pending = {grant.id for grant in waiting if grant.remaining and not grant.begun(note.at)}
+        made = grants.get(note.grant_id) if note.grant_id and note.kind is EntryKind.CREDIT else None
+        if made is not None and made.effective_at is not None:  # which is kept of those alone that begin later
+            self._pending.add(made.id)
+        for change in note.holds:
+            backing = self._backing.setdefault(change.hold_id, {})
+            for part in change.parts:
+                backing[part.grant_id] = backing.get(part.grant_id, 0) + part.held
+            over = not self.replay.holds.get(change.hold_id)
+            self._ended[change.hold_id] = self._end(change, entry) if over else None
+
+    def _end(self, change: HoldChange, entry: Entry) -> HoldEnd | None:
+        """How a hold came to its end by this change, its last one."""
+        if change.verb is HoldVerb.UNBACK:
+            return self._ended.get(change.hold_id)
+        hold = self.holds.get(change.hold_id)
+        if change.verb is HoldVerb.RELEASE and hold is not None and hold.lapsed(entry.note.at):
+            return HoldEnd.EXPIRED  # before whatever the entry did
+        return _ENDS.get(entry.note.kind)
+
+    def _take(self, grant_id: UUID, units: int) -> None:
+        self.left[grant_id] = self.left.get(grant_id, 0) - units
+
+    def made_by(self, entry: Entry) -> list[Any]:
+        """The terms of the grant and the hold that an entry made, as their rows say now."""
+        note = entry.note
+        if note.grant_id is None and not note.holds:
+            return []
+        named = [self.grants[note.grant_id]] if note.grant_id in self.grants else []
+        held = [self.holds[change.hold_id] for change in note.holds if change.hold_id in self.holds]
+        return made_by(note, named, held)
+
+    def sums(self) -> tuple[int, int]:
+        """What is left in its grants and in its holds, as their rows say."""
+        return (
+            sum(grant.remaining for grant in self.grants.values()),
+            sum(hold.remaining for hold in self.holds.values()),
+        )
+
+    def wrong_grants(self) -> dict[UUID, Grant]:
+        """Grants as they are right by the rules, where their rows say something else."""
+        return {
+            grant_id: right
+            for grant_id, right in self.replay.grants.items()
+            if grant_id in self.grants and told(self.grants[grant_id]) != told(right)
+        }
+
+    def wrong_holds(self) -> set[UUID]:
+        """Holds whose rows are not what the entries make of them."""
+        made = {hold_id: (left, self.replay.captured.get(hold_id, 0)) for hold_id, left in self.replay.holds.items()}
+        return {hold_id for hold_id, hold in self.holds.items() if made.get(hold_id) != (hold.remaining, hold.captured)}
+
+    def spendable(self, balance: int, at: datetime) -> int:
+        """What can be spent of this balance at this time, in units, less the floor."""
+        gone = sum(grant.remaining for grant in self.grants.values() if not grant.open(at))
+        return balance - gone - sum(hold.remaining for hold in self.holds.values() if not hold.lapsed(at))
+
+    def cuttable(self, at: datetime) -> int:
+        """What holds would have to give up for a debt: all but units of grants that are over, which stay with them."""
+        over = {grant_id for grant_id, grant in self.grants.items() if grant.lapsed(at)}
+        open_ = [hold for hold in self.holds.values() if not hold.lapsed(at)]
+        return sum(hold.remaining - sum(part for grant, part in hold.backing if grant in over) for hold in open_)
+
+    def findings(self, changed: datetime = _EVER) -> Iterator[Problem]:
+        """What is wrong: the first rule that an entry broke, and rows that are not what the entries make of them.
+
+        `changed`: when the account changed last, with an entry or without, where that is known.
+        """
+        for seq, problem in self.replay.problems[:1]:
+            yield self.account, seq, f"{problem}; set it right with `balance-worker accounts repair {self.account}`"
+        yield from self._grants()
+        yield from self._holds()
+        if not self.replay.problems:
+            yield from self._marks(changed)
+
+    def _marks(self, changed: datetime) -> Iterator[Problem]:
+        for grant_id, right in self.replay.grants.items():
+            grant = self.grants.get(grant_id)
+            if grant is None:
+                continue  # that is said already
+            if grant.voided_at != right.voided_at:
+                yield self.account, None, f"grant {grant_id} was voided at {right.voided_at}, not {grant.voided_at}"
+            # That it began is noted without an entry when no debt waited for it.
+            noted = grant_id in self._pending and not grant.pending and grant.begun(changed)
+            if grant.pending != (grant_id in self._pending) and not noted:
+                yield self.account, None, f"grant {grant_id} is{'' if grant.pending else ' not'} said to be waited for"
+        for hold_id, hold in self.holds.items():
+            backing = {grant: units for grant, units in self._backing.get(hold_id, {}).items() if units}
+            if dict(hold.backing) != backing or len(hold.backing) != len(backing):
+                yield self.account, None, f"hold {hold_id} is not backed by the grants that its entries say"
+            if hold.ended != self._ended.get(hold_id):
+                told = self._ended.get(hold_id)
+                yield self.account, None, f"hold {hold_id} says it ended {hold.ended}, its entries make it {told}"
+
+    def _grants(self) -> Iterator[Problem]:
+        for grant_id, grant in self.grants.items():
+            given, left = self._granted.get(grant_id), self.left.get(grant_id, 0)
+            if given != grant.amount:
+                yield self.account, None, f"grant {grant_id} holds {grant.amount}, its entry gave {given}"
+            if grant.remaining != left:
+                yield self.account, None, f"grant {grant_id} has {grant.remaining} left, its entries leave {left}"
+        # After a broken rule the rows say what was made of it: that rule is what there is to tell.
+        for grant_id, right in () if self.replay.problems else self.wrong_grants().items():
+            row = told(self.grants[grant_id])
+            yield self.account, None, f"grant {grant_id} says {row}, its entries make it {told(right)}"
+        for grant_id in sorted({*self.left, *self._granted} - set(self.grants)):
+            yield self.account, None, f"entries name grant {grant_id}, which does not exist"
+
+    def _holds(self) -> Iterator[Problem]:
+        for hold_id in sorted(self.wrong_holds()):
+            hold = self.holds[hold_id]
+            left, captured = self.replay.holds.get(hold_id), self.replay.captured.get(hold_id, 0)
+            row = f"has {hold.remaining} left and {hold.captured} captured"
+            yield self.account, None, f"hold {hold_id} {row}, its entries make it {left} and {captured}"
+        for hold_id in sorted(set(self.replay.holds) - set(self.holds)):
+            yield self.account, None, f"entries name hold {hold_id}, which does not exist"
+
+
+def credits_of_all(connection: Connection) -> dict[int, Credits]:
+    """Every wallet that has or had a grant or a hold, by account id."""
+    found: dict[int, Credits] = {}
+    for account_id, key, grant in grants.every(connection):
+        found.setdefault(account_id, Credits(str(key), {}, {})).grants[grant.id] = grant
+    for account_id, key, hold in holds.every(connection):
+        found.setdefault(account_id, Credits(str(key), {}, {})).holds[hold.id] = hold
+    return found
+
+
+def credits_of(connection: Connection, account_id: int, key: AccountKey) -> Credits:
+    """One wallet, with all its entries applied."""
+    granted = {grant.id: grant for grant in grants.of_account(connection, account_id)}
+    credits = Credits(str(key), granted, {hold.id: hold for hold in holds.of_account(connection, account_id)})
+    for entry in entries.stream(connection, account_id):
+        credits.apply(entry)
+    return credits
+
+
+def told(grant: Grant) -> dict[str, int]:
+    """What a grant's row and its entries both say of it."""
+    return {name: getattr(grant, name) for name in ("remaining", "held", "reversed", "expired", "voided")}

@@ -1,0 +1,60 @@
+"""The workers' role as the owner of the tables makes it and keeps it: with what it needs, and no more."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Connection, Engine, make_url, text
+
+from models.store.connection.session import transaction
+from models.store.schema.privileges import statements
+
+_LOCK: Final = 4_242_007_002  # two that grant at once would change the same rows of the catalogue
+_NAMED: Final = text("select rolname = current_user from pg_roles where rolname = :role")
+_DATABASE: Final = text("select quote_ident(current_database()), quote_ident(current_schema())")
+
+
+def role_of(url: str) -> str | None:
+    """The role that a database URL connects as; None when it does not say."""
+    return make_url(url).username
+
+
+def password_of(url: str) -> str | None:
+    """The password in a database URL."""
+    password = make_url(url).password
+    return None if password is None else str(password)
+
+
+def quoted(role: str) -> str:
+    """The role's name as SQL has it."""
+    return role if role.isidentifier() and role == role.lower() and role.isascii() else sql.Identifier(role).as_string()
+
+
+def grant(engine: Engine, role: str, password: str | None = None) -> bool:
+    """Has the role hold what workers need and nothing more on our tables; where it is not there it is made, with this
+    password. The engine is the owner's. Returns False when the role is the owner's own: nothing can be taken from it.
+    """
+    with transaction(engine) as connection:
+        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        own = connection.scalar(_NAMED, {"role": role})
+        if own:
+            return False
+        name = quoted(role)
+        if own is None:
+            _make(connection, role, name, password)
+        database, schema = connection.execute(_DATABASE).one()
+        where = [f"grant connect on database {database} to {name}", f"grant usage on schema {schema} to {name}"]
+        for statement in (*where, *statements(name)):
+            connection.exec_driver_sql(statement)
+    return True
+
+
+def _make(connection: Connection, role: str, name: str, password: str | None) -> None:
+    connection.exec_driver_sql(f"create role {name} login")
+    if password is not None:  # hashed here, so that no log of the server's ever shows it
+        driver: Any = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        hashed = driver.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+        connection.exec_driver_sql(f"alter role {name} password '{hashed}'")

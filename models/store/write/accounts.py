@@ -1,0 +1,177 @@
+"""Accounts: locked in one order by all, read with their faces after the lock, written once a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from models.domain.accounts import Account, AccountKey, Face, Kind
+from models.domain.credits.grants import Grant
+from models.domain.credits.holds import Hold
+from models.store.write import grants, holds, rows
+from models.store.write import profiles as faces
+from models.tables import accounts as tables
+
+# Sorted ids: two transactions that want the same accounts queue up for the first one instead of deadlocking.
+COLUMNS: Final = (
+    "id, kind, ref, unit, scale, balance, seq, floor, head, set_at, created_at, updated_at, granted, held, changes"
+)
+_OF_A_HELD_ONE: Final = ", ".join(
+    name if name in ("id", "kind", "ref") else "null" for name in COLUMNS.split(", ")
+)  # its other columns would be what they were before it was locked
+_LOCK: Final = text(f"""
+    select {COLUMNS}
+    from accounts
+    where id = any(array(
+        select a.id from accounts a
+        join unnest(cast(:kinds as text[]), cast(:refs as text[])) as wanted (kind, ref)
+          on a.kind = wanted.kind and a.ref = wanted.ref
+        union
+        select u.account_id from users u where u.telegram_id = any(cast(:telegram_ids as bigint[]))
+        union
+        select unnest(cast(:ids as bigint[]))
+    ))
+    order by id
+    for update
+""")  # noqa: S608 - our own column list
+# Who is held is found by what is missing, and not by a join: with a plan made for any number of accounts that would
+# compare each with each.
+_LOCK_FREE: Final = text(f"""
+    with existing as materialized (
+        select a.id, a.kind, a.ref from accounts a
+        join unnest(cast(:kinds as text[]), cast(:refs as text[])) as wanted (kind, ref)
+          on a.kind = wanted.kind and a.ref = wanted.ref
+    ),
+    locked as materialized (
+        select {COLUMNS} from accounts where id = any(array(select id from existing)) order by id for update skip locked
+    )
+    select *, true as free from locked
+    union all
+    select {_OF_A_HELD_ONE}, false from existing where id <> all(array(select id from locked))
+""")  # noqa: S608 - as above
+_EVERY: Final = text(f"select {COLUMNS} from accounts where id > :last order by id limit 1000")  # noqa: S608 - as above
+_NEXT_IDS: Final = text("select nextval('accounts_id_seq') from generate_series(1, cast(:count as integer))")
+
+
+Locked = Row[Any]
+"""The row of an account that this transaction has locked."""
+
+
+def lock(
+    connection: Connection, keys: Iterable[AccountKey], telegram_ids: Iterable[int] = (), ids: Iterable[int] = ()
+) -> Sequence[Locked]:
+    """Locks the accounts there are, and returns their rows as they are once locked."""
+    wanted = sorted(set(keys), key=str)
+    found = connection.execute(
+        _LOCK,
+        {
+            "kinds": [key.kind.value for key in wanted],
+            "refs": [key.ref for key in wanted],
+            "telegram_ids": sorted(set(telegram_ids)),
+            "ids": sorted(set(ids)),
+        },
+    )
+    return found.all()
+
+
+def lock_free(connection: Connection, keys: Iterable[AccountKey]) -> tuple[list[Locked], set[AccountKey]]:
+    """Locks those of the accounts that nobody else has locked, and names the others. Never waits."""
+    wanted = sorted(set(keys), key=str)
+    found = connection.execute(
+        _LOCK_FREE, {"kinds": [key.kind.value for key in wanted], "refs": [key.ref for key in wanted]}
+    ).all()
+    held = {AccountKey(Kind(row.kind), row.ref) for row in found if not row.free}
+    return [row for row in found if row.free], held
+
+
+def read(
+    connection: Connection, locked: Sequence[Locked], grant_ids: Iterable[UUID] = (), hold_ids: Iterable[UUID] = ()
+) -> list[Account]:
+    """The accounts of locked rows, with their faces, and the grants and holds of those that have some.
+
+    All of it is only changed under the lock, so it is read after it. Grants and holds that are named by their ids are
+    read even if nothing is left of them.
+    """
+    shown = faces.load(connection, {row.id: Kind(row.kind) for row in locked})
+    holding = [row for row in locked if row.granted or row.held]  # few, and most of the time none
+    granted_ids, named = [row.id for row in holding], list(grant_ids)
+    granted = grants.load(connection, granted_ids, named) if granted_ids or named else {}
+    held_ids, named = [row.id for row in holding if row.held], list(hold_ids)
+    held = holds.load(connection, held_ids, named) if held_ids or named else {}
+    if not granted and not held:
+        return [_account(row, shown[row.id]) for row in locked]
+    return [_account(row, shown[row.id], tuple(granted.get(row.id, ())), tuple(held.get(row.id, ()))) for row in locked]
+
+
+def every(connection: Connection) -> Iterator[tuple[Locked, Account | None]]:
+    """Every account by its id, without grants and holds, beside its row; None when what it shows is gone."""
+    last = -1
+    while page := connection.execute(_EVERY, {"last": last}).all():
+        shown = faces.load(connection, {row.id: Kind(row.kind) for row in page})
+        for row in page:
+            yield row, _account(row, shown[row.id]) if row.id in shown else None
+        last = page[-1].id
+
+
+def next_ids(connection: Connection, count: int) -> list[int]:
+    """Ids for accounts about to be created."""
+    return list(connection.execute(_NEXT_IDS, {"count": count}).scalars()) if count else []
+
+
+Heads = Mapping[int, bytes]
+"""Hashes of last entries that this transaction writes, by account id."""
+
+
+def create(connection: Connection, accounts: Sequence[Account], heads: Heads) -> None:
+    """Inserts accounts, in one order for all. The same account created elsewhere at once raises KeyRace."""
+    ordered = sorted(accounts, key=lambda account: str(account.key))
+    rows.insert(
+        connection,
+        tables.Account,
+        [
+            {
+                "id": account.id,
+                "kind": account.key.kind.value,
+                "ref": account.key.ref,
+                "unit": account.unit,
+                "scale": account.scale,
+                "created_at": account.created_at,
+                **_movable(account, heads),
+            }
+            for account in ordered
+        ],
+    )
+
+
+def save(connection: Connection, accounts: Sequence[Account], heads: Heads) -> None:
+    """Writes what jobs change on locked accounts."""
+    changed = [{"id": account.id, **_movable(account, heads)} for account in accounts]
+    rows.update(connection, tables.Account, "id", changed)
+
+
+def _movable(account: Account, heads: Heads) -> dict[str, Any]:
+    return {
+        "balance": account.balance,
+        "seq": account.seq,
+        "floor": account.floor,
+        "head": rows.hexed(heads.get(account.id, account.head)),
+        "set_at": account.set_at,
+        "updated_at": account.updated_at,
+        "granted": account.granted,
+        "held": account.held,
+        "changes": account.changes,
+    }
+
+
+def _account(row: Locked, face: Face, granted: tuple[Grant, ...] = (), held: tuple[Hold, ...] = ()) -> Account:
+    # By place: it is made for every account of every batch, and a row looks each of its names up.
+    values: Sequence[Any] = row
+    account_id, kind, ref, unit, scale, balance, seq = values[:7]
+    floor, head, set_at, created_at, updated_at, left, reserved, changes = values[7:15]
+    return Account(
+        account_id, AccountKey(Kind(kind), ref), unit, scale, balance, seq, floor, bytes(head), set_at, created_at,
+        updated_at, face, granted, held, left, reserved, changes,
+    )  # fmt: skip

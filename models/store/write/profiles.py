@@ -1,0 +1,111 @@
+"""Users, wallets and apps: one query a kind that is present, one statement a kind that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from enum import Enum
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, CollectionAggregate, Connection, TextClause, any_, bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from models.domain import money
+from models.domain.accounts import (
+    Account,
+    AccountKey,
+    App,
+    Face,
+    Kind,
+    TopUpTrigger,
+    User,
+    UserStatus,
+    Wallet,
+    WalletStatus,
+    WalletType,
+)
+from models.store.write import rows
+from models.tables import accounts as tables
+
+_TABLES: Final[dict[Kind, type[tables.User | tables.Wallet | tables.App]]] = {
+    Kind.USER: tables.User,
+    Kind.WALLET: tables.Wallet,
+    Kind.APP: tables.App,
+}
+
+# What an account is known by, or was opened with. The workers' role may not change it (models/store/schema/privileges.py).
+_FIXED: Final[dict[Kind, frozenset[str]]] = {
+    Kind.USER: frozenset({"user_id"}),
+    Kind.WALLET: frozenset({"customer_id", "currency", "wallet_type", "conversion_rate"}),
+    Kind.APP: frozenset({"app_id", "store_id"}),
+}
+
+_FACES: Final[dict[Kind, type[Face]]] = {Kind.USER: User, Kind.WALLET: Wallet, Kind.APP: App}
+_ENUMS: Final[dict[type[Face], dict[str, type[Enum]]]] = {
+    User: {"status": UserStatus},
+    Wallet: {"wallet_type": WalletType, "status": WalletStatus, "trigger": TopUpTrigger},
+    App: {},
+}
+
+
+def load(connection: Connection, kinds: Mapping[int, Kind]) -> dict[int, Face]:
+    """The faces of accounts, by account id."""
+    found: dict[int, Face] = {}
+    for kind in Kind:
+        ids = [account_id for account_id, of in kinds.items() if of is kind]
+        if ids:
+            found |= _load(connection, kind, ids)
+    return found
+
+
+def _load(connection: Connection, kind: Kind, ids: list[int]) -> dict[int, Face]:
+    face, (query, enums) = _FACES[kind], _SELECT[kind]
+    found: dict[int, Face] = {}
+    for account_id, *values in connection.execute(query, {"ids": ids}).all():
+        for number, enum in enums:
+            values[number] = enum(values[number])
+        found[account_id] = face(*values)
+    return found
+
+
+def _select(kind: Kind) -> tuple[TextClause, list[tuple[int, type[Enum]]]]:
+    """Values come in the order of the face's fields, so that a face is made without looking up names row by row."""
+    table, names = _TABLES[kind].__tablename__, [field.name for field in fields(_FACES[kind])]
+    columns = ", ".join(f'"{name}"' for name in ("account_id", *names))
+    query = text(f"select {columns} from {table} where account_id = any(cast(:ids as bigint[]))")  # noqa: S608 - names come from our tables
+    return query, [(names.index(name), enum) for name, enum in _ENUMS[_FACES[kind]].items()]
+
+
+_SELECT: Final = {kind: _select(kind) for kind in Kind}
+
+
+def telegram_owners(connection: Connection, telegram_ids: Sequence[int]) -> dict[int, AccountKey]:
+    """Who has these telegram ids."""
+    if not telegram_ids:
+        return {}
+    query = select(tables.User.telegram_id, tables.User.user_id).where(
+        tables.User.telegram_id == _any(list(telegram_ids))
+    )
+    return {
+        telegram_id: AccountKey(Kind.USER, str(user_id))
+        for telegram_id, user_id in connection.execute(query)
+        if telegram_id is not None
+    }
+
+
+def save(connection: Connection, accounts: Sequence[Account]) -> None:
+    """Writes the faces of these accounts, new or changed."""
+    for kind, table in _TABLES.items():
+        changed = [_row(account) for account in accounts if account.key.kind is kind]
+        rows.upsert(connection, table, "account_id", changed, _FIXED[kind])
+
+
+def _any(ids: list[int]) -> CollectionAggregate[bool]:
+    return any_(bindparam("ids", ids, type_=ARRAY(BigInteger)))
+
+
+def _row(account: Account) -> dict[str, Any]:
+    row = {"account_id": account.id, **asdict(account.face)}
+    if "conversion_rate" in row:
+        row["conversion_rate"] = money.text(row["conversion_rate"])
+    return row
