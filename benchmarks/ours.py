@@ -15,7 +15,7 @@ from benchmarks.movement import Kind, Movement
 from models.store.audit.entries import audit
 from models.store.schema import migrations as schema
 from tasks.client import BalanceClient
-from tasks.job_message import JobSpec
+from tasks.publishing.job_message import JobSpec
 
 _SLICE: Final = 20_000  # messages that are held in memory at once while publishing
 _UNITS: Final = {"user": 1, "wallet": 10**9}  # of one whole unit of a movement, in an account's own

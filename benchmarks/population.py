@@ -26,7 +26,7 @@ from models.tables.accounts import Account, App, User, Wallet
 from models.tables.base import Base
 from models.tables.jobs import Job
 from models.tables.ledger import Entry
-from tasks.apply import apply
+from tasks.apply.path import apply
 
 APP_ID: Final = "bench"
 _POLICY: Final = {

@@ -20,8 +20,8 @@ from models.domain.jobs.decision import Limits
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import snapshot
 from models.store.write.auto_topups import due
-from tasks.autotopup import scan as top_up_due
-from tasks.settling import Settler
+from tasks.apply.retries import Settler
+from tasks.auto_topup.scan import scan as top_up_due
 
 _LIMIT: Final = 500  # wallets a transaction: the worker's default
 # Every so many-th wallet, others in each repetition; all of them are below their minimum.

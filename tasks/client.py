@@ -22,14 +22,14 @@ from pydantic import ValidationError
 
 from models.contracts.wire.envelope import DEFAULT_PRODUCER, Identity
 from models.contracts.wire.signature import SECRET_LENGTH_MIN
-from tasks.addresses import AMQP, REDIS, Unusable, check_broker, redis_address
-from tasks.handles import Entry, Error, JobHandle, JobParked, Outcome, OutcomeTimeout
-from tasks.job_message import ABSENT, Absent, InvalidJob, JobMessage, JobSpec, job_message
-from tasks.job_methods import JobMethods
-from tasks.publishing import NotAccepted, Publisher
-from tasks.queues import BALANCE, LANES_MAX
-from tasks.results import RedisResults, ReplyQueue, Results
-from tasks.tls import Tls
+from tasks.brokers.addresses import AMQP, REDIS, Unusable, check_broker, redis_address
+from tasks.brokers.tls import Tls
+from tasks.publishing.confirmed import NotAccepted, Publisher
+from tasks.publishing.handles import Entry, Error, JobHandle, JobParked, Outcome, OutcomeTimeout
+from tasks.publishing.job_message import ABSENT, Absent, InvalidJob, JobMessage, JobSpec, job_message
+from tasks.publishing.job_methods import JobMethods
+from tasks.publishing.result_reader import RedisResults, ReplyQueue, Results
+from tasks.routing import BALANCE, LANES_MAX
 
 __all__ = [
     "ABSENT", "Absent", "BalanceClient", "Entry", "Error", "InvalidJob", "JobHandle", "JobParked", "JobSpec",

@@ -40,7 +40,7 @@ from sqlalchemy.orm import Session
 
 from models.contracts.wire.envelope import DEFAULT_PRODUCER
 from tasks.client import CHUNK_MAX, BalanceClient, PublishFailed
-from tasks.job_message import JobMessage, JobSpec, job_message
+from tasks.publishing.job_message import JobMessage, JobSpec, job_message
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -32,9 +32,9 @@ from models.domain.retry import RetryPolicy
 from models.store.connection.session import transaction
 from models.store.read import accounts as history
 from models.store.write import outbox
-from tasks import expiry
-from tasks.apply import apply
-from tasks.settling import Settler
+from tasks.apply.path import apply
+from tasks.apply.retries import Settler
+from tasks.scheduled import expiry
 from tests.resealed import execute_resealed
 
 NOW: Final = datetime(2030, 1, 1, 12, tzinfo=UTC)

@@ -14,7 +14,7 @@ LINES_MAX = 320
 README_LINES_MAX = 150
 
 PRODUCT = ("models/", "tasks/", "worker/")
-MONEY = ("models/domain/", "models/contracts/", "models/tables/", "models/store/", "tasks/apply.py")
+MONEY = ("models/domain/", "models/contracts/", "models/tables/", "models/store/", "tasks/apply/path.py")
 SQL_HOMES = (
     "models/store/",
     "models/tables/",
@@ -31,7 +31,7 @@ ENVIRONMENT_HOMES = {
 }
 CLOCK_HOMES = {
     "worker/clock.py",  # everybody else is told what time it is
-    "tasks/job_message.py",  # a producer, who knows no worker, says when it signed
+    "tasks/publishing/job_message.py",  # a producer, who knows no worker, says when it signed
 }
 SECONDS_ARE_FLOATS = {"models/domain/retry.py", "models/store/connection/patience.py"}  # waiting times, not money
 
@@ -189,7 +189,7 @@ RULES = {
         within(*PRODUCT, but={COMMIT_HOME}),
         calls_method("commit"),
         "connection.commit()",
-        "tasks/apply.py",
+        "tasks/apply/path.py",
     ),
     "environment": Rule(
         "add a field to worker/settings.py",
@@ -231,7 +231,7 @@ RULES = {
         lambda path: within(*PRODUCT)(path) and not path.startswith(SQL_HOMES),
         imports_package("sqlalchemy", but=SQL_HANDLES),
         "from sqlalchemy import text",
-        "tasks/apply.py",
+        "tasks/apply/path.py",
     ),
     "append-only entries": Rule(
         "write another entry that corrects it",

@@ -27,8 +27,8 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from models.domain.text import storable_text
-from tasks.outcome import Outcome
-from tasks.settling import Reminder
+from tasks.apply.outcome import Outcome
+from tasks.apply.retries import Reminder
 from worker.breaker import Breaker
 from worker.names import is_name
 from worker.serialization import dumps

@@ -11,7 +11,7 @@ from celery import Celery, signals
 from kombu import Exchange
 
 from models.contracts.catalogue import CATALOGUE
-from tasks.addresses import kombu_url, result_backend_url, sentinel_options
+from tasks.brokers.addresses import kombu_url, result_backend_url, sentinel_options
 from worker import transport_amqp
 from worker.consumer import LaneStep
 from worker.flower_guard import guard_flower

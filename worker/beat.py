@@ -19,7 +19,7 @@ from celery.beat import ScheduleEntry, Scheduler, SchedulingError
 from celery.schedules import schedstate
 from kombu.exceptions import OperationalError
 
-from tasks.settling import Reminder
+from tasks.apply.retries import Reminder
 from worker.beats import HEADER, told_by
 from worker.broker_refusals import next_step, said
 from worker.clock import now, steady

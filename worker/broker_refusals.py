@@ -10,7 +10,7 @@ from amqp import exceptions as amqp
 from kombu.exceptions import OperationalError
 from redis import exceptions as redis
 
-from tasks.tls import advice
+from tasks.brokers.tls import advice
 from worker.redis_refusals import redis_step
 from worker.urls import mask_url
 

@@ -16,7 +16,7 @@ from models.contracts.catalogue import CATALOGUE
 from models.contracts.wire.message import Malformed, parse
 from models.domain.jobs.commands import Job
 from models.store.write.dead_letters import DeadLetter
-from tasks.outcome import Outcome
+from tasks.apply.outcome import Outcome
 from worker.admission import check_place, queue_of
 from worker.answers import Answer
 from worker.events import of_tasks

@@ -12,8 +12,8 @@ import structlog
 from models.domain.letters import FOLLOW_UP_FAILED, FOLLOW_UP_NOT_ALLOWED
 from models.domain.retry import Park, RetryPolicy, decide_retry
 from models.store.write.dead_letters import DeadLetter
-from tasks.publishing import NotAccepted, Publisher
-from tasks.settling import Steps
+from tasks.apply.retries import Steps
+from tasks.publishing.confirmed import NotAccepted, Publisher
 from worker.breaker import Breaker
 from worker.links import FollowUp
 from worker.settings import Settings

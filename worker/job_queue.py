@@ -8,8 +8,8 @@ import structlog
 from amqp.exceptions import ChannelError, PreconditionFailed
 from kombu import Queue
 
-from tasks.queues import accepted, queue_arguments, undropped
-from tasks.settling import Reminder
+from tasks.apply.retries import Reminder
+from tasks.routing import accepted, queue_arguments, undropped
 from worker.settings import Settings
 
 _LOG: Final = structlog.get_logger(__name__)

@@ -29,8 +29,8 @@ from models.contracts.wire.message import Malformed
 from models.domain.jobs.commands import Job
 from models.domain.outcome import Status
 from models.store.write.dead_letters import DeadLetter
-from tasks.outcome import Outcome
-from tasks.settling import Failed, Steps, Undecided
+from tasks.apply.outcome import Outcome
+from tasks.apply.retries import Failed, Steps, Undecided
 from worker.answers import Answer, Parked, Results
 from worker.clock import now
 from worker.delivery import Delivery, MoneyRequest, understand

@@ -14,7 +14,7 @@ from celery import Celery, signature
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.wire.message import Malformed
-from tasks.publishing import RawMessage
+from tasks.publishing.confirmed import RawMessage
 from worker.names import is_name, may_be_theirs
 from worker.serialization import dumps
 

@@ -15,7 +15,7 @@ from celery.worker import state
 from celery.worker.consumer import Consumer
 from kombu.exceptions import OperationalError
 
-from tasks.settling import Reminder
+from tasks.apply.retries import Reminder
 from worker.broker_refusals import next_step, said
 from worker.runtime import RUNTIME
 from worker.urls import mask_url

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from tasks.addresses import AMQP, redis_address
+from tasks.brokers.addresses import AMQP, redis_address
 
 _PORTED: Final = re.compile(r":[0-9]+$")
 _AMQP_PORTS: Final = {"amqp": 5672, "amqps": 5671}

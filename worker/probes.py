@@ -8,7 +8,7 @@ from urllib.request import urlopen
 
 from celery import Celery
 
-from tasks.addresses import kombu_url, sentinel_options
+from tasks.brokers.addresses import kombu_url, sentinel_options
 from worker.ports import listens
 from worker.settings import Settings
 

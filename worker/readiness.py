@@ -14,8 +14,8 @@ import structlog
 from celery import bootsteps
 from celery.worker.consumer.tasks import Tasks
 
-from tasks.progress import Held
-from tasks.settling import Reminder
+from tasks.apply.progress import Held
+from tasks.apply.retries import Reminder
 from worker.database_watch import DatabaseWatch
 from worker.health import Trouble, Word
 from worker.pulse import Pulse

@@ -16,7 +16,7 @@ from celery.worker.consumer.tasks import Tasks
 from celery.worker.control import Panel
 from celery.worker.pidbox import Pidbox
 
-from tasks.settling import Reminder
+from tasks.apply.retries import Reminder
 from worker.names import is_name
 from worker.remote import Refusal
 from worker.runtime import RUNTIME

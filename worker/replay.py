@@ -18,7 +18,7 @@ from models.store.read import dead_letters as letter_history
 from models.store.read.accounts import Row
 from models.store.read.dead_letters import LetterFilter
 from models.store.write import dead_letters
-from tasks.publishing import Publisher, RawMessage
+from tasks.publishing.confirmed import Publisher, RawMessage
 from worker.letters import message_of
 from worker.producers import producers_in
 from worker.settings import Settings

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from models.domain.jobs.decision import Limits
 from models.domain.retry import RetryPolicy
-from tasks.settling import Interrupted, Settler
+from tasks.apply.retries import Interrupted, Settler
 from worker.database import worker_engine
 from worker.intake import Intake
 from worker.producers import producers_in

@@ -10,8 +10,10 @@ import structlog
 from celery import Celery
 from celery.schedules import schedule
 
-from tasks import autotopup, expiry, housekeeping
-from tasks.settling import Interrupted
+from tasks.apply.retries import Interrupted
+from tasks.auto_topup import scan as autotopup
+from tasks.scheduled import expiry
+from tasks.scheduled import prune as housekeeping
 from worker.anchor_tick import anchor_tick
 from worker.clock import LONG_AGO, steady
 from worker.pace import Pace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tasks.tls import is_tls
+from tasks.brokers.tls import is_tls
 
 if TYPE_CHECKING:
     from worker.settings import Settings

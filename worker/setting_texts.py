@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from tasks.addresses import Unusable
+from tasks.brokers.addresses import Unusable
 from worker.urls import mask_url
 
 PREFIX: Final = "BALANCE_"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic.config import JsonDict
 
-from tasks.addresses import check_broker, redis_address
+from tasks.brokers.addresses import check_broker, redis_address
 from worker.database_urls import canonical
 from worker.urls import SecretUrl
 

@@ -9,9 +9,9 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tasks.addresses import AMQP, kombu_url, result_backend_url
-from tasks.queues import LANES_MAX, QueueType, lane_queues
-from tasks.tls import Tls
+from tasks.brokers.addresses import AMQP, kombu_url, result_backend_url
+from tasks.brokers.tls import Tls
+from tasks.routing import LANES_MAX, QueueType, lane_queues
 from worker import setting_types as types
 from worker.celery_environment import diversions
 from worker.setting_rules import broken_rules

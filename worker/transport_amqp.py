@@ -13,7 +13,7 @@ import structlog
 from kombu import transport as kombu_transports
 from kombu.transport import pyamqp
 
-from tasks.settling import Reminder
+from tasks.apply.retries import Reminder
 from worker.broker_refusals import TakesNothing, next_step
 from worker.kept_queues import KeepsQueues
 from worker.transport_unreadable import frame_handler

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import structlog
 from kombu.utils.imports import symbol_by_name
 
-from tasks.settling import Reminder
+from tasks.apply.retries import Reminder
 
 if TYPE_CHECKING:
     from worker.transport import Channel, Taken

@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 from amqp.exceptions import ChannelError
 
-from tasks.settling import Reminder
+from tasks.apply.retries import Reminder
 from worker.broker_refusals import next_step
 from worker.job_queue import JobQueue, declare, is_there
 from worker.runtime import RUNTIME

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, text
 from benchmarks.contender import Incoherent, Publisher, celery
 from benchmarks.movement import Movement
 from benchmarks.plain.tables import Base
-from tasks.queues import queue_arguments
+from tasks.routing import queue_arguments
 
 _TASKS: Final = {"user": "plain.update_balance", "wallet": "plain.top_up", "app": "plain.set_balance"}
 _CHUNK: Final = 500  # messages sent in one round trip

@@ -14,8 +14,8 @@ from typing import Any, Final
 from sqlalchemy import Column, Engine, MetaData, Table, Text, create_engine, event, insert
 
 from tasks.client import BalanceClient
-from tasks.job_message import JobMessage
 from tasks.publisher_outbox import PublisherOutbox
+from tasks.publishing.job_message import JobMessage
 
 STEPS: Final = (
     "written, not committed",

@@ -21,9 +21,9 @@ from celery.states import READY_STATES, SUCCESS
 from kombu import Exchange, Queue
 from sqlalchemy import Engine, text
 
-from tasks.addresses import kombu_url, sentinel_options
-from tasks.queues import queue_arguments
-from tasks.tls import Tls
+from tasks.brokers.addresses import kombu_url, sentinel_options
+from tasks.brokers.tls import Tls
+from tasks.routing import queue_arguments
 from tests import forks
 
 Process = subprocess.Popen[bytes] | forks.Fork

@@ -16,7 +16,7 @@ from celery.beat import ScheduleEntry
 from celery.schedules import schedule
 from kombu import Connection, Exchange, Queue
 
-from tasks.queues import queue_arguments
+from tasks.routing import queue_arguments
 from tests.acceptance.system import System, wait_until
 from tests.acceptance.test_doctor import doctor
 from tests.builders import balance, done

@@ -16,9 +16,11 @@ from sqlalchemy.exc import ProgrammingError
 from models.domain.jobs.decision import Limits
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import make_engine
-from tasks import autotopup, expiry, housekeeping
+from tasks.apply.retries import Settler
+from tasks.auto_topup import scan as autotopup
 from tasks.client import BalanceClient
-from tasks.settling import Settler
+from tasks.scheduled import expiry
+from tasks.scheduled import prune as housekeeping
 from tests.acceptance.compose import Local
 from tests.acceptance.system import wait_until
 from tests.roles import ROLE, sql_block

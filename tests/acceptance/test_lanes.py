@@ -15,7 +15,7 @@ from kombu import Connection
 from sqlalchemy import Engine, text
 
 from tasks.client import BalanceClient
-from tasks.queues import lane_queues
+from tasks.routing import lane_queues
 from tests import servers
 from tests.acceptance.system import Process, System, wait_until
 from tests.rabbitmq_node import RabbitMQNode, need_rabbitmq_programs

@@ -9,7 +9,7 @@ import pytest
 from celery import Celery
 from kombu import Connection, Exchange, Queue
 
-from tasks.queues import queue_arguments
+from tasks.routing import queue_arguments
 from tests.acceptance.system import System, wait_until
 from tests.acceptance.test_doctor import doctor
 from tests.proxy import Proxy

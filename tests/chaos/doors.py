@@ -9,7 +9,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from tasks.client import BalanceClient, PublishFailed
-from tasks.queues import BALANCE, queue_arguments
+from tasks.routing import BALANCE, queue_arguments
 from tests.chaos.follow_ups import options_of
 from tests.chaos.workload import PRODUCER, Job
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from celery import Celery, Signature, group
 from kombu import Connection, Exchange, Queue
 
-from tasks.queues import BALANCE
+from tasks.routing import BALANCE
 from tests.chaos.workload import Then
 
 OWN: Final = "chaos.own"  # the publisher's queue, in which it would work on them

@@ -16,7 +16,7 @@ from kombu import Connection, Exchange, Queue
 from kombu.message import Message
 
 from models.domain.outcome import Code, Status
-from tasks.outcome import Outcome
+from tasks.apply.outcome import Outcome
 from tests.proxy import Proxy
 from tests.queues import taken
 from worker import answers

@@ -11,7 +11,7 @@ from models.contracts.catalogue import CATALOGUE
 from models.contracts.spec.schemas import event_schema, face_of
 from models.domain.events import EventType
 from models.store.write import outbox
-from tasks.apply import apply
+from tasks.apply.path import apply
 from tests.builders import LIMITS, job
 from tests.unit.test_asyncapi import SCHEMAS, validator
 

@@ -17,7 +17,7 @@ from models.contracts.catalogue import CATALOGUE
 from models.contracts.wire.message import parse
 from models.domain.letters import FOLLOW_UP_FAILED
 from models.store.write.dead_letters import DeadLetter, park
-from tasks.apply import apply
+from tasks.apply.path import apply
 from tests.acceptance.system import wait_until
 from tests.builders import LIMITS
 from tests.chaos.checks import answered, findings, late, settled_jobs

@@ -16,9 +16,9 @@ from kombu import Connection, Exchange, Queue
 from models.contracts.spec.examples import EXAMPLES
 from models.contracts.wire.message import parse
 from tasks.client import BalanceClient, PublishFailed
-from tasks.job_message import JobSpec
-from tasks.publishing import ATTEMPTS, Addressed, RedisLink
-from tasks.queues import queue_arguments
+from tasks.publishing.confirmed import ATTEMPTS, Addressed, RedisLink
+from tasks.publishing.job_message import JobSpec
+from tasks.routing import queue_arguments
 from tests.proxy import Proxy
 from tests.queues import taken
 
@@ -41,7 +41,7 @@ def broker_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.publishing.PAUSE_S", 0.01)
+    monkeypatch.setattr("tasks.publishing.confirmed.PAUSE_S", 0.01)
 
 
 def jobs(number: int) -> list[JobSpec]:

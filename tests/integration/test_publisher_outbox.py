@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from models.contracts.jobs.users import UsersUpdateBalance
 from tasks.client import BalanceClient, InvalidJob, PublishFailed
-from tasks.job_message import JobMessage, JobSpec
 from tasks.publisher_outbox import PublisherOutbox
+from tasks.publishing.job_message import JobMessage, JobSpec
 from tests.queues import taken
 
 PATIENCE_S = 30

@@ -12,7 +12,7 @@ from kombu import Connection, Consumer, Exchange, Queue
 from kombu.message import Message
 
 from tasks.client import BalanceClient
-from tasks.queues import queue_arguments
+from tasks.routing import queue_arguments
 from tests.acceptance.system import wait_until
 from tests.queues import removed_after
 from worker.job_queue import JobQueue, declare

@@ -9,10 +9,10 @@ from sqlalchemy import Engine
 
 from models.domain.accounts import AccountKey, Kind
 from models.domain.jobs.commands import Job, WalletAutoTopUp
-from tasks.apply import apply
-from tasks.expiry import expire_job, hold_job, open_job
-from tasks.outcome import Outcome
-from tasks.sweep import system_job
+from tasks.apply.outcome import Outcome
+from tasks.apply.path import apply
+from tasks.scheduled.expiry import expire_job, hold_job, open_job
+from tasks.scheduled.sweep import system_job
 from tests.builders import LIMITS, job
 from tests.resealed import execute_resealed
 

@@ -24,9 +24,9 @@ from models.domain.jobs.decision import Decision, Facts, Limits, Original
 from models.domain.ledger import MOVES_NOTHING, Entry, Proof, entry_hash, made_by, seal
 from models.domain.outcome import Refusal
 from models.store.read.credits import Credits
-from tasks.book import Book, grants_named, holds_named
-from tasks.expiry import expire_job, hold_job, open_job
-from tasks.sweep import system_job
+from tasks.apply.working_set import Book, grants_named, holds_named
+from tasks.scheduled.expiry import expire_job, hold_job, open_job
+from tasks.scheduled.sweep import system_job
 from tests.builders import NOW, wallet_account
 from tests.property.coins import GRACE
 from tests.property.model import COOLDOWN

@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 from models.domain.ids import second_id
 from models.domain.outcome import Code, Status
 from models.store.audit.entries import assert_ledger_is_coherent
-from tasks.outcome import Outcome
+from tasks.apply.outcome import Outcome
 from tests.builders import reset, rows
 from tests.property.drawn import histories
 from tests.property.histories import WALLETS, History, Step, play

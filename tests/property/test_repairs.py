@@ -7,7 +7,7 @@ import pytest
 
 from models.domain.credits import balance as credits
 from models.domain.outcome import Code
-from tasks.repair import repair_job
+from tasks.scheduled.repair import repair_job
 from tests.property.lives import Life
 from tests.property.memory import Rows, at
 from tests.property.shrinking import holds_for

@@ -15,9 +15,16 @@ from redis.connection import Connection as RedisConnection
 from redis.connection import SSLConnection
 from redis.sentinel import Sentinel
 
-from tasks.addresses import Unusable, check_broker, kombu_url, redis_address, result_backend_url, sentinel_options
+from tasks.brokers.addresses import (
+    Unusable,
+    check_broker,
+    kombu_url,
+    redis_address,
+    result_backend_url,
+    sentinel_options,
+)
+from tasks.brokers.tls import Tls
 from tasks.client import BalanceClient
-from tasks.tls import Tls
 from worker.settings import Settings, SettingsError, load_settings
 from worker.urls import mask_url
 

@@ -24,7 +24,7 @@ from models.contracts.wire.envelope import Contract
 from models.contracts.wire.message import parse
 from models.domain.events import EventType
 from models.domain.outcome import Code, Refusal
-from tasks.job_message import JobMessage, job_message
+from tasks.publishing.job_message import JobMessage, job_message
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = document()

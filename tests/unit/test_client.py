@@ -17,8 +17,8 @@ from models.contracts.wire.envelope import Contract
 from models.contracts.wire.signature import Signed, sign
 from tasks import client as client_module
 from tasks.client import BalanceClient, InvalidJob, PublishFailed
-from tasks.handles import outcome_of
-from tasks.job_message import JobSpec, job_message
+from tasks.publishing.handles import outcome_of
+from tasks.publishing.job_message import JobSpec, job_message
 from tests.places import PLACES, Place
 
 TOP_UP: dict[str, Any] = {
@@ -178,7 +178,7 @@ def closed_port_url() -> str:
 
 
 def test_absent_broker_is_said_and_no_password_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.publishing.PAUSE_S", 0)
+    monkeypatch.setattr("tasks.publishing.confirmed.PAUSE_S", 0)
     with BalanceClient(closed_port_url()) as client, pytest.raises(PublishFailed) as caught:
         client.wallets_top_up(**TOP_UP)
     text = str(caught.value)

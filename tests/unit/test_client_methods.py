@@ -18,9 +18,9 @@ from models.contracts.jobs.wallet_credits import WalletsTopUp
 from models.contracts.spec.examples import EXAMPLES
 from models.contracts.wire.message import parse
 from tasks.client import ABSENT, Absent, BalanceClient
-from tasks.handles import JobHandle
-from tasks.job_message import JobMessage, JobSpec, job_message
-from tasks.job_methods import JobMethods
+from tasks.publishing.handles import JobHandle
+from tasks.publishing.job_message import JobMessage, JobSpec, job_message
+from tasks.publishing.job_methods import JobMethods
 
 METHODS = {name: getattr(BalanceClient, name.replace(".", "_")) for name in CATALOGUE}
 EXAMPLE_CASES = [pytest.param(name, example, id=name) for name, many in EXAMPLES.items() for example in many]
@@ -57,7 +57,7 @@ def test_method_takes_the_fields_of_its_contract(name: str) -> None:
     parameters = dict(inspect.signature(METHODS[name]).parameters)
     del parameters["self"], parameters["want_result"]
     fields = {field: info for field, info in CATALOGUE[name].model_fields.items() if field != "producer"}
-    assert set(parameters) == set(fields), f"tasks/job_methods.py: {name} and its contract differ"
+    assert set(parameters) == set(fields), f"tasks/publishing/job_methods.py: {name} and its contract differ"
     for field, parameter in parameters.items():
         assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
         expected = inspect.Parameter.empty if fields[field].is_required() else ABSENT

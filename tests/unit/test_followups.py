@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.domain.retry import RetryPolicy
-from tasks.publishing import NotAccepted
+from tasks.publishing.confirmed import NotAccepted
 from worker.breaker import Breaker
 from worker.followups import FollowUps, GivenUp
 from worker.links import FollowUp, Links

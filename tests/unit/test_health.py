@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tasks.progress import Progress
+from tasks.apply.progress import Progress
 from worker.health import SILENT_MAX_S, Trouble, Word, judge
 from worker.pulse import Pulse
 from worker.readiness import _held

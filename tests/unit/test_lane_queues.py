@@ -9,9 +9,9 @@ import pytest
 from amqp.exceptions import NotFound
 
 from tasks.client import BalanceClient
-from tasks.job_message import job_message
-from tasks.publishing import AmqpLink
-from tasks.queues import LANES_MAX, accepted, lane_of, lane_queues, queue_arguments, queue_of, undropped
+from tasks.publishing.confirmed import AmqpLink
+from tasks.publishing.job_message import job_message
+from tasks.routing import LANES_MAX, accepted, lane_of, lane_queues, queue_arguments, queue_of, undropped
 from worker.job_queue import JobQueue
 from worker.settings import Settings
 

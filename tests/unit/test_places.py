@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from kombu import Connection
 
-from tasks.addresses import kombu_url, sentinel_options
-from tasks.tls import Tls
+from tasks.brokers.addresses import kombu_url, sentinel_options
+from tasks.brokers.tls import Tls
 from worker.checks.finding import Level
 from worker.checks.workers import Report, examine_workers, placed
 from worker.places import broker_places, connected_place, database_place

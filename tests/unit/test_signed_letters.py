@@ -10,7 +10,7 @@ from kombu.message import Message
 
 from models.contracts.wire.message import Malformed
 from models.contracts.wire.signature import SIGNATURE, SIGNED_AT, Signed, sign
-from tasks.publishing import RawMessage
+from tasks.publishing.confirmed import RawMessage
 from worker.letters import letter_of, message_of
 from worker.producers import producers_in
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from celery import Celery
 
-from tasks.tls import advice
+from tasks.brokers.tls import advice
 from worker.broker_refusals import next_step
 from worker.checks import rabbitmq, redis_server
 from worker.checks.finding import Finding, failure, ok

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from tasks.addresses import redis_address
+from tasks.brokers.addresses import redis_address
 from worker.broker_refusals import next_step
 from worker.checks.clocks import clock
 from worker.checks.finding import Finding, failure, ok, warning

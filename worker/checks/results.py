@@ -6,7 +6,7 @@ from typing import Final
 
 import redis
 
-from tasks.addresses import redis_address
+from tasks.brokers.addresses import redis_address
 from worker.checks.finding import Finding, ok, warning
 from worker.checks.steps import told
 from worker.settings import Settings

@@ -6,7 +6,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from tasks.addresses import RedisAddress
+from tasks.brokers.addresses import RedisAddress
 from worker.checks.finding import Finding, failure, ok, warning
 from worker.checks.steps import told
 from worker.settings import Settings

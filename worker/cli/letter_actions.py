@@ -195,7 +195,7 @@ def _parked(engine: Engine, wanted: LetterFilter) -> Iterator[list[UUID]]:
 
 
 def _publish(batches: Iterator[int], total: int, settings: Settings) -> int:
-    from tasks.publishing import NotAccepted
+    from tasks.publishing.confirmed import NotAccepted
     from worker.urls import mask_url
 
     replayed = 0

@@ -15,7 +15,7 @@ from worker.cli.waiting import Waiting
 
 if TYPE_CHECKING:
     from models.contracts.wire.envelope import Contract
-    from tasks.handles import JobHandle, Outcome
+    from tasks.publishing.handles import JobHandle, Outcome
     from worker.settings import Settings
 
 _EXAMPLES = """\

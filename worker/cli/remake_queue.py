@@ -26,7 +26,7 @@ def remake_queue(queue: Annotated[str, typer.Argument(metavar="QUEUE", help="One
     """
     from amqp.exceptions import AMQPError
 
-    from tasks.results import broker_connection
+    from tasks.publishing.result_reader import broker_connection
     from worker.broker_refusals import next_step
     from worker.job_queue import arguments_of
     from worker.remaking import InUse, Remaking

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from models.domain.accounts import Account, AccountKey
     from models.domain.jobs.commands import Job
     from models.store.read.credits import Credits
-    from tasks.outcome import Outcome
+    from tasks.apply.outcome import Outcome
     from worker.settings import Settings
 
 _EXAMPLES: Final = """\
@@ -88,7 +88,7 @@ def _look(engine: Engine, key: AccountKey, reason: str, operator: str) -> Found:
     from models.store.connection.session import snapshot
     from models.store.read import accounts as history
     from models.store.read.credits import credits_of
-    from tasks.repair import follows_its_entries, repair_job
+    from tasks.scheduled.repair import follows_its_entries, repair_job
 
     with snapshot(engine) as connection:
         account = history.account(connection, key)
@@ -105,7 +105,7 @@ def _look(engine: Engine, key: AccountKey, reason: str, operator: str) -> Found:
 
 def _settle(engine: Engine, settings: Settings, job: Job) -> Outcome:
     from models.domain.outcome import Status
-    from tasks.apply import apply
+    from tasks.apply.path import apply
     from worker.runtime import limits_of
 
     [outcome] = apply(engine, [job], limits_of(settings))

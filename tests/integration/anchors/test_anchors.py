@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, text
 from models.store.audit import anchors as store
 from models.store.audit.entries import audit
 from models.store.connection.session import transaction
-from tasks.apply import apply
+from tasks.apply.path import apply
 from tests.anchored import Anchored, cut, forge_job, forget, lines, put_entry, rehash
 from tests.builders import LIMITS, done, execute, job, rows, settle
 from worker.anchor_faults import AnchorFault

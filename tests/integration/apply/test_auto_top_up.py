@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from tasks import autotopup
+from tasks.auto_topup import scan as autotopup
 from tests.builders import ask, balance, done, entries, let_expire, rows, settler, sweep
 from tests.resealed import execute_resealed
 

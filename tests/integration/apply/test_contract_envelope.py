@@ -23,7 +23,7 @@ from models.contracts.replies.outcome import OutcomeDocument
 from models.contracts.wire.message import Malformed, parse
 from models.domain.idempotency import canonical, fingerprint
 from models.domain.jobs.decision import Limits
-from tasks.apply import apply
+from tasks.apply.path import apply
 from tests.builders import ask, balance, done, entries, events, job, rows, settle
 from tests.resealed import execute_resealed
 

@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import Engine
 
 from models.domain.jobs.decision import Limits
-from tasks.apply import apply
+from tasks.apply.path import apply
 from tests.builders import ask, balance, done, entries, events, job, refused
 
 LIMIT = 100_000_000

@@ -11,9 +11,9 @@ from models.domain.errors import TransientFault
 from models.domain.jobs.commands import Job
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import make_engine
-from tasks.apply import apply_free
-from tasks.outcome import Outcome
-from tasks.settling import Settler
+from tasks.apply.outcome import Outcome
+from tasks.apply.path import apply_free
+from tasks.apply.retries import Settler
 from tests.acceptance.system import wait_until
 from tests.builders import LIMITS, balance, done, entries, job
 

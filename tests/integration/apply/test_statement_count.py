@@ -10,8 +10,8 @@ from sqlalchemy import Engine, event
 
 from models.domain.accounts import AccountKey, Kind
 from models.domain.jobs.commands import Job, WalletAutoTopUp
-from tasks.apply import apply
-from tasks.sweep import system_job
+from tasks.apply.path import apply
+from tasks.scheduled.sweep import system_job
 from tests.builders import LIMITS, expire_job, job, reset, rows, settle
 
 SIZES = (1, 10, 200)

@@ -12,7 +12,7 @@ from models.store.audit.entries import audit
 from models.store.connection.session import snapshot
 from models.store.read import accounts as history
 from models.store.read.credits import credits_of
-from tasks.repair import repair_job
+from tasks.scheduled.repair import repair_job
 from tests.builders import done, entries, execute, rows, settle
 from tests.integration.cli.conftest import Cli, told
 from tests.old_ledger import OldWallet

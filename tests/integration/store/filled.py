@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.connection.session import transaction
 from models.store.write import jobs
-from tasks import autotopup
+from tasks.auto_topup import scan as autotopup
 from tests.builders import ask, done, let_expire, settler, sweep
 from tests.resealed import execute_resealed
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from models.domain.errors import KeyRace, TransientFault
 from models.domain.jobs.commands import Job
 from models.store.connection.session import make_engine
-from tasks.apply import apply
+from tasks.apply.path import apply
 from tests.builders import LIMITS, Document
 
 ATTEMPTS_MAX = 100

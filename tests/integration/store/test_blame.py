@@ -11,8 +11,8 @@ from models.domain.errors import DeploymentFault, DoubtfulFault, Fault, KeyRace,
 from models.domain.jobs.commands import Job
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import snapshot, transaction
-from tasks.outcome import Outcome
-from tasks.settling import Failed, Reminder, Settler, Undecided
+from tasks.apply.outcome import Outcome
+from tasks.apply.retries import Failed, Reminder, Settler, Undecided
 from tests.builders import LIMITS, balance, done, execute, job, rows
 from tests.integration.store.racing import engine_of_its_own
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from models.domain.errors import KeyRace, TransientFault
 from models.domain.jobs.commands import Job
 from models.store.connection.session import make_engine, snapshot
-from tasks.apply import apply
+from tasks.apply.path import apply
 from tests.builders import LIMITS, balance, done, entries, execute, job, rows
 from tests.integration.store.racing import engine_of_its_own
 

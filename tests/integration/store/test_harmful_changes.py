@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine
 
 from models.store.audit.entries import audit, audit_in
-from tasks import autotopup
+from tasks.auto_topup import scan as autotopup
 from tests.builders import done, execute, rows, settler
 from tests.integration.store.filled import FAR, fill
 from tests.resealed import execute_resealed

@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from models.domain.accounts import AccountKey, Kind
 from models.domain.events import EventType
 from models.domain.jobs.commands import Job, WalletAutoTopUp
-from tasks.sweep import system_job
+from tasks.scheduled.sweep import system_job
 from tests.builders import done, entries, events, execute, expire_job, job, let_expire, settle
 from tests.resealed import execute_resealed
 

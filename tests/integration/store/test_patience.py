@@ -16,8 +16,8 @@ from models.domain.jobs.commands import Job
 from models.store.connection import patience
 from models.store.connection.patience import Patience, Silence
 from models.store.connection.session import make_engine, snapshot
-from tasks.apply import apply
-from tasks.outcome import Outcome
+from tasks.apply.outcome import Outcome
+from tasks.apply.path import apply
 from tests.acceptance.system import wait_until
 from tests.builders import LIMITS, execute, job, rows
 from tests.postgres_pair import configure, run

@@ -22,8 +22,10 @@ from models.store.schema.privileges import CHANGED, NEEDED, PRUNING, SEQUENCE, s
 from models.store.schema.revision import COLUMNS
 from models.store.write import dead_letters, outbox
 from models.store.write.dead_letters import DeadLetter
-from tasks import autotopup, expiry, housekeeping
-from tasks.settling import Settler
+from tasks.apply.retries import Settler
+from tasks.auto_topup import scan as autotopup
+from tasks.scheduled import expiry
+from tasks.scheduled import prune as housekeeping
 from tests.builders import LIMITS, ask, done, execute, let_expire, reset, rows
 from tests.resealed import execute_resealed
 from worker.checks.database import examine_database

@@ -18,9 +18,11 @@ from models.domain.jobs.commands import Job
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import make_engine, snapshot
 from models.store.schema import migrations as schema
-from tasks import autotopup, expiry, housekeeping
-from tasks.outcome import Outcome
-from tasks.settling import Settler
+from tasks.apply.outcome import Outcome
+from tasks.apply.retries import Settler
+from tasks.auto_topup import scan as autotopup
+from tasks.scheduled import expiry
+from tasks.scheduled import prune as housekeeping
 from tests import servers
 from tests.builders import LIMITS, job
 from worker.embedded import EmbeddedPostgres

@@ -36,7 +36,7 @@ def publish_until_refused(client: BalanceClient) -> None:
 def test_rabbitmq_swallows_what_it_cannot_put_into_a_queue(
     rabbitmq_url: str, unique_queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.publishing.PAUSE_S", 0.01)
+    monkeypatch.setattr("tasks.publishing.confirmed.PAUSE_S", 0.01)
     full = {"x-queue-type": "quorum", "x-max-length": 1, "x-overflow": "reject-publish"}
     with Connection(rabbitmq_url) as connection:
         plain = connection.Producer()

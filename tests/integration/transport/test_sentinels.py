@@ -9,9 +9,9 @@ from typing import Any
 import kombu
 import pytest
 
-from tasks.addresses import kombu_url, redis_address, sentinel_options
+from tasks.brokers.addresses import kombu_url, redis_address, sentinel_options
+from tasks.brokers.tls import Tls
 from tasks.client import BalanceClient, PublishFailed
-from tasks.tls import Tls
 from tests.redis_group import RedisGroup
 from tests.servers import server_directory
 from tests.tls import Authority, authority

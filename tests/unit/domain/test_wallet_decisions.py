@@ -13,7 +13,7 @@ from models.domain.jobs.commands import Job, WalletAutoTopUp
 from models.domain.jobs.decide import decide
 from models.domain.jobs.decision import Decision, Facts
 from models.domain.outcome import Code, Refusal
-from tasks.sweep import system_job
+from tasks.scheduled.sweep import system_job
 from tests.builders import LIMITS, NOW, expire_job, grant, job, remaining, wallet_account
 
 WALLET = AccountKey(Kind.WALLET, "w")

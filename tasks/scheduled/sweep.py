@@ -15,8 +15,8 @@ from models.domain.idempotency import canonical, fingerprint
 from models.domain.jobs.commands import SYSTEM_PRODUCER, Command, Job
 from models.domain.outcome import Status
 from models.store.connection.session import snapshot
-from tasks.outcome import Outcome
-from tasks.settling import Settler
+from tasks.apply.outcome import Outcome
+from tasks.apply.retries import Settler
 
 
 def system_job(name: str, subject: str, body: dict[str, Any], command: Command) -> Job:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.store.connection.session import transaction
 from models.store.write import jobs
-from tasks.settling import Settler
+from tasks.apply.retries import Settler
 
 
 def prune(settler: Settler, older_than_days: int, batch: int) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from models.domain.accounts import AccountKey
 from models.domain.jobs.commands import AUTO_TOP_UP, Job, WalletAutoTopUp
 from models.store.write import auto_topups as topups
-from tasks.settling import Settler
-from tasks.sweep import sweep, system_job
+from tasks.apply.retries import Settler
+from tasks.scheduled.sweep import sweep, system_job
 
 
 def scan(settler: Settler, batch: int) -> int:

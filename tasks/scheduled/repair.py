@@ -9,7 +9,7 @@ from models.contracts.catalogue import REPAIR
 from models.domain.accounts import Account
 from models.domain.jobs.commands import AccountRepair, Job
 from models.store.read.credits import Credits, told
-from tasks.sweep import system_job
+from tasks.scheduled.sweep import system_job
 
 
 def follows_its_entries(account: Account, credits: Credits) -> bool:

@@ -19,8 +19,8 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 import redis
 
-from tasks.sentinels import Sentinels
-from tasks.tls import Tls, is_tls
+from tasks.brokers.sentinels import Sentinels
+from tasks.brokers.tls import Tls, is_tls
 
 AMQP: Final = ("amqp", "amqps")
 REDIS: Final = ("redis", "rediss", "sentinel", "sentinels")

@@ -13,8 +13,8 @@ from models.contracts.catalogue import EXPIRE_GRANT, EXPIRE_HOLD, OPEN_GRANT
 from models.domain.accounts import AccountKey
 from models.domain.jobs.commands import GrantExpire, GrantOpen, HoldExpire, Job
 from models.store.write import grants, holds
-from tasks.settling import Settler
-from tasks.sweep import sweep, system_job
+from tasks.apply.retries import Settler
+from tasks.scheduled.sweep import sweep, system_job
 
 
 def expire(settler: Settler, batch: int) -> int:

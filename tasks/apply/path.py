@@ -43,8 +43,8 @@ from models.store.write import accounts, entries, grants, holds, outbox
 from models.store.write import jobs as store
 from models.store.write import journals as records
 from models.store.write import profiles as faces
-from tasks.book import Book, lock_free, open_book
-from tasks.outcome import Outcome
+from tasks.apply.outcome import Outcome
+from tasks.apply.working_set import Book, lock_free, open_book
 
 
 def apply(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[Outcome]:

@@ -14,8 +14,8 @@ from uuid import UUID
 from kombu.utils.json import object_hook
 
 from models.domain.outcome import Status
-from tasks.job_message import JobMessage
-from tasks.results import Results
+from tasks.publishing.job_message import JobMessage
+from tasks.publishing.result_reader import Results
 
 _NO_ANSWER: Final = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 _FINAL: Final = ("SUCCESS", "FAILURE", "REVOKED")

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 from kombu import Connection, Producer
 
-from tasks.job_message import JobMessage
-from tasks.queues import lane_queues, queue_arguments, queue_of, undropped
-from tasks.results import REPLY_EXPIRES_S, broker_connection, broker_errors, connect, reply_queue
-from tasks.tls import Tls, advice
+from tasks.brokers.tls import Tls, advice
+from tasks.publishing.job_message import JobMessage
+from tasks.publishing.result_reader import REPLY_EXPIRES_S, broker_connection, broker_errors, connect, reply_queue
+from tasks.routing import lane_queues, queue_arguments, queue_of, undropped
 
 ATTEMPTS: Final = 3
 PAUSE_S: Final = 0.2  # before the second attempt; twice as long before each further one

@@ -15,8 +15,8 @@ from uuid import UUID
 from models.contracts.jobs.users import PromoGroup, Subscription
 from models.contracts.jobs.wallet_contract import PriceType, Trigger, WalletConfig
 from models.contracts.jobs.wallet_credits import CreditReason, DebitReason
-from tasks.handles import JobHandle
-from tasks.job_message import ABSENT, Absent, JobSpec
+from tasks.publishing.handles import JobHandle
+from tasks.publishing.job_message import ABSENT, Absent, JobSpec
 
 Number = Decimal | int | str
 Time = datetime | str

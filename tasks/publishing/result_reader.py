@@ -16,9 +16,9 @@ from kombu import Connection, Consumer, Exchange, Queue
 from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]  # newer than the stubs
 from kombu.message import Message
 
-from tasks.addresses import kombu_url, redis_address, sentinel_options
-from tasks.sentinels import SentinelTransport
-from tasks.tls import Tls
+from tasks.brokers.addresses import kombu_url, redis_address, sentinel_options
+from tasks.brokers.sentinels import SentinelTransport
+from tasks.brokers.tls import Tls
 
 _PAUSE_S: Final = 0.2  # between two attempts to reach a backend that is away
 _TURN_S: Final = 0.05  # how soon a thread sees that another one has read its reply

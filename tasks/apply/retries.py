@@ -22,9 +22,9 @@ from models.domain.jobs.commands import Job
 from models.domain.jobs.decision import Limits
 from models.domain.retry import Park, RetryPolicy, decide_retry
 from models.store.connection.blame import error_kind
-from tasks.apply import apply, apply_free
-from tasks.outcome import Outcome
-from tasks.progress import Progress
+from tasks.apply.outcome import Outcome
+from tasks.apply.path import apply, apply_free
+from tasks.apply.progress import Progress
 
 _LOG: Final = structlog.get_logger(__name__)
 T = TypeVar("T")

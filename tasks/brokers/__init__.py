@@ -1,0 +1,1 @@
+"""Addresses of brokers and how they are reached, for publishers and workers alike."""
