@@ -13,8 +13,8 @@ from kombu import Connection
 from sqlalchemy import Engine, create_engine, make_url, pool, text
 
 from models.store.connection.session import make_engine
-from worker.embedded import EmbeddedPostgres, EmbeddedValkey
-from worker.unprivileged import admit, unprivileged_identity
+from worker.local.embedded import EmbeddedPostgres, EmbeddedValkey
+from worker.local.unprivileged import admit, unprivileged_identity
 
 RABBITMQ_URL = "amqp://guest:guest@127.0.0.1:5672//"
 

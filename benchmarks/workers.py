@@ -12,7 +12,7 @@ from threading import Event
 from time import monotonic
 from typing import Final
 
-from worker.spawn import spawn
+from worker.local.spawn import spawn
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _STOP_S: Final = 30.0

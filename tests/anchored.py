@@ -16,10 +16,10 @@ from models.store.connection.session import transaction
 from models.store.write import entries as store
 from tests.builders import execute, rows
 from tests.resealed import reseal
-from worker.anchor_comparison import Comparison, compare
-from worker.anchor_keys import Signer, Verifier, make_keys, public_keys
-from worker.anchor_places import File, Place
-from worker.anchoring import take
+from worker.anchors.comparison import Comparison, compare
+from worker.anchors.keys import Signer, Verifier, make_keys, public_keys
+from worker.anchors.places import File, Place
+from worker.anchors.writing import take
 
 
 class Anchored:

@@ -19,7 +19,7 @@ from tests.search import AGAIN, DRAWN
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from worker.embedded import EmbeddedPostgres, EmbeddedValkey
+    from worker.local.embedded import EmbeddedPostgres, EmbeddedValkey
 
 _FOLDER_MARKERS = {
     "unit": "needs no server",
@@ -71,7 +71,7 @@ def server_directory() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres(server_directory: Path) -> Iterator["EmbeddedPostgres"]:
     """The session's PostgreSQL, without durability."""
-    from worker.embedded import EmbeddedPostgres
+    from worker.local.embedded import EmbeddedPostgres
 
     with EmbeddedPostgres(server_directory, fast=True) as server:
         yield server
@@ -80,7 +80,7 @@ def postgres(server_directory: Path) -> Iterator["EmbeddedPostgres"]:
 @pytest.fixture(scope="session")
 def valkey(server_directory: Path) -> Iterator["EmbeddedValkey"]:
     """The session's Valkey, in memory only."""
-    from worker.embedded import EmbeddedValkey
+    from worker.local.embedded import EmbeddedValkey
 
     with EmbeddedValkey(server_directory, durable=False) as server:
         yield server

@@ -14,7 +14,7 @@ from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.connection.session import make_engine
 from tests import servers
 from tests.builders import reset
-from worker.embedded import EmbeddedPostgres
+from worker.local.embedded import EmbeddedPostgres
 
 
 @pytest.fixture(scope="session")

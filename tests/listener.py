@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Condition
 
-from worker.supervisor import Event
+from worker.local.supervisor import Event
 
 
 class Listener:

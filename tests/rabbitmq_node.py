@@ -17,10 +17,10 @@ from typing import IO, ClassVar, Final
 
 import pytest
 
-from worker.localserver import LocalServer, end, write_private
-from worker.ports import HOST, free_port
-from worker.server_error import ServerError
-from worker.spawn import spawn
+from worker.local.localserver import LocalServer, end, write_private
+from worker.local.ports import HOST, free_port
+from worker.local.server_error import ServerError
+from worker.local.spawn import spawn
 
 # Debian's /usr/sbin/rabbitmq-server is a wrapper that becomes the machine's rabbitmq user: the program itself is here.
 _PROGRAMS: Final = ("/usr/lib/rabbitmq/bin", "/usr/local/sbin", "/opt/rabbitmq/sbin", "/opt/homebrew/sbin", "/usr/sbin")

@@ -18,9 +18,9 @@ import pytest
 import redis
 
 from tests.tls import Authority
-from worker.localserver import end, open_log
-from worker.ports import HOST, free_port
-from worker.spawn import spawn
+from worker.local.localserver import end, open_log
+from worker.local.ports import HOST, free_port
+from worker.local.spawn import spawn
 
 MASTER_NAME: Final = "balance"
 _PROGRAMS: Final = ("redis-server", "redis-sentinel")

@@ -22,7 +22,7 @@ import typer
 
 from tests.rabbitmq_node import rabbitmq_programs
 from tests.search import AGAIN
-from worker.spawn import spawn
+from worker.local.spawn import spawn
 
 What = Literal["chaos", "properties", "fuzz"]
 _ROOT: Final = Path(__file__).resolve().parents[1]

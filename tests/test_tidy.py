@@ -25,9 +25,9 @@ SQL_HANDLES = {"sqlalchemy.Connection", "sqlalchemy.Engine"}  # to be handed on 
 
 COMMIT_HOME = "models/store/connection/session.py"
 ENVIRONMENT_HOMES = {
-    "worker/settings.py",
-    "worker/stack.py",  # hands a copy to its children
-    "worker/supervisor.py",  # the same
+    "worker/settings/settings.py",
+    "worker/local/stack.py",  # hands a copy to its children
+    "worker/local/supervisor.py",  # the same
 }
 CLOCK_HOMES = {
     "worker/clock.py",  # everybody else is told what time it is
@@ -192,7 +192,7 @@ RULES = {
         "tasks/apply/path.py",
     ),
     "environment": Rule(
-        "add a field to worker/settings.py",
+        "add a field to worker/settings/settings.py",
         within(*PRODUCT, but=ENVIRONMENT_HOMES),
         uses("os.environ", "os.environb", "os.getenv"),
         "import os\nurl = os.environ['URL']",
@@ -217,7 +217,7 @@ RULES = {
         lambda path: within(*PRODUCT)(path) and not path.startswith("worker/cli/"),
         calls_function("print"),
         "print('done')",
-        "worker/lane.py",
+        "worker/consuming/batch_consumer.py",
     ),
     "empty packages": Rule(
         "put the code in a module with a noun for a name, and import it from there",
@@ -312,6 +312,6 @@ def test_rule_can_fail(name: str) -> None:
 
 def test_allowed_homes_are_not_checked() -> None:
     assert not RULES["one commit"].applies(COMMIT_HOME)
-    assert not RULES["environment"].applies("worker/settings.py")
+    assert not RULES["environment"].applies("worker/settings/settings.py")
     assert not RULES["one home for SQL"].applies("models/store/write/jobs.py")
     assert not list(floats("models/contracts/decimal.py", "if isinstance(value, float): raise TypeError"))

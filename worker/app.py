@@ -12,21 +12,21 @@ from kombu import Exchange
 
 from models.contracts.catalogue import CATALOGUE
 from tasks.brokers.addresses import kombu_url, result_backend_url, sentinel_options
-from worker import transport_amqp
-from worker.consumer import LaneStep
-from worker.flower_guard import guard_flower
-from worker.intake import bound_decompression
-from worker.job_queue import JobQueue, arguments_of
-from worker.lane import MoneyTask
-from worker.logs import configure_logging
-from worker.readiness import ReadinessStep
-from worker.remote import register_remote_control
+from worker.brokers.queues import JobQueue, arguments_of
+from worker.brokers.rabbitmq import connection as transport_amqp
+from worker.brokers.redis.server import use_transport
+from worker.consuming.batch_consumer import MoneyTask
+from worker.consuming.consumer import LaneStep
+from worker.consuming.limits import bound_decompression
+from worker.control.remote import register_remote_control
+from worker.encoding.serialization import EXACT_JSON, register_exact_json
+from worker.encoding.urls import mask_url
+from worker.flower.guard import guard_flower
+from worker.observability.logs import configure_logging
+from worker.observability.readiness import ReadinessStep
 from worker.runtime import RUNTIME
 from worker.schedule import beat_schedule, register_ticks
-from worker.serialization import EXACT_JSON, register_exact_json
-from worker.settings import Settings, SettingsError
-from worker.transport_server import use_transport
-from worker.urls import mask_url
+from worker.settings.settings import Settings, SettingsError
 
 _ANONYMOUS: Final = Exchange("", type="direct")  # straight to the queue: no binding that could be lost
 
@@ -70,8 +70,8 @@ def configuration() -> dict[str, Any]:
         "task_acks_on_failure_or_timeout": True,  # what failed has been parked by then
         "task_track_started": False,
         "task_send_sent_event": True,
-        "worker_consumer": "worker.consumer:MoneyConsumer",
-        "worker_prefetch_multiplier": 1,  # of workers without a lane; worker/lane.py holds a batch
+        "worker_consumer": "worker.consuming.consumer:MoneyConsumer",
+        "worker_prefetch_multiplier": 1,  # of workers without a lane; worker/consuming/batch_consumer.py holds a batch
         "worker_enable_prefetch_count_reduction": False,
         "worker_send_task_events": True,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
@@ -80,7 +80,7 @@ def configuration() -> dict[str, Any]:
         "timezone": "UTC",
         "enable_utc": True,
         "beat_schedule": beat_schedule(settings),
-        "beat_scheduler": "worker.beat:BeatScheduler",
+        "beat_scheduler": "worker.beat.scheduler:BeatScheduler",
         "beat_max_loop_interval": 5,
     }
 
@@ -93,7 +93,7 @@ def _prepare(sender: Celery, **_: Any) -> None:
     except SettingsError as error:
         sys.stderr.writelines(f"balance-worker: {line}\n" for line in str(error).splitlines())
         sys.exit(2)
-    sender.loader.override_backends = {"sentinel": "worker.sentinel_backend:SentinelBackend"}
+    sender.loader.override_backends = {"sentinel": "worker.brokers.sentinel_backend:SentinelBackend"}
 
 
 def _transport_options(settings: Settings) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
         return {"confirm_publish": True, "read_timeout": settings.broker_socket_timeout_s, "kept_queues": kept}
     return {
         "kept_queues": kept,
-        "on_garbage": "worker.parking:park_garbage",
+        "on_garbage": "worker.dead_letters.park:park_garbage",
         "take_limit": settings.batch_limit,
         "visibility_timeout": settings.visibility_timeout_s,
         # A living worker renews with every other search, docs/decisions/0008.
@@ -127,7 +127,7 @@ class App(Celery):
 
     @cached_property
     def Worker(self) -> Any:  # noqa: N802 - Celery's name
-        return self.subclass_with_self("worker.worker_program:Worker")  # type: ignore[arg-type]  # a name will do
+        return self.subclass_with_self("worker.control.worker_program:Worker")  # type: ignore[arg-type]  # a name will do
 
     def config_from_cmdline(self, argv: Sequence[str], namespace: str = "celery") -> None:
         given = mask_url(" ".join(argv))
@@ -137,7 +137,7 @@ class App(Celery):
 def make_app() -> Celery:
     """The app with every job and every tick registered."""
     register_exact_json()
-    made = App("balance-worker", events="worker.events:Events", set_as_current=True)
+    made = App("balance-worker", events="worker.observability.celery_events:Events", set_as_current=True)
     made.on_configure.connect(_prepare, weak=False)
     made.add_defaults(configuration)
     for name in CATALOGUE:

@@ -12,7 +12,7 @@ from models.store.connection.patience import Patience, Silence
 from models.store.connection.session import make_engine
 from models.store.schema import roles
 from tasks.apply.retries import Reminder
-from worker.settings import Settings
+from worker.settings.settings import Settings
 
 _LOG: Final = structlog.get_logger(__name__)
 _HELD: Final = "nothing is acknowledged until then, and it goes on by itself"

@@ -14,10 +14,10 @@ from sqlalchemy import Engine
 from models.domain.jobs.decision import Limits
 from models.domain.retry import RetryPolicy
 from tasks.apply.retries import Interrupted, Settler
+from worker.consuming.limits import Intake
+from worker.consuming.producers import producers_in
 from worker.database import worker_engine
-from worker.intake import Intake
-from worker.producers import producers_in
-from worker.settings import Settings, load_settings
+from worker.settings.settings import Settings, load_settings
 
 _SLICE_S: Final = 0.2  # how soon a waiting worker notices that it was told to stop
 

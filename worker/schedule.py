@@ -14,12 +14,12 @@ from tasks.apply.retries import Interrupted
 from tasks.auto_topup import scan as autotopup
 from tasks.scheduled import expiry
 from tasks.scheduled import prune as housekeeping
-from worker.anchor_tick import anchor_tick
+from worker.anchors.tick import anchor_tick
+from worker.beat.pace import Pace
 from worker.clock import LONG_AGO, steady
-from worker.pace import Pace
-from worker.report import ticked
+from worker.control.report import ticked
 from worker.runtime import RUNTIME
-from worker.settings import Settings
+from worker.settings.settings import Settings
 
 _LOG: Final = structlog.get_logger(__name__)
 

@@ -15,8 +15,8 @@ from sqlalchemy import Engine
 from tasks.client import BalanceClient
 from tests.acceptance.system import System, flower_page, wait_until
 from tests.acceptance.test_doctor import doctor
-from worker.embedded import EmbeddedValkey
-from worker.ports import free_port
+from worker.local.embedded import EmbeddedValkey
+from worker.local.ports import free_port
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
 FOUND = re.search(r"<!-- tested: acl -->\n```\n(.*?)```", PAGE, re.DOTALL)

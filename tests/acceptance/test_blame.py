@@ -15,7 +15,7 @@ from models.store.schema.migrations import upgrade
 from tests import servers
 from tests.acceptance.system import System, wait_until
 from tests.builders import execute
-from worker.embedded import EmbeddedPostgres
+from worker.local.embedded import EmbeddedPostgres
 
 HEAD = schema.head()
 

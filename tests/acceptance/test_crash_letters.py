@@ -18,9 +18,9 @@ SETTINGS: Final = {
 }
 # What the letter's `attempts` counts is how often the message was found to be unusable: killed after the commit, twice.
 STEPS: Final = {
-    "before it is parked": (KillPoint("worker.lane:park", "before"), 1),
+    "before it is parked": (KillPoint("worker.consuming.batch_consumer:park", "before"), 1),
     "parked, not committed": (KillPoint("models.store.write.dead_letters:park", "after"), 1),
-    "parked": (KillPoint("worker.lane:park", "after"), 2),
+    "parked": (KillPoint("worker.consuming.batch_consumer:park", "after"), 2),
     "before it is acknowledged": (KillPoint("kombu.message:Message.ack_log_error", "before"), 2),
 }
 

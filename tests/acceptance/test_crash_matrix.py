@@ -49,11 +49,11 @@ def _step(function: str, when: Any, call: int = 1, **what: Any) -> Step:
 
 _ACK: Final = "kombu.message:Message.ack_log_error"
 _LOCK: Final = "models.store.write.accounts:lock_free or models.store.write.accounts:lock"  # a batch, a lone job
-_SEND: Final = "worker.followups:FollowUps._send"
+_SEND: Final = "worker.consuming.callback_sender:FollowUps._send"
 STEPS: Final = {
-    "1 the first message is in": _step("worker.lane:understand", "before"),
-    "1 half of the batch is in": _step("worker.lane:understand", "before", 3),
-    "2 a message is understood": _step("worker.delivery:parse", "after"),
+    "1 the first message is in": _step("worker.consuming.batch_consumer:understand", "before"),
+    "1 half of the batch is in": _step("worker.consuming.batch_consumer:understand", "before", 3),
+    "2 a message is understood": _step("worker.consuming.delivery:parse", "after"),
     "3 before the accounts are locked": _step(_LOCK, "before"),
     "3 the accounts are locked": _step(_LOCK, "after"),
     "4 the keys are looked up": _step("models.store.write.jobs:find", "after"),
@@ -65,8 +65,8 @@ STEPS: Final = {
     "6 events are written": _step("models.store.write.outbox:insert", "after"),
     "7 before the commit": _step("sqlalchemy:Connection.commit", "before"),
     "7 after the commit": _step("sqlalchemy:Connection.commit", "after", committed=True),
-    "8 before the results": _step("worker.answers:Results.store", "before", committed=True),
-    "8 after the results": _step("worker.answers:Results.store", "after", committed=True),
+    "8 before the results": _step("worker.consuming.result_writer:Results.store", "before", committed=True),
+    "8 after the results": _step("worker.consuming.result_writer:Results.store", "after", committed=True),
     "8 before what follows is sent": _step(_SEND, "before", committed=True, acknowledged=3),
     "8 what follows is sent": _step(_SEND, "after", committed=True, acknowledged=3),
     "8 one message is acknowledged": _step(_ACK, "after", committed=True, acknowledged=1),

@@ -19,11 +19,11 @@ from models.store.connection.server import Server, examine
 from models.store.schema.migrations import upgrade
 from tests.acceptance.system import System, wait_until
 from tests.servers import server_directory
-from worker.checks.clocks import clock
-from worker.checks.database import _session, examine_database
-from worker.checks.finding import Finding
-from worker.embedded import EmbeddedPostgres, EmbeddedValkey
-from worker.settings import Settings
+from worker.doctor.clocks import clock
+from worker.doctor.database import _session, examine_database
+from worker.doctor.finding import Finding
+from worker.local.embedded import EmbeddedPostgres, EmbeddedValkey
+from worker.settings.settings import Settings
 
 Findings = dict[str, dict[str, Any]]
 

@@ -18,7 +18,7 @@ from tasks.client import BalanceClient
 from tests import servers
 from tests.acceptance.system import System, wait_until
 from tests.proxy import Fault, Proxy
-from worker.embedded import EmbeddedPostgres
+from worker.local.embedded import EmbeddedPostgres
 
 OUTAGE_S = float(os.environ.get("BALANCE_TEST_OUTAGE_S", "20"))
 JOBS = 400

@@ -13,7 +13,7 @@ from tornado.web import url
 from tornado.websocket import WebSocketHandler
 
 from tests.acceptance.system import System, wait_until
-from worker.ports import free_port
+from worker.local.ports import free_port
 
 # Without the login, and why that is harmless.
 OPEN = {

@@ -13,7 +13,7 @@ from kombu import Connection, Exchange, Queue
 
 from tests.acceptance.system import System, wait_until
 from tests.integration.cli.conftest import Cli
-from worker.report import REPORT
+from worker.control.report import REPORT
 
 _MANY = 210  # more than a worker holds
 

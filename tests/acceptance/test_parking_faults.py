@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 from models.store.schema.migrations import upgrade
 from tests import servers
 from tests.acceptance.system import System, wait_until
-from worker.embedded import EmbeddedPostgres
+from worker.local.embedded import EmbeddedPostgres
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from sqlalchemy import make_url
 
 from tests.acceptance.system import System, wait_until
 from tests.proxy import Proxy
-from worker.health import judge
-from worker.pulse import Pulse, is_alive
-from worker.settings import Settings
+from worker.observability.health import judge
+from worker.observability.pulse import Pulse, is_alive
+from worker.settings.settings import Settings
 
 NODE = "money"
 

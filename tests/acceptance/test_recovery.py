@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from tests.acceptance.system import System, wait_until
 from tests.builders import done
-from worker.settings import Settings
+from worker.settings.settings import Settings
 
 TOP_UP = {"wallet_id": "w", "transaction_reason": "INVOICE_PAYMENT", "credits_to_add": "25.5"}
 # What the settings promise on Redis: the timeout, until the next search (a sixth of it), and to apply.

@@ -16,8 +16,8 @@ from tests.acceptance.test_doctor import doctor
 from tests.integration.test_redis_checks import look
 from tests.redis_group import RedisGroup
 from tests.servers import server_directory
-from worker.checks.finding import Level
-from worker.ports import free_port
+from worker.doctor.finding import Level
+from worker.local.ports import free_port
 
 JOBS = 80
 PATIENCE_S = 4.0

@@ -12,7 +12,7 @@ from models.store.audit.entries import assert_ledger_is_coherent
 from tests.acceptance.system import System, wait_until
 from tests.postgres_pair import configure, run
 from tests.proxy import Proxy
-from worker.embedded import EmbeddedPostgres
+from worker.local.embedded import EmbeddedPostgres
 
 JOBS = 5
 STOPS_S = 15  # three for what may still come, then what any stop takes

@@ -12,7 +12,7 @@ from tests.chaos.nodes import Nodes
 from tests.postgres_pair import run
 from tests.proxy import Proxy
 from tests.roles import ROLE, grants
-from worker.ports import HOST
+from worker.local.ports import HOST
 
 Tables = Literal["there", "missing", "of an older version"]
 _PASSWORD: Final = "of-the-workers"

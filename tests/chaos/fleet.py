@@ -13,7 +13,7 @@ from threading import RLock
 from time import monotonic
 from typing import Final
 
-from worker.spawn import spawn
+from worker.local.spawn import spawn
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _STOP_S: Final = 120.0  # a warm stop while a link is half-open, which takes a few socket timeouts

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from worker.localserver import end
-from worker.spawn import spawn
+from worker.local.localserver import end
+from worker.local.spawn import spawn
 
 _BUSY: Final = "while True: pass"
 

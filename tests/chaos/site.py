@@ -21,8 +21,8 @@ from tests.chaos.brokers import HEARTBEAT_S, Broker, OwnRabbitMQ, OwnValkey
 from tests.chaos.database import Database, workers_url
 from tests.chaos.fleet import CeleryChild, Child
 from tests.proxy import Proxy
-from worker.embedded import EmbeddedPostgres
-from worker.server_error import ServerError
+from worker.local.embedded import EmbeddedPostgres
+from worker.local.server_error import ServerError
 
 __all__ = ["DAY_S", "HEARTBEAT_S", "LANES", "LOCK_TIMEOUT_S", "QUEUES", "Kind", "Site", "wait_for"]
 

@@ -19,9 +19,9 @@ from models.domain.outcome import Code, Status
 from tasks.apply.outcome import Outcome
 from tests.proxy import Proxy
 from tests.queues import taken
-from worker import answers
-from worker.answers import Answer, Parked, Results
-from worker.serialization import EXACT_JSON, register_exact_json
+from worker.consuming import result_writer as answers
+from worker.consuming.result_writer import Answer, Parked, Results
+from worker.encoding.serialization import EXACT_JSON, register_exact_json
 
 _DONE = Outcome(UUID(int=1), Status.APPLIED, Code.APPLIED, '{"status": "applied", "replayed": false}')
 _LOST = "\ud800"

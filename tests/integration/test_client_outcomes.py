@@ -19,7 +19,7 @@ from kombu.message import Message
 from tasks.client import BalanceClient, JobHandle, JobParked, OutcomeTimeout
 from tests.queues import taken
 from tests.unit.test_client import document
-from worker.serialization import EXACT_JSON, register_exact_json
+from worker.encoding.serialization import EXACT_JSON, register_exact_json
 
 DEBIT: dict[str, Any] = {"wallet_id": "w_1", "credits": "2"}
 CLOSED_PORT = "redis://127.0.0.1:1/0"

@@ -17,10 +17,10 @@ import pytest
 import redis
 
 from tests import servers
-from worker import embedded
-from worker.embedded import EmbeddedPostgres, EmbeddedValkey
-from worker.ports import is_free
-from worker.server_error import ServerError
+from worker.local import embedded
+from worker.local.embedded import EmbeddedPostgres, EmbeddedValkey
+from worker.local.ports import is_free
+from worker.local.server_error import ServerError
 
 Make = Callable[[Path], EmbeddedPostgres | EmbeddedValkey]
 
@@ -158,7 +158,7 @@ def test_a_process_number_that_now_belongs_to_somebody_else_is_left_alone(make: 
 def test_a_server_ends_when_its_owner_is_killed(name: str, directory: Path) -> None:
     program = (
         "import pathlib, sys, threading\n"
-        f"from worker.embedded import {name} as Server\n"
+        f"from worker.local.embedded import {name} as Server\n"
         "server = Server(pathlib.Path(sys.argv[1]))\n"
         # A thread that ends must not take the server with it.
         "thread = threading.Thread(target=server.start); thread.start(); thread.join()\n"

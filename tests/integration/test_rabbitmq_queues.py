@@ -15,8 +15,8 @@ from tasks.client import BalanceClient
 from tasks.routing import queue_arguments
 from tests.acceptance.system import wait_until
 from tests.queues import removed_after
-from worker.job_queue import JobQueue, declare
-from worker.remaking import InUse, Remaking
+from worker.brokers.queues import JobQueue, declare
+from worker.brokers.rabbitmq.remaking import InUse, Remaking
 
 PERSISTENT: Any = 2
 QUORUM = {"x-queue-type": "quorum"}
@@ -32,8 +32,8 @@ def connection(rabbitmq_url: str) -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.remaking._LAST_S", 0.05)
-    monkeypatch.setattr("worker.remaking._QUIET_S", 0.05)
+    monkeypatch.setattr("worker.brokers.rabbitmq.remaking._LAST_S", 0.05)
+    monkeypatch.setattr("worker.brokers.rabbitmq.remaking._QUIET_S", 0.05)
 
 
 def made(connection: Any, name: str, *, durable: bool = True, auto_delete: bool = False, **arguments: Any) -> None:

@@ -14,13 +14,13 @@ import kombu
 import pytest
 import redis
 
-from worker.checks import redis_server
-from worker.checks.finding import Finding, Level, ok
-from worker.checks.results import examine_results
-from worker.checks.steps import examined
-from worker.embedded import EmbeddedValkey
-from worker.settings import Settings
-from worker.transport import Transport
+from worker.brokers.redis.channel import Transport
+from worker.doctor.brokers import redis_server
+from worker.doctor.finding import Finding, Level, ok
+from worker.doctor.results import examine_results
+from worker.doctor.steps import examined
+from worker.local.embedded import EmbeddedValkey
+from worker.settings.settings import Settings
 
 Findings = dict[str, Finding]
 

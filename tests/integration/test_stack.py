@@ -17,13 +17,13 @@ from sqlalchemy import create_engine
 from models.store.connection.server import Server, examine
 from tests import servers
 from tests.listener import Listener
-from worker import stack as stack_module
-from worker.ports import free_port
-from worker.probes import answers, serves
-from worker.server_error import ServerError
-from worker.settings import Settings
-from worker.stack import Stack
-from worker.supervisor import NotReady
+from worker.local import stack as stack_module
+from worker.local.ports import free_port
+from worker.local.probes import answers, serves
+from worker.local.server_error import ServerError
+from worker.local.stack import Stack
+from worker.local.supervisor import NotReady
+from worker.settings.settings import Settings
 
 _APP = """
 import os

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from models.store.connection.session import make_engine
 from tests import servers
-from worker.embedded import EmbeddedPostgres
+from worker.local.embedded import EmbeddedPostgres
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from tests.emptied import emptied, shared_engine
 from tests.property.wire import message_of, messages
 from tests.search import DRAWN
 from worker.app import app
-from worker.lane import Lane
+from worker.brokers.redis.server import use_transport
+from worker.consuming.batch_consumer import Lane
 from worker.runtime import RUNTIME, Runtime
-from worker.transport_server import use_transport
 
 __all__ = ["emptied", "shared_engine"]
 

@@ -25,8 +25,8 @@ from tasks.brokers.addresses import (
 )
 from tasks.brokers.tls import Tls
 from tasks.client import BalanceClient
-from worker.settings import Settings, SettingsError, load_settings
-from worker.urls import mask_url
+from worker.encoding.urls import mask_url
+from worker.settings.settings import Settings, SettingsError, load_settings
 
 MASTER = "?master_name=m"
 REFUSED = [

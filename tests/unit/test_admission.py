@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from worker.admission import queue_of
+from worker.consuming.admission import queue_of
 
 
 @pytest.mark.parametrize(

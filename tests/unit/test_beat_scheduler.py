@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from worker import beat, beats
 from worker.app import app
-from worker.beat import BeatScheduler
+from worker.beat import heard as beats
+from worker.beat import scheduler as beat
+from worker.beat.scheduler import BeatScheduler
 
 FAR: Any = timedelta(days=30)
 

@@ -8,7 +8,7 @@ import pytest
 from amqp import exceptions as amqp
 from redis import exceptions as redis
 
-from worker.broker_refusals import TakesNothing, next_step
+from worker.brokers.refusals import TakesNothing, next_step
 
 URL = "amqp://wu:hunter2@h:5672/shop"
 

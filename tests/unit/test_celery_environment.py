@@ -10,7 +10,7 @@ import flower
 import kombu
 import pytest
 
-from worker.settings import SettingsError, load_settings
+from worker.settings.settings import SettingsError, load_settings
 
 OURS = "redis://:pw@127.0.0.1:1/3"
 OTHER = "redis://:hunter2@elsewhere/0"

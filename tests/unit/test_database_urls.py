@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from sqlalchemy import make_url
 from sqlalchemy.dialects.postgresql.psycopg import dialect
 
-from worker.database_urls import canonical
-from worker.settings import Settings
-from worker.urls import mask_url
+from worker.encoding.urls import mask_url
+from worker.settings.database_urls import canonical
+from worker.settings.settings import Settings
 
 WRITABLE = {"target_session_attrs": "read-write"}
 URLS: dict[str, dict[str, Any]] = {

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from worker.checks.beat import examine_beat
-from worker.checks.finding import Finding
-from worker.checks.workers import Report
-from worker.settings import Settings
+from worker.doctor.beat import examine_beat
+from worker.doctor.finding import Finding
+from worker.doctor.workers import Report
+from worker.settings.settings import Settings
 
 SETTINGS = Settings()
 SCAN = "autotopup.scan"  # every 5 s, so that 20 s are late

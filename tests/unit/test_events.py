@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from worker import events
+from worker.observability import celery_events as events
 
 
 @pytest.fixture
 def dispatcher() -> events.Dispatcher:
-    app = Celery(broker="redis://127.0.0.1:1", events="worker.events:Events", set_as_current=False)
+    app = Celery(broker="redis://127.0.0.1:1", events="worker.observability.celery_events:Events", set_as_current=False)
     made = app.events.Dispatcher(app.connection_for_write(), hostname="worker@here")
     assert isinstance(made, events.Dispatcher)
     return made
@@ -43,7 +43,7 @@ def gathering() -> events.Dispatcher:
 
 def _gathering(broker: Broker) -> events.Dispatcher:
     """A dispatcher like that of a worker's event loop."""
-    app = Celery(broker="memory://", events="worker.events:Events", set_as_current=False)
+    app = Celery(broker="memory://", events="worker.observability.celery_events:Events", set_as_current=False)
     made = app.events.Dispatcher(app.connection_for_write(), buffer_group=["task"], on_send_buffered=lambda: None)
     made.producer = broker
     assert isinstance(made, events.Dispatcher)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tasks.apply.progress import Progress
-from worker.health import SILENT_MAX_S, Trouble, Word, judge
-from worker.pulse import Pulse
-from worker.readiness import _held
-from worker.settings import Settings
+from worker.observability.health import SILENT_MAX_S, Trouble, Word, judge
+from worker.observability.pulse import Pulse
+from worker.observability.readiness import _held
+from worker.settings.settings import Settings
 
 CANCELLED = Trouble("queues", "it takes nothing", "add it")
 

@@ -10,8 +10,8 @@ from kombu import Connection
 from kombu.utils.json import dumps
 
 from worker.app import _transport_options
-from worker.consumer import LaneStep
-from worker.settings import Settings
+from worker.consuming.consumer import LaneStep
+from worker.settings.settings import Settings
 
 
 def test_no_host_of_the_broker_is_told_with_its_password() -> None:

@@ -18,8 +18,8 @@ from models.contracts.spec.examples import EXAMPLES
 from models.contracts.wire.message import Malformed, parse
 from models.domain.jobs.commands import Job
 from models.domain.outcome import Refusal
-from worker.intake import DEPTH_MAX, Intake, bound_decompression
-from worker.settings import Settings
+from worker.consuming.limits import DEPTH_MAX, Intake, bound_decompression
+from worker.settings.settings import Settings
 
 INTAKE = Intake.of(Settings())
 

@@ -12,8 +12,8 @@ from tasks.client import BalanceClient
 from tasks.publishing.confirmed import AmqpLink
 from tasks.publishing.job_message import job_message
 from tasks.routing import LANES_MAX, accepted, lane_of, lane_queues, queue_arguments, queue_of, undropped
-from worker.job_queue import JobQueue
-from worker.settings import Settings
+from worker.brokers.queues import JobQueue
+from worker.settings.settings import Settings
 
 # Never to be changed: jobs wait in the lanes that these numbers name.
 VECTORS = [

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from worker.logs import configure_logging
+from worker.observability.logs import configure_logging
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import pytest
 from kombu.message import Message
 
 from worker.app import app
-from worker.delivery import MoneyRequest
+from worker.consuming.delivery import MoneyRequest
 
 
 class _Pool:

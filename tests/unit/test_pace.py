@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from worker.pace import Pace
+from worker.beat.pace import Pace
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from kombu import Connection
 
 from tasks.brokers.addresses import kombu_url, sentinel_options
 from tasks.brokers.tls import Tls
-from worker.checks.finding import Level
-from worker.checks.workers import Report, examine_workers, placed
-from worker.places import broker_places, connected_place, database_place
-from worker.settings import Settings
+from worker.doctor.finding import Level
+from worker.doctor.workers import Report, examine_workers, placed
+from worker.settings.places import broker_places, connected_place, database_place
+from worker.settings.settings import Settings
 
 BROKERS = [
     ("redis://u:pw@h", ["redis://h:6379/0"]),

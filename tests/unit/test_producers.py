@@ -14,10 +14,10 @@ from models.contracts.wire.signature import SIGNATURE, SIGNED_AT, Signed, sign
 from models.domain.jobs.commands import SYSTEM_PRODUCER
 from models.domain.jobs.decision import Limits
 from worker.clock import now
-from worker.producers import Producers, producers_in
+from worker.consuming.producers import Producers, producers_in
 from worker.runtime import limits_of
-from worker.setting_texts import PREFIX
-from worker.settings import Settings, SettingsError, load_settings
+from worker.settings.settings import Settings, SettingsError, load_settings
+from worker.settings.texts import PREFIX
 
 ONE, TWO = "a-secret-" + "1" * 32, "a-secret-" + "2" * 32
 GIVEN = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import redis
 
-from worker.redis_refusals import redis_step
+from worker.brokers.redis_refusals import redis_step
 
 
 @pytest.mark.parametrize(

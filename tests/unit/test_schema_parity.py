@@ -29,7 +29,7 @@ from models.domain.outcome import Code, Refusal
 from tests.literals import ID_TEXTS, NUMBER_TEXTS, TEXTS, TIME_TEXTS, literals
 from tests.places import PLACES, SCHEMAS, Place, contract_schema, sample
 from tests.search import DRAWN
-from worker.serialization import loads
+from worker.encoding.serialization import loads
 
 _INT64: Final = 2**63
 timezones = cache(available_timezones)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from worker.child_settings import given
-from worker.setting_texts import PREFIX
-from worker.settings import Settings, SettingsError, load_settings
-from worker.settings_table import effective, settings_markdown
-from worker.urls import SecretUrl, mask_url
+from worker.encoding.urls import SecretUrl, mask_url
+from worker.settings.child import given
+from worker.settings.settings import Settings, SettingsError, load_settings
+from worker.settings.table import effective, settings_markdown
+from worker.settings.texts import PREFIX
 
 Environment = pytest.MonkeyPatch
 
@@ -51,7 +51,7 @@ def test_the_environment_is_read_once(environment: Environment) -> None:
 
 
 def test_importing_reads_no_environment() -> None:
-    program = "import worker.settings, worker.settings_table, worker.logs"
+    program = "import worker.settings.settings, worker.settings.table, worker.observability.logs"
     environment = {**os.environ, "BALANCE_POOL_SIZE": "nonsense"}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.cli.sheet import Cell, csv_lines
+from worker.cli.terminal.sheet import Cell, csv_lines
 
 ROOT = Path(__file__).parents[2]
 FORMULAS = [
@@ -23,7 +23,7 @@ PLAIN = ["", "a=1", "wallet:w1", "Анна", "1", "a\nb", 'say "a, b"', "'=1", "
 def test_no_other_module_of_ours_writes_csv() -> None:
     files = [path for folder in ("models", "tasks", "worker") for path in (ROOT / folder).rglob("*.py")]
     writing = [path.name for path in files if re.search(r"^\s*(import csv|from csv)\b", path.read_text(), re.MULTILINE)]
-    assert writing == ["sheet.py"], "use worker/cli/sheet.py: a text would be a formula"
+    assert writing == ["sheet.py"], "use worker/cli/terminal/sheet.py: a text would be a formula"
 
 
 def _read(*cells: Cell) -> list[str]:

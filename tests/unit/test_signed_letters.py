@@ -11,8 +11,8 @@ from kombu.message import Message
 from models.contracts.wire.message import Malformed
 from models.contracts.wire.signature import SIGNATURE, SIGNED_AT, Signed, sign
 from tasks.publishing.confirmed import RawMessage
-from worker.letters import letter_of, message_of
-from worker.producers import producers_in
+from worker.consuming.producers import producers_in
+from worker.dead_letters.letters import letter_of, message_of
 
 SECRET = "s" * 32
 PRODUCERS = producers_in(json.dumps({"billing": {"secrets": [SECRET], "jobs": ["users.upsert"]}}))

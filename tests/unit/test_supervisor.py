@@ -14,8 +14,8 @@ from time import monotonic
 import pytest
 
 from tests.listener import Listener
-from worker import localserver
-from worker.supervisor import Backoff, Child, Event, NotReady, Supervisor
+from worker.local import localserver
+from worker.local.supervisor import Backoff, Child, Event, NotReady, Supervisor
 
 _FOREVER = "import threading; threading.Event().wait()"
 _DEAF = "import signal, threading; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); " + (

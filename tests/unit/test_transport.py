@@ -9,12 +9,14 @@ import pytest
 import redis
 from kombu import transport as kombu_transports
 
-from worker import transport, transport_amqp, transport_stock
-from worker.kept_queues import QueueKept
-from worker.settings import Settings
-from worker.transport import Transport
-from worker.transport_qos import QoS
-from worker.transport_server import use_transport
+from worker.brokers.kept_queues import QueueKept
+from worker.brokers.rabbitmq import connection as transport_amqp
+from worker.brokers.redis import channel as transport
+from worker.brokers.redis import stock as transport_stock
+from worker.brokers.redis.channel import Transport
+from worker.brokers.redis.server import use_transport
+from worker.brokers.redis.unacked import QoS
+from worker.settings.settings import Settings
 
 
 @pytest.fixture
@@ -31,9 +33,9 @@ def aliases() -> Iterator[None]:
 def test_urls_stay_what_they_are_and_mean_the_chosen_transport(scheme: str) -> None:
     url = f"{scheme}://:secret@broker:6380/3"
     for kind, module in (
-        ("stock", "worker.transport_stock"),
-        ("atomic", "worker.transport"),
-        ("stock", "worker.transport_stock"),
+        ("stock", "worker.brokers.redis.stock"),
+        ("atomic", "worker.brokers.redis.channel"),
+        ("stock", "worker.brokers.redis.stock"),
     ):
         use_transport(kind)  # type: ignore[arg-type]  # of the literal's two values
         connection: Any = kombu.Connection(url)
@@ -49,7 +51,7 @@ def test_other_brokers_are_not_concerned() -> None:
     transport_amqp.use_transport()
     use_transport("atomic")
     connection: Any = kombu.Connection("amqp://broker")
-    assert connection.get_transport_cls().__module__ == "worker.transport_amqp"
+    assert connection.get_transport_cls().__module__ == "worker.brokers.rabbitmq.connection"
     assert not isinstance(connection.transport, Transport)
 
 

@@ -8,25 +8,13 @@ from typing import Annotated, Final
 
 import typer
 
-from worker.cli import (
-    accounts,
-    anchor,
-    asyncapi,
-    config,
-    dead_letters,
-    demo,
-    doctor,
-    grants,
-    jobs,
-    migrate,
-    publish,
-    ready,
-    reference,
-    remake_queue,
-    up,
-    verify,
-)
-from worker.cli.faults import NO, stop
+from worker.cli.accounts import commands as accounts
+from worker.cli.dead_letters import commands as dead_letters
+from worker.cli.documents import asyncapi, config, reference
+from worker.cli.jobs import commands as jobs
+from worker.cli.jobs import publish
+from worker.cli.operations import anchor, demo, doctor, grants, migrate, ready, remake_queue, up, verify
+from worker.cli.terminal.faults import NO, stop
 
 _MODULES: Final = (
     demo, up, migrate, grants, publish, jobs, dead_letters, accounts, verify, anchor, doctor, ready, remake_queue,

@@ -14,8 +14,8 @@ import pytest
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
-from worker.anchor_faults import AnchorFault
-from worker.anchor_places import S3
+from worker.anchors.faults import AnchorFault
+from worker.anchors.places import S3
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from sqlalchemy import Engine
 from models.domain.evidence.anchors import Anchor, parts_of
 from tests.anchored import Anchored, lines, write
 from tests.builders import execute
-from worker.anchor_faults import AnchorFault
-from worker.anchor_keys import Signer, make_keys
+from worker.anchors.faults import AnchorFault
+from worker.anchors.keys import Signer, make_keys
 
 pytestmark = pytest.mark.tampered_ledger
 

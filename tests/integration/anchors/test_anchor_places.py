@@ -15,12 +15,12 @@ from models.store.connection.session import transaction
 from tests.anchored import Anchored, forget, lines
 from tests.builders import ask, done, execute
 from tests.integration.cli.conftest import Cli, told
-from worker.anchor_faults import AnchorFault
-from worker.anchor_keys import Signer, make_keys, public_keys
-from worker.anchor_places import File, Stdout, place_of
-from worker.anchor_tick import anchor_tick
+from worker.anchors.faults import AnchorFault
+from worker.anchors.keys import Signer, make_keys, public_keys
+from worker.anchors.places import File, Stdout, place_of
+from worker.anchors.tick import anchor_tick
 from worker.schedule import periods
-from worker.settings import Settings
+from worker.settings.settings import Settings
 
 pytestmark = pytest.mark.tampered_ledger
 

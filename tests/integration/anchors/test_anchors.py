@@ -15,7 +15,7 @@ from models.store.connection.session import transaction
 from tasks.apply.path import apply
 from tests.anchored import Anchored, cut, forge_job, forget, lines, put_entry, rehash
 from tests.builders import LIMITS, done, execute, job, rows, settle
-from worker.anchor_faults import AnchorFault
+from worker.anchors.faults import AnchorFault
 
 pytestmark = pytest.mark.tampered_ledger
 

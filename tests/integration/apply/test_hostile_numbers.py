@@ -16,7 +16,7 @@ from models.domain.outcome import Refusal
 from tests.builders import rows, settle
 from tests.literals import HOSTILE
 from tests.places import PLACES, Place
-from worker.serialization import loads
+from worker.encoding.serialization import loads
 
 NUMERIC = [place for place in PLACES if place.takes("integer", "number")]
 MARKED = [

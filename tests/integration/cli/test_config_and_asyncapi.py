@@ -9,7 +9,7 @@ import yaml
 
 from models.contracts.catalogue import CATALOGUE
 from tests.integration.cli.conftest import Cli, told
-from worker.settings_table import settings_markdown
+from worker.settings.table import settings_markdown
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from models.store.connection.session import transaction
 from models.store.write.dead_letters import DeadLetter, park
 from tests.builders import done, execute, rows
 from tests.integration.cli.conftest import Cli, told
-from worker.cli.progress import Advance
+from worker.cli.terminal.progress import Advance
 
 BODY = '[[], {"amount": 1.10, "note": "\x1b[2J…"}, {}]'.encode()
 

@@ -13,7 +13,7 @@ from models.store.connection.session import make_engine, snapshot, transaction
 from tests.builders import execute
 from tests.integration.cli.conftest import NOWHERE, Cli, told
 from tests.servers import with_database
-from worker.cli.faults import explain
+from worker.cli.terminal.faults import explain
 
 READERS = [
     ["jobs", "list"],

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.integration.cli.conftest import SCRIPT, Cli, told
-from worker.cli import faults
-from worker.cli.reference import cli_markdown
+from worker.cli.documents.reference import cli_markdown
+from worker.cli.terminal import faults
 
 ROOT = Path(__file__).resolve().parents[3]
-HEAVY = {"sqlalchemy", "alembic", "psycopg", "celery", "kombu", "redis", "rich", "pydantic", "worker.settings"}
+HEAVY = {"sqlalchemy", "alembic", "psycopg", "celery", "kombu", "redis", "rich", "pydantic", "worker.settings.settings"}
 PAGES = re.findall(r"^## ([^\n]+)\n\n```text\n(.*?)\n```$", cli_markdown(), flags=re.MULTILINE | re.DOTALL)
 
 

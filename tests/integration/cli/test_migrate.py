@@ -20,8 +20,8 @@ from tests.integration.cli.conftest import SCRIPT, Cli, told
 from tests.postgres_pair import configure, run, wait_for
 from tests.proxy import Proxy
 from worker.database import migrating_engine
-from worker.embedded import EmbeddedPostgres
-from worker.settings import Settings
+from worker.local.embedded import EmbeddedPostgres
+from worker.settings.settings import Settings
 
 HEAD = schema.head()
 

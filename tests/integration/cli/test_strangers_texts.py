@@ -15,8 +15,9 @@ from models.store.write import dead_letters
 from models.store.write.dead_letters import DeadLetter
 from tests.builders import done
 from tests.integration.cli.conftest import Cli
-from worker.cli import faults, output, up
-from worker.cli.output import Column
+from worker.cli.operations import up
+from worker.cli.terminal import faults, output
+from worker.cli.terminal.output import Column
 
 FORGED = "verify: ok, 0 findings"
 TEXT = f"a\n{FORGED}\r{FORGED}\x85{FORGED}\u2028b\x1b[2J\x9b2J\u202ec\u2066d\x7f\u200be"

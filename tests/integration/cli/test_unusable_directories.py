@@ -18,7 +18,7 @@ import pytest
 from tests import forks, servers
 from tests.integration.cli.conftest import Cli, told
 from worker.cli.main import main
-from worker.data_directory import hold
+from worker.local.data_directory import hold
 
 NOBODY: Final = 65_534
 ANOTHER: Final = "choose another directory with --data-dir"

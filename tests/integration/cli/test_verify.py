@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from tests.builders import execute
 from tests.integration.cli.conftest import Cli, Story
-from worker.cli.waiting import Waiting
+from worker.cli.terminal.waiting import Waiting
 
 _TAMPER = """
     update entries set amount = amount + 1

@@ -10,7 +10,7 @@ from models.store.connection.session import make_engine
 from tests import servers
 from tests.emptied import emptied, shared_engine
 from tests.integration.store.filled import fill
-from worker.embedded import EmbeddedPostgres
+from worker.local.embedded import EmbeddedPostgres
 
 __all__ = ["emptied", "kept", "shared_engine"]
 

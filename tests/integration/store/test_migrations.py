@@ -18,7 +18,7 @@ from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox,
 from models.tables.base import Base
 from tests import servers
 from tests.builders import balance, done, execute, let_expire, rows, sweep
-from worker.embedded import EmbeddedPostgres
+from worker.local.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[3]
 TABLES = {

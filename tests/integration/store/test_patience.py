@@ -22,7 +22,7 @@ from tests.acceptance.system import wait_until
 from tests.builders import LIMITS, execute, job, rows
 from tests.postgres_pair import configure, run
 from tests.proxy import Proxy
-from worker.embedded import EmbeddedPostgres
+from worker.local.embedded import EmbeddedPostgres
 
 NOBODY = "nobody"  # a standby that never comes
 LIMIT_S = 2.0

@@ -16,9 +16,9 @@ from models.store.connection.session import make_engine, snapshot
 from tests import servers
 from tests.builders import balance, done, job, rows, settle
 from tests.pgbouncer import PgBouncer
-from worker.checks.database import examine_database
-from worker.checks.finding import Finding
-from worker.settings import Settings
+from worker.doctor.database import examine_database
+from worker.doctor.finding import Finding
+from worker.settings.settings import Settings
 
 Start = Callable[..., str]
 

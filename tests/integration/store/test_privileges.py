@@ -28,9 +28,9 @@ from tasks.scheduled import expiry
 from tasks.scheduled import prune as housekeeping
 from tests.builders import LIMITS, ask, done, execute, let_expire, reset, rows
 from tests.resealed import execute_resealed
-from worker.checks.database import examine_database
-from worker.checks.finding import Finding
-from worker.settings import Settings
+from worker.doctor.database import examine_database
+from worker.doctor.finding import Finding
+from worker.settings.settings import Settings
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "deployment.md"
 PRIVILEGES = [(table, privilege) for table, privileges in NEEDED.items() for privilege in privileges]

@@ -25,7 +25,7 @@ from tasks.scheduled import expiry
 from tasks.scheduled import prune as housekeeping
 from tests import servers
 from tests.builders import LIMITS, job
-from worker.embedded import EmbeddedPostgres
+from worker.local.embedded import EmbeddedPostgres
 
 HEAD = schema.head()
 

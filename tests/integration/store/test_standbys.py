@@ -12,10 +12,10 @@ from sqlalchemy import make_url
 
 from models.store.schema.migrations import upgrade
 from tests.postgres_pair import NAME, Standby, configure, pair, run, wait_for
-from worker.checks.database import examine_database
-from worker.checks.finding import Finding
-from worker.embedded import EmbeddedPostgres
-from worker.settings import Settings
+from worker.doctor.database import examine_database
+from worker.doctor.finding import Finding
+from worker.local.embedded import EmbeddedPostgres
+from worker.settings.settings import Settings
 
 PLAIN = "plain"  # a role that may not see who is synchronous, as the workers' is
 FOLLOWS = "select count(*) = 1 from pg_stat_replication where state = 'streaming'"

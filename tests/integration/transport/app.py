@@ -11,7 +11,7 @@ import redis
 from celery import Celery, signals
 from kombu import Exchange, Queue
 
-from worker.transport_server import use_transport
+from worker.brokers.redis.server import use_transport
 
 _GIVEN: Final[dict[str, Any]] = json.loads(os.environ["TRANSPORT_TEST"])
 _PREFIX: Final = _GIVEN["prefix"]

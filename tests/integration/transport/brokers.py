@@ -15,7 +15,7 @@ import redis
 
 Kind = Literal["atomic", "stock"]
 TRANSPORTS: Final[dict[Kind, str]] = {
-    "atomic": "worker.transport:Transport",
+    "atomic": "worker.brokers.redis.channel:Transport",
     "stock": "kombu.transport.redis:Transport",
 }
 PATIENCE_S: Final = 20.0

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.transport.brokers import Broker, consuming
-from worker.transport_garbage import Found
+from worker.brokers.redis.garbage import Found
 
 _MESSAGE = {
     "body": "e30=",

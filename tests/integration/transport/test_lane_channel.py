@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from tests.integration.transport.brokers import Broker, Consumption, abandon, consuming, queue
-from worker.lane_channel import LaneChannel, LaneKeys
-from worker.lease_scripts import CLAIM, FENCED, RELEASE, RENEW
+from worker.brokers.redis.partition_channel import LaneChannel, LaneKeys
+from worker.brokers.redis.partition_scripts import CLAIM, FENCED, RELEASE, RENEW
 
 LANE: Final = "jobs.0"
 LEASE_MS: Final = 600_000

@@ -14,8 +14,8 @@ from tests import servers
 from tests.integration.transport.brokers import Broker, consuming, wait_until
 from tests.integration.transport.workers import left, number_of, send, working
 from tests.proxy import Proxy
-from worker.embedded import EmbeddedValkey
-from worker.transport import Transport
+from worker.brokers.redis.channel import Transport
+from worker.local.embedded import EmbeddedValkey
 
 _QUICK = {"health_check_interval": 1, "socket_timeout": 2, "socket_connect_timeout": 2, "socket_keepalive": True}
 

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from tests.integration.transport.brokers import Broker, Consumption, Kind, abandon, consuming, wait_until
-from worker.transport_qos import FIRST_TAG
+from worker.brokers.redis.unacked import FIRST_TAG
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("atomic", [0, 1, 2, 3, 4]), ("stock", [2, 1, 0, 3, 4])])

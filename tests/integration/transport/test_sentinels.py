@@ -15,7 +15,7 @@ from tasks.client import BalanceClient, PublishFailed
 from tests.redis_group import RedisGroup
 from tests.servers import server_directory
 from tests.tls import Authority, authority
-from worker.transport import Transport
+from worker.brokers.redis.channel import Transport
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 from kombu import Connection, Exchange, Queue
 from kombu.transport import pyamqp
 
-from worker.transport_amqp import Transport
-from worker.transport_unreadable import UNREADABLE
+from worker.brokers.rabbitmq.connection import Transport
+from worker.brokers.rabbitmq.unreadable import UNREADABLE
 
 _CORRELATION_ID, _HEADERS = pack(">H", 0x0400), pack(">H", 0x2000)
 

@@ -1,0 +1,1 @@
+"""Anchors: signed, written to a place outside, and compared with the ledger."""

@@ -1,0 +1,1 @@
+"""The brokers: what is alike in both, and a room for each."""

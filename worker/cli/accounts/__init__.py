@@ -1,0 +1,1 @@
+"""balance-worker accounts: what an account is, what moved it, and setting it right."""

@@ -1,0 +1,82 @@
+"""Entries: whole for programs, a line each for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from models.domain.credits.holds import HoldChange, HoldVerb
+from worker.cli.terminal.output import Column, decimal, heading, remark, signed, table, when
+
+if TYPE_CHECKING:
+    from models.domain.credits.grants import Draw
+    from models.domain.ledger import Entry
+
+
+def entry_document(entry: Entry, scale: int) -> dict[str, Any]:
+    """All that an entry says: what it moved, and what it did to grants and holds."""
+    from models.contracts.replies import outcome
+
+    note = entry.note
+    return {
+        **outcome.entry_document(entry, scale),
+        "kind": note.kind.value,
+        "reason": note.reason,
+        "description": note.description,
+        "job_id": note.job_id,
+        "part": note.part,
+        "metadata": note.metadata,
+        "listed": note.listed,
+        "reverses": note.reverses,
+        "grant": note.grant_id,
+        "draws": _draws(note.draws),
+        "paid": _draws(note.paid),
+        "held": _held(entry),
+        "holds": [_change(change) for change in note.holds],
+    }
+
+
+def _held(entry: Entry) -> int:
+    """By how much what is held changed."""
+    return sum(change.units if change.verb is HoldVerb.HOLD else -change.units for change in entry.note.holds)
+
+
+def _draws(draws: Sequence[Draw]) -> list[dict[str, Any]]:
+    return [{"grant": grant_id, "amount": units} for grant_id, units in draws]
+
+
+def _change(change: HoldChange) -> dict[str, Any]:
+    parts = [{"grant": part.grant_id, "held": part.held, "remaining": part.remaining} for part in change.parts]
+    return {"hold": change.hold_id, "verb": change.verb.value, "amount": change.units, "parts": parts}
+
+
+def tell_entries(entries: Sequence[Entry], scale: int) -> None:
+    """The newest first, with the way to those before them."""
+    heading("Entries")
+    table(
+        [
+            Column("number", right=True),
+            Column("created", whole=True),
+            Column("amount", right=True),
+            Column("held", right=True, optional=True),
+            Column("balance", right=True),
+            Column("kind"),
+            Column("reason"),
+            Column("job", whole=True),
+        ],
+        [
+            (
+                str(entry.seq),
+                when(entry.note.at),
+                signed(entry.amount, scale),
+                signed(held, scale) if (held := _held(entry)) else "",
+                decimal(entry.balance_after, scale),
+                entry.note.kind.value,
+                entry.note.reason or entry.note.description or "",
+                str(entry.note.job_id),
+            )
+            for entry in entries
+        ],
+    )
+    if entries[-1].seq > 1:
+        remark(f"for the entries before these: --before {entries[-1].seq}")

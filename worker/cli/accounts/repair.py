@@ -1,0 +1,176 @@
+"""balance-worker accounts repair"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from models.domain.accounts import Kind
+from worker.cli.terminal.arguments import account_key
+from worker.cli.terminal.faults import NO, Stop
+from worker.cli.terminal.output import AsJson, Column, decimal, facts, heading, line, raw, signed, table, write_json
+from worker.cli.terminal.waiting import Waiting
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from models.domain.accounts import Account, AccountKey
+    from models.domain.jobs.commands import Job
+    from models.store.read.credits import Credits
+    from tasks.apply.outcome import Outcome
+    from worker.settings.settings import Settings
+
+_EXAMPLES: Final = """\
+\b
+Examples:
+  balance-worker accounts repair wallet:w1 --reason "ticket 17" --operator olga --dry-run
+  balance-worker accounts repair wallet:w1 --reason "ticket 17" --operator olga
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A wallet as it is, what its entries make right, and the job that would set it right."""
+
+    account: Account
+    credits: Credits
+    job: Job | None  # None: there is nothing that an entry could set right
+
+    @property
+    def right(self) -> bool:
+        return self.job is None and not any(self.credits.findings())
+
+
+def repair(
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The wallet, like wallet:w1.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands on the entry.")],
+    operator: Annotated[
+        str, typer.Option("--operator", metavar="NAME", help="Who decided it; it stands on the entry.")
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be posted; post nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Sets a wallet right that broke a rule before the rule was kept, by one more entry.
+
+    `verify` names such wallets: what expired or was reversed was taken twice, say, or a debt stands beside open
+    credits. What is right follows from the wallet's entries alone, by the rules of today. The difference is posted as
+    one entry of kind correction, as every job is; no entry is changed. Ends with 0 when the wallet is right, or was
+    set right.
+    """
+    from worker.database import engine_for
+    from worker.settings.settings import load_settings
+
+    key = account_key(account, "ACCOUNT")
+    if key.kind is not Kind.WALLET:
+        raise typer.BadParameter("only wallets have credits that can break a rule", param_hint="ACCOUNT")
+    for text, hint in ((reason, "--reason"), (operator, "--operator")):
+        if not text.strip():
+            raise typer.BadParameter("whoever looks later has nothing else to go by", param_hint=hint)
+    settings = load_settings()
+    engine = engine_for(settings)
+    try:
+        with Waiting("Reading the wallet"):
+            found = _look(engine, key, reason.strip(), operator.strip())
+        outcome = None if dry_run or found.job is None else _settle(engine, settings, found.job)
+    finally:
+        engine.dispose()
+    if as_json:
+        write_json(_document(found, outcome))
+    else:
+        _tell(found, outcome)
+    if found.job is None and not found.right:
+        raise typer.Exit(NO)
+
+
+def _look(engine: Engine, key: AccountKey, reason: str, operator: str) -> Found:
+    from models.store.connection.session import snapshot
+    from models.store.read import accounts as history
+    from models.store.read.credits import credits_of
+    from tasks.scheduled.repair import follows_its_entries, repair_job
+
+    with snapshot(engine) as connection:
+        account = history.account(connection, key)
+        if account is None:
+            raise Stop(f"there is no account {key}: `balance-worker accounts list` shows which there are", NO)
+        credits = credits_of(connection, account.id, key)
+    if not follows_its_entries(account, credits):
+        raise Stop(
+            f"the row of {key} is not what its last entry left: it was changed by hand, or storage failed;"
+            " compare with a backup (`balance-worker verify` says more), an entry cannot set that right"
+        )
+    return Found(account, credits, repair_job(account, credits, reason, operator))
+
+
+def _settle(engine: Engine, settings: Settings, job: Job) -> Outcome:
+    from models.domain.outcome import Status
+    from tasks.apply.path import apply
+    from worker.runtime import limits_of
+
+    [outcome] = apply(engine, [job], limits_of(settings))
+    if outcome.status is not Status.APPLIED:
+        raise Stop(f"refused ({outcome.code.value}): the wallet was written to meanwhile; repeat the command", NO)
+    return outcome
+
+
+def _document(found: Found, outcome: Outcome | None) -> dict[str, Any]:
+    from models.store.read.credits import told
+
+    account, credits = found.account, found.credits
+    return {
+        "account": str(account.key),
+        "right": found.right,
+        "findings": [{"seq": seq, "problem": problem} for _, seq, problem in credits.findings()],
+        "scale": account.scale,
+        "ledger_balance": account.balance,
+        "right_ledger_balance": credits.replay.balance,
+        "grants": [
+            {"id": grant_id, "row": told(credits.grants[grant_id]), "right": told(grant)}
+            for grant_id, grant in credits.wrong_grants().items()
+        ],
+        "outcome": None if outcome is None else raw(outcome.json()),
+    }
+
+
+def _tell(found: Found, outcome: Outcome | None) -> None:
+    account, credits = found.account, found.credits
+    findings = [f"entry {seq}: {problem}" if seq else problem for _, seq, problem in credits.findings()]
+    if found.job is None:
+        for finding in findings:
+            line(finding)
+        hopeless = "a row was changed by hand, or storage failed; no entry can set that right"
+        line(f"{account.key}: {'nothing to repair' if found.right else hopeless}")
+        return
+    balance, right = account.balance, credits.replay.balance
+    facts(
+        {
+            "account": str(account.key),
+            "wrong": "\n".join(findings),
+            "in the ledger": decimal(balance, account.scale),
+            "right": decimal(right, account.scale),
+            "posted" if outcome else "would be posted": f"{signed(right - balance, account.scale)}, as a correction",
+            "by job": str(outcome.job_id) if outcome else "",
+        }
+    )
+    _tell_grants(credits, account.scale)
+
+
+def _tell_grants(credits: Credits, scale: int) -> None:
+    from models.store.read.credits import told
+
+    rows = [
+        (str(grant_id), name, decimal(is_, scale), decimal(right, scale))
+        for grant_id, grant in credits.wrong_grants().items()
+        for (name, is_), right in zip(told(credits.grants[grant_id]).items(), told(grant).values(), strict=True)
+        if is_ != right
+    ]
+    if rows:
+        heading("Grants")
+        table(
+            [Column("grant", whole=True), Column("of it"), Column("is", right=True), Column("right", right=True)], rows
+        )
+
+
+def register(group: typer.Typer) -> None:
+    group.command("repair", epilog=_EXAMPLES)(repair)

@@ -1,0 +1,1 @@
+"""balance-worker dead-letters: what was parked, and what to do with it."""

@@ -1,0 +1,207 @@
+"""balance-worker dead-letters list | show"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from textwrap import indent
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from uuid import UUID
+
+import typer
+
+from models.domain.letters import GARBAGE, LetterStatus
+from worker.cli.terminal.arguments import since_when
+from worker.cli.terminal.faults import NO, Stop
+from worker.cli.terminal.listing import Listing
+from worker.cli.terminal.output import AsJson, Column, block, facts, heading, indented, raw, when, write_json
+from worker.cli.terminal.reading import reading
+
+if TYPE_CHECKING:
+    from models.store.read.accounts import Row
+    from models.store.read.dead_letters import LetterFilter
+
+_LIST_EXAMPLES = """\
+\b
+Examples:
+  balance-worker dead-letters list
+  balance-worker dead-letters list --status parked --reason failed --since 2h
+  balance-worker dead-letters list --task wallets.top_up --json
+"""
+_SHOW_EXAMPLES = """\
+\b
+Examples:
+  balance-worker dead-letters show 3f0c5e0e-7d0b-4c55-9a39-5f0a3a1f7d11
+"""
+TIMES: Final = "2027-01-31, 2027-01-31T12:00:00Z, 30m, 12h or 7d"
+
+Task = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Letters whose message asks for this job, like wallets.top_up.")
+]
+Since = Annotated[str | None, typer.Option(metavar="TIME", help=f"Last seen since then: {TIMES}.")]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Last seen up to then.")]
+Reason = Annotated[
+    str | None, typer.Option("--reason", metavar="CODE", help="Letters parked for this reason, like failed or expired.")
+]
+
+
+def letter_filter(
+    reason: str | None, task: str | None, since: str | None, until: str | None, status: LetterStatus | None = None
+) -> LetterFilter:
+    """The letters that these options mean."""
+    from models.store.read.dead_letters import LetterFilter
+
+    times = [text and since_when(text, hint) for text, hint in ((since, "--since"), (until, "--until"))]
+    return LetterFilter(reason, task, status, times[0] or None, times[1] or None)
+
+
+def list_letters(
+    reason: Reason = None,
+    task: Task = None,
+    status: Annotated[
+        LetterStatus | None, typer.Option(metavar="STATUS", help="parked, replayed or discarded.")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    before: Annotated[
+        UUID | None, typer.Option(metavar="ID", help="The page that follows the one ending with this letter.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="How many letters.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Lists the messages that could not become a job or kept failing, the one seen last first. None is ever dropped."""
+    from models.store.read.dead_letters import find
+
+    wanted = letter_filter(reason, task, since, until, status)
+    with reading("dead letters") as connection:
+        found = find(connection, wanted, limit + 1, before)
+    nothing = "there are no such dead letters" + (" before that one" if before else "")
+    _LISTING.show(found, limit, nothing, as_json=as_json)
+
+
+def show_letter(
+    letter_id: Annotated[UUID, typer.Argument(metavar="ID", help="The letter.")],
+    as_json: AsJson = False,
+) -> None:
+    """Shows all that is kept of one dead letter: why it is there, what became of it, its headers and its body."""
+    from models.store.read.dead_letters import whole
+
+    with reading("the dead letter") as connection:
+        found = whole(connection, [letter_id])
+    if not found:
+        raise missing(letter_id)
+    letter = {name: value for name, value in found[0].items() if name != "digest"}  # which tells nobody anything
+    body = bytes(letter["body"])
+    if as_json:
+        parts = {"headers": raw(letter["headers"]), "properties": raw(letter["properties"])}
+        write_json({**letter, **parts, "body": _text(body), "body_base64": b64encode(body).decode()})
+        return
+    facts(
+        {
+            "letter": str(letter["id"]),
+            "status": letter["status"],
+            "reason": letter["reason"],
+            "error": letter["error"],
+            "task": letter["task"] or "",
+            "task id": letter["task_id"] or "",
+            "queue": letter["queue"] or "",
+            "producer": letter["producer"] or "",
+            "key": letter["idempotency_key"] or "",
+            "attempts": str(letter["attempts"]),
+            "first seen": when(letter["first_seen"]),
+            "last seen": when(letter["last_seen"]),
+            f"{letter['status']} at": when(letter["closed_at"]),
+            "discarded because": letter["discard_reason"] or "",
+            "job": f"{letter['job_id']} ({letter['job_code']})" if letter["job_id"] else "",
+            "next": _next(letter),
+        }
+    )
+    heading("Headers")
+    block(indented(letter["headers"]))
+    heading("Properties")
+    block(indented(letter["properties"]))
+    heading(f"Body, {len(body)} bytes")
+    block(_readable(body))
+
+
+def missing(letter_id: UUID) -> Stop:
+    """How a command ends that was told to look at a letter that is not there."""
+    return Stop(f"there is no dead letter {letter_id}: `balance-worker dead-letters list` shows which there are", NO)
+
+
+def _next(letter: Row) -> str:
+    """What to do with a letter."""
+    this = f"`balance-worker dead-letters {{}} {letter['id']}`"
+    if letter["job_id"]:
+        return f"its key has been answered: `balance-worker jobs show {letter['job_id']}`"
+    match letter["status"]:
+        case LetterStatus.PARKED if letter["reason"] == GARBAGE:
+            return f"it cannot be sent again: publish the job as a message, then {this.format('discard')} --reason …"
+        case LetterStatus.PARKED:
+            return f"once the cause is gone {this.format('replay')}, or {this.format('discard')} --reason …"
+        case LetterStatus.REPLAYED:
+            return "its message waits in the queue, or has no key by which a job could be found"
+        case _:
+            return ""
+
+
+def _row(letter: Row) -> list[str]:
+    return [
+        str(letter["id"]),
+        letter["status"],
+        letter["reason"],
+        letter["task"] or "",
+        str(letter["attempts"]),
+        when(letter["last_seen"]),
+        str(letter["job_id"] or ""),
+        letter["error"],
+    ]
+
+
+_LISTING: Final = Listing(
+    many="letters",
+    field="dead_letters",
+    columns=[
+        Column("letter", whole=True),
+        Column("status"),
+        Column("reason"),
+        Column("task"),
+        Column("attempts", right=True),
+        Column("last seen", whole=True),
+        Column("job", whole=True),
+        Column("error"),
+    ],
+    cells=_row,
+    document=lambda letter: letter,
+    name=lambda letter: letter["id"],
+    way="before",
+)
+
+
+def _text(body: bytes) -> Any:
+    """The body as text; None when it is not text, and then only body_base64 says what it is."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _readable(body: bytes) -> str:
+    """The body for people: JSON indented, anything else with its strange bytes made visible."""
+    from msgspec import DecodeError
+
+    try:
+        return indented(body.decode())
+    except (UnicodeDecodeError, DecodeError):
+        return indent(body.decode("utf-8", "backslashreplace"), "  ", lambda _: True)  # no line of it begins as ours do
+
+
+def register(app: typer.Typer) -> None:
+    from worker.cli.dead_letters import actions as letter_actions
+
+    group = typer.Typer(
+        no_args_is_help=True, rich_markup_mode=None, help="Messages that could not be settled: look, replay, discard."
+    )
+    group.command("list", epilog=_LIST_EXAMPLES)(list_letters)
+    group.command("show", epilog=_SHOW_EXAMPLES)(show_letter)
+    letter_actions.register(group)
+    app.add_typer(group, name="dead-letters")

@@ -1,0 +1,1 @@
+"""Commands that write documents: the contracts, the settings and the commands themselves."""

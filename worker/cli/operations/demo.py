@@ -1,0 +1,152 @@
+"""balance-worker demo: starts the system, plays the tour and shows it."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from sqlalchemy import Engine
+
+    from models.domain.accounts import AccountKey
+    from worker.demo.script import Step
+    from worker.demo.tour import Answer, Tour
+    from worker.local.stack import Stack
+    from worker.settings.settings import Settings
+
+_DEFAULT_DIR = Path(".balance-worker/demo")
+
+
+def demo(
+    data_dir: Annotated[Path, typer.Option(help="Where the demo's own servers keep their data.")] = _DEFAULT_DIR,
+) -> None:
+    """Show the whole system at work, on servers of its own: jobs, refusals, holds, auto top-up, expiry, the ledger.
+
+    Exits with 1 and says what, when anything is not as expected.
+
+    Example:
+
+      balance-worker demo
+    """
+    from rich.console import Console
+
+    from worker.demo.tour import Unexpected
+    from worker.local.stack import Stack
+
+    console, began = Console(width=None if sys.stdout.isatty() else 110), monotonic()
+    console.print("Starting PostgreSQL, Valkey, two workers and beat …")
+    with Stack(_settings(), data_dir) as stack:
+        stack.start()
+        try:
+            summary = _tour(console, stack)
+        except Unexpected as error:
+            typer.echo(f"demo: failed: {error}\nlogs: {stack.data_dir / 'logs'}", err=True)
+            raise typer.Exit(1) from error
+        console.print("Stopping everything that was started …")
+    typer.echo(f"demo: ok ({summary}, {monotonic() - began:.1f} s)")
+
+
+def _settings() -> Settings:
+    """The user's settings less the addresses: the demo touches no server but its own."""
+    from worker.settings.settings import Settings, load_settings
+
+    addresses = {"broker_url", "database_url", "result_url", "flower_port", "flower_address"}
+    mine = load_settings()
+    given = {name: getattr(mine, name) for name in mine.model_fields_set - addresses}
+    # Nobody waits a quarter of an hour for a demo: no job of it comes late.
+    given |= {"result_url": None, "topup_scan_every_s": 0.5, "expire_every_s": 0.5, "expiry_grace_s": 0.0}
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    return Settings.model_construct(_fields_set=set(given), **{**defaults, **given})
+
+
+def _tour(console: Console, stack: Stack) -> str:
+    from worker.database import engine_for
+    from worker.demo.script import Script
+    from worker.demo.tour import Tour
+
+    engine = engine_for(stack.settings)
+    tour = Tour(stack.settings.broker_url, stack.settings.queue, engine, Script(secrets.token_hex(4)))
+    try:
+        return _play(console, tour, engine)
+    finally:
+        engine.dispose()
+
+
+def _play(console: Console, tour: Tour, engine: Engine) -> str:
+    from models.domain.jobs.wallets import AUTO_TOP_UP_REASON
+    from models.domain.ledger import EntryKind
+
+    script = tour.script
+    for title, steps in script.chapters():
+        _show(console, tour, title, steps)
+    _show(console, tour, "A debit leaves less than the wallet's minimum, and beat tops it up", script.spend())
+    tour.wait_for_entry("the auto top-up", lambda entry: entry.note.reason == AUTO_TOP_UP_REASON)
+    console.print("  beat found the wallet and topped it up by 40")
+    _show(console, tour, "Credits that expire", script.grant())
+    tour.wait_for_entry("the expiry", lambda entry: entry.note.kind is EntryKind.EXPIRY)
+    console.print("  beat found the expired credits and took them out")
+    for account in (script.wallet, script.user, script.app):
+        _show_ledger(console, tour, account)
+    report, counts = tour.verify(), tour.counts
+    console.print(f"\nverify: every chain and sum adds up: {report.accounts} accounts, {report.entries} entries")
+    entries = sum(len(tour.entries(account)[1]) for account in (script.wallet, script.user, script.app))
+    return (
+        f"{counts.jobs} messages: {counts.applied} applied, {counts.replayed} replayed, {counts.refused} refused, "
+        f"{counts.parked} parked; {entries} entries"
+    )
+
+
+def _show(console: Console, tour: Tour, title: str, steps: list[Step]) -> None:
+    from rich.table import Table
+
+    table = Table("what was sent", "job", "answer", "amount", "balance", title=f"\n{title}", title_justify="left")
+    for column in (3, 4):
+        table.columns[column].justify = "right"
+    for step in steps:
+        table.add_row(*_row(tour.play(step)))
+    console.print(table)
+
+
+def _row(answer: Answer) -> list[str]:
+    from models.domain import money
+
+    said = f"{answer.code} (replayed)" if answer.replayed else answer.code
+    entry = answer.entry
+    if entry is None:
+        return [answer.step.says, answer.step.job, f"{said} {answer.message}".strip()[:60], "", ""]
+    amounts = [money.text(money.from_units(entry[name], entry["scale"])) for name in ("amount", "balance_after")]
+    return [answer.step.says, answer.step.job, said, *amounts]
+
+
+def _show_ledger(console: Console, tour: Tour, key: AccountKey) -> None:
+    from rich.table import Table
+
+    from models.domain import money
+
+    account, entries = tour.entries(key)
+    table = Table("seq", "at (UTC)", "kind", "reason", "amount", "balance", "hash", title=f"\nLedger of {key}")
+    table.title_justify = "left"
+    for column in (0, 4, 5):
+        table.columns[column].justify = "right"
+    for entry in entries:
+        amounts = [money.from_units(units, account.scale) for units in (entry.amount, entry.balance_after)]
+        table.add_row(
+            str(entry.seq),
+            f"{entry.note.at:%H:%M:%S}",
+            entry.note.kind.value,
+            entry.note.reason or entry.note.description or "",
+            *(money.text(amount) for amount in amounts),
+            entry.hash.hex()[:10],
+        )
+    console.print(table)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(demo)

@@ -1,0 +1,1 @@
+"""How commands read what is typed and write what they found."""

@@ -1,0 +1,52 @@
+"""How far a long command has come."""
+
+from __future__ import annotations
+
+import sys
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from worker.cli.terminal.waiting import PATIENCE_S
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+
+class Advance:
+    """A bar on stderr while the block runs. It appears after two seconds, and only on a terminal."""
+
+    def __init__(self, doing: str, total: int, console: Console | None = None, after_s: float = PATIENCE_S) -> None:
+        self._doing, self._total, self._console = doing, total, console
+        self._begins = monotonic() + after_s
+        self._shown = console is not None or sys.stderr.isatty()
+        self._done = 0
+        self._bar: Progress | None = None
+
+    def by(self, count: int) -> None:
+        """So much more is done."""
+        self._done += count
+        if self._bar is None and self._shown and monotonic() >= self._begins:
+            self._bar = self._appear()
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=self._done)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _appear(self) -> Progress:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        bar = Progress(*columns, console=self._console or Console(stderr=True))
+        bar.add_task(self._doing, total=self._total)
+        bar.start()
+        return bar

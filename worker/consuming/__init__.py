@@ -1,0 +1,1 @@
+"""From a delivered message to its acknowledgement: let in, gathered into batches, applied, answered."""

@@ -1,0 +1,257 @@
+"""The money lane: gathers the messages that are ready, settles them together, and only then answers and acknowledges.
+
+    on_message   a message has come: understood, kept, and the lane is told to look once the broker's batch is in
+    flush        everything ready is settled in one transaction; there is no lingering, a lone job goes at once
+    _settle      a passing fault makes the batch wait in the event loop, unacknowledged, while the worker stays alive;
+                 a job at fault itself is found, retried, and parked as a dead letter
+    _answer      results, events, acknowledgements: after the commit, in the order of arrival
+    _follow_up   what the publishers want to be sent on; what cannot be is parked, and the job is acknowledged
+
+Jobs wait in memory only while the broker still counts them as ours: when the worker dies, or its connection does, they
+are delivered again, and the path finds what was already applied.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from celery import Task, signals
+from celery.worker import state
+from celery.worker.request import Request
+
+from models.contracts.catalogue import CATALOGUE
+from models.contracts.wire.message import Malformed
+from models.domain.jobs.commands import Job
+from models.domain.outcome import Status
+from models.store.write.dead_letters import DeadLetter
+from tasks.apply.outcome import Outcome
+from tasks.apply.retries import Failed, Steps, Undecided
+from worker.clock import now
+from worker.consuming.callback_sender import FollowUps, letter_of, not_allowed
+from worker.consuming.callbacks import FollowUp
+from worker.consuming.delivery import Delivery, MoneyRequest, understand
+from worker.consuming.result_writer import Answer, Parked, Results
+from worker.dead_letters.park import park
+from worker.runtime import RUNTIME
+
+if TYPE_CHECKING:
+    _Task = Task[Any, Any]
+else:
+    _Task = Task  # generic in its stubs alone
+
+_LOG: Final = structlog.get_logger(__name__)
+
+
+Settled = tuple[Delivery, Answer]
+
+
+class MoneyTask(_Task):
+    """One kind of money job. Its name is in the catalogue of contracts; its arguments are the contract's fields."""
+
+    abstract = True
+    acks_late = True
+    reject_on_worker_lost = True
+    typing = False  # a wrong argument is answered by the contract, not by a TypeError
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"{self.name} is settled by the lane of a worker: publish it with apply_async or send_task")
+
+
+class Lane:
+    """The messages that one consumer holds."""
+
+    def __init__(self, app: Any, consumer: Any) -> None:
+        self._app, self._consumer = app, consumer
+        self._limit = RUNTIME.settings.batch_limit
+        self._waiting: deque[Delivery] = deque()
+        self._work: Steps[None] | None = None  # settles the batch in hand, for as long as a fault holds it up
+        self._in_hand: Sequence[Delivery] = ()
+        self._results = Results(app, consumer.timer)
+        settler = RUNTIME.settler
+        self._follow_ups = FollowUps(RUNTIME.settings, settler.policy, settler.random)
+        self.unacknowledged = 0  # settled, and waiting for their follow-ups
+        self._told = False  # to flush
+        self._paused_until = 0.0  # monotonic seconds: while it is not known whose fault a fault is
+
+    def on_message(self, message: Any) -> None:
+        """Keeps a message until the batch is in."""
+        delivery = understand(message, self._app, self._consumer)
+        request = delivery.request
+        state.task_reserved(request)
+        signals.task_received.send(sender=self._consumer, request=request)
+        request.send_event(
+            "task-received", name=request.name, args=request.argsrepr, kwargs=request.kwargsrepr,
+            root_id=request.root_id, parent_id=request.parent_id, retries=0,
+        )  # fmt: skip
+        self._waiting.append(delivery)
+        if not self._told:
+            self._told = True
+            self._consumer.hub.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Settles all that is here, a batch at a time, unless a fault holds up the one in hand."""
+        self._told = False
+        self._drain()
+        while self._waiting and self._work is None and monotonic() >= self._paused_until:
+            count = min(len(self._waiting), self._limit)
+            self._in_hand = [self._waiting.popleft() for _ in range(count)]
+            self._work = self._settle(self._in_hand)
+            self._advance()
+
+    def drop(self, channel: Any) -> None:
+        """Forgets what this channel delivered and is not in hand yet."""
+        self._waiting = deque(each for each in self._waiting if each.message.channel is not channel)
+
+    def close(self, *, warm: bool) -> None:
+        """Settles what is here, when there is time for it; what is left goes back to the broker with the connection."""
+        if warm and self._work is None:
+            self.flush()
+        if self._work is not None:
+            _LOG.warning("lane.closed", next="its messages are delivered again, here or elsewhere")
+            self._work.close()
+        self._waiting.clear()
+        self._follow_ups.close()
+        self._results.close()
+
+    def _drain(self) -> None:
+        """RabbitMQ hands over a frame at a time: takes what has arrived, so that a batch is not a single job."""
+        connection = self._consumer.connection
+        if connection.transport.driver_type != "amqp" or not connection.connected:
+            return
+        try:
+            while len(self._waiting) < self._limit:
+                connection.drain_events(timeout=0)
+        except (TimeoutError, BlockingIOError):
+            return  # nothing more is ready
+
+    def _advance(self) -> None:
+        """Goes on with the batch in hand, until it is settled or has to wait."""
+        if self._work is None:
+            return
+        try:
+            seconds = next(self._work)
+        except StopIteration:
+            self._work, self._in_hand = None, ()
+        else:
+            for delivery in self._in_hand:
+                delivery.request.send_event("task-retried", exception=f"again in {seconds:.1f} s", traceback="")
+            self._consumer.timer.call_after(seconds, self._resume)
+
+    def _resume(self) -> None:
+        self._advance()
+        self.flush()
+
+    def _settle(self, batch: Sequence[Delivery]) -> Steps[None]:
+        began = monotonic()
+        _accept([delivery.request for delivery in batch])
+        jobs = [delivery.job for delivery in batch if isinstance(delivery.job, Job)]
+        settled = iter((yield from RUNTIME.settler.settling(jobs)))
+        became = [(delivery, None if isinstance(delivery.job, Malformed) else next(settled)) for delivery in batch]
+        self._keep_undecided([delivery for delivery, each in became if isinstance(each, Undecided)])
+        batch = [delivery for delivery, each in became if not isinstance(each, Undecided)]
+        found = [_outcome_or_letter(delivery, each) for delivery, each in became if not isinstance(each, Undecided)]
+        parked: Iterator[Parked] = iter(())
+        if letters := [each for each in found if isinstance(each, DeadLetter)]:
+            parked = iter((yield from self._parking(letters)))
+        answers = [next(parked) if isinstance(each, DeadLetter) else each for each in found]
+        followed = self._answer([*zip(batch, answers, strict=True)], monotonic() - began)
+        yield from self._follow_up(followed)
+
+    def _parking(self, letters: Sequence[DeadLetter]) -> Steps[list[Parked]]:
+        """Until they are kept, whatever the fault: a message that is neither applied nor parked is not let go."""
+        return RUNTIME.settler.persisting(lambda: park(letters), limit=None)
+
+    def _keep_undecided(self, deliveries: Sequence[Delivery]) -> None:
+        """They come first again after a pause, with what has come in the meantime: neighbours that pass, or do not."""
+        if not deliveries:
+            return
+        self._waiting.extendleft(reversed(deliveries))
+        pause_s = RUNTIME.settings.retry_cap_s
+        self._paused_until = monotonic() + pause_s
+        self._consumer.timer.call_after(pause_s, self.flush)
+
+    def _answer(self, settled: Sequence[Settled], runtime_s: float) -> list[tuple[Delivery, list[FollowUp]]]:
+        """Tells whoever asked, then Flower, and acknowledges. Whatever fails here, redelivery is answered alike.
+
+        Returns those that something is to be sent on for: they are acknowledged after it.
+        """
+        self._results.store([(delivery.request, answer) for delivery, answer in settled if delivery.answerable])
+        followed = []
+        for delivery, answer in settled:
+            state.task_ready(delivery.request)  # not `successful`: Celery's memory of those is for its deduplication
+            _tell(delivery.request, answer, runtime_s)
+            if follow_ups := delivery.follow_ups(answer):
+                followed.append((delivery, follow_ups))
+            else:
+                self._acknowledge(delivery)
+        _log([answer for _, answer in settled], runtime_s)
+        return followed
+
+    def _follow_up(self, followed: Sequence[tuple[Delivery, list[FollowUp]]]) -> Steps[None]:
+        """Sends on at least once: who dies before the acknowledgement is answered alike, and sends again."""
+        if not followed:
+            return
+        self._in_hand = ()  # they are settled: what is waited for from here on is no fault of theirs
+        self.unacknowledged = len(followed)
+        try:
+            wanted = [(delivery.sender, each) for delivery, follow_ups in followed for each in follow_ups]
+            letters = [not_allowed(each) for sender, each in wanted if not sender.may_send(each)]
+            lost = yield from self._follow_ups.sending([each for sender, each in wanted if sender.may_send(each)])
+            letters += [letter_of(each, error) for each, error in lost]
+            if letters:
+                yield from self._parking(letters)
+        finally:
+            self.unacknowledged = 0
+        for delivery, _ in followed:
+            self._acknowledge(delivery)
+
+    def _acknowledge(self, delivery: Delivery) -> None:
+        delivery.message.ack_log_error(_LOG, self._consumer.connection_errors)
+
+
+def _accept(requests: Sequence[MoneyRequest]) -> None:
+    """What `Request.on_accepted` does, for a batch: the worker's books are brought up to date once."""
+    pid, at = os.getpid(), now().timestamp()
+    for request in requests:
+        request.worker_pid, request.time_start = pid, at  # type: ignore[assignment]  # the stubs want a str
+        state.active_requests.add(request)
+        request.send_event("task-started")
+    # Whatever names a publisher may think of, they are one here: the book would grow with them.
+    names = (request.name if request.name in CATALOGUE else "unknown" for request in requests)
+    state.total_count.update(names)  # type: ignore[arg-type]  # a Counter, not a dict
+    state.all_total_count[0] += len(requests)
+
+
+def _outcome_or_letter(delivery: Delivery, became: Outcome | Failed | None) -> Outcome | DeadLetter:
+    """What became of a message; None: it holds no job."""
+    if isinstance(delivery.job, Malformed):
+        return delivery.letter(delivery.job.reason, str(delivery.job))
+    assert became is not None
+    return delivery.letter("failed", repr(became.error), became.attempts) if isinstance(became, Failed) else became
+
+
+def _tell(request: Request, answer: Answer, runtime_s: float) -> None:
+    """Events for Flower, and Celery's signals."""
+    if isinstance(answer, Outcome):
+        code = f"{answer.code.value} (replayed)" if answer.replayed else answer.code.value
+        request.send_event("task-succeeded", result=code, runtime=runtime_s)
+        signals.task_success.send(sender=request.task, result=answer)
+    else:
+        request.send_event("task-failed", exception=str(answer), traceback="")
+        signals.task_failure.send(
+            sender=request.task, task_id=request.id, exception=answer, args=(), kwargs={}, traceback=None, einfo=None
+        )
+
+
+def _log(answers: Sequence[Answer], runtime_s: float) -> None:
+    outcomes = [answer for answer in answers if isinstance(answer, Outcome)]
+    kinds = Counter("replayed" if outcome.replayed else outcome.status for outcome in outcomes)
+    _LOG.info(
+        "jobs.settled", jobs=len(answers), applied=kinds[Status.APPLIED], replayed=kinds["replayed"],
+        rejected=kinds[Status.REJECTED], parked=len(answers) - len(outcomes), ms=round(runtime_s * 1000, 1),
+    )  # fmt: skip

@@ -1,0 +1,175 @@
+"""The consumer: whatever arrives and is not a tick of ours goes to the money lane, which drops nothing.
+
+What a tick is, and why Celery gets to see nothing else: worker/consuming/admission.py.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any, Final
+
+from celery import bootsteps
+from celery.worker import state
+from celery.worker.consumer.tasks import Tasks
+
+from worker.beat.heard import heard
+from worker.brokers.locked_out import LockedOut
+from worker.brokers.rabbitmq.unusable_queues import UnusableQueues
+from worker.brokers.redis.partition_leases import Leases
+from worker.brokers.redis.pending import unsent
+from worker.consuming.admission import made_anew, queue_of, tick_of
+from worker.consuming.batch_consumer import Lane
+from worker.consuming.patient_consumer import PatientConsumer
+from worker.encoding.urls import mask_url
+from worker.observability.readiness import ReadinessStep
+from worker.runtime import RUNTIME, stopping
+
+_COLLECT_EVERY: Final = 50_000  # objects made and not dropped yet
+
+
+class MoneyConsumer(PatientConsumer):
+    """Celery's consumer with a money lane, one for each connection."""
+
+    hub: Any
+    event_dispatcher: Any
+    money_lane: Lane | None = None
+    leases: Leases  # of lane queues; on Redis alone
+    unusable: UnusableQueues  # on RabbitMQ alone
+    readiness: ReadinessStep
+    _events_wait = False  # to be flushed by the event loop
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        settings = RUNTIME.settings
+        self.leases = Leases(self, settings.lane_lease_s, settings.batch_limit)
+        self.unusable, self._locked_out = UnusableQueues(self), LockedOut(self)
+        super().__init__(*args, **kwargs)
+
+    def update_strategies(self) -> None:
+        """Called when the connection is there and nothing is consumed yet."""
+        super().update_strategies()
+        self.money_lane = Lane(self.app, self)
+        settings = RUNTIME.settings
+        if not settings.money_queues.isdisjoint(self.app.amqp.queues.consume_from):
+            # As many as a batch takes may be unacknowledged: more would wait here while another worker is idle.
+            self.initial_prefetch_count = settings.batch_limit
+        # A lane is consumed under a lease, and not before: see there.
+        leased = [queue for queue in self.app.amqp.queues.consume_from if self._is_leased(queue)]
+        self.leases.serve(leased)
+        self.app.amqp.queues.deselect(leased)
+        self.unusable.sift()
+        self._locked_out.watch()
+
+    def while_waiting(self) -> None:
+        super().while_waiting()
+        self.readiness.speak_now_and_then()  # the event loop, which does it else, is not there
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+        scheduled = super().create_task_handler(*args, **kwargs)
+
+        def on_message(message: Any) -> Any:
+            tick = tick_of(message, queue_of(message, self))
+            if tick is None:
+                return self._take(message)
+            heard(message.headers)
+            return scheduled(made_anew(message, tick))
+
+        return on_message
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """A body that could not even be unpacked (compression, encoding) is parked like the rest."""
+        self._take(message)
+
+    def add_task_queue(self, queue: Any, *args: Any, **kwargs: Any) -> Any:
+        """Told by remote control; `queue` is one of ours."""
+        if self._is_leased(queue):
+            return self.leases.serve([queue])
+        if not self.unusable.usable(queue):
+            return None  # consumed once it is mended
+        queues = self.app.amqp.queues
+        queues.select_add(queues[queue])  # with the next connection too
+        return super().add_task_queue(queue, *args, **kwargs)
+
+    def cancel_task_queue(self, queue: Any) -> None:
+        """Told by remote control."""
+        if self._is_leased(queue):
+            self.leases.leave(queue)
+        else:
+            self.unusable.leave(queue)
+            super().cancel_task_queue(queue)
+
+    @property
+    def consumed(self) -> set[str]:
+        """The queues that are taken from, or whose lease is waited for."""
+        ours: Any = self.task_consumer  # type: ignore[attr-defined]  # not in the stubs; None before the connection
+        return {*(ours._active_tags if ours else ()), *self.leases.served}
+
+    def forget(self, channel: Any) -> None:
+        """What this channel delivered and waits here is not settled: it has been put back."""
+        if self.money_lane is not None:
+            self.money_lane.drop(channel)
+
+    @property
+    def unacknowledged(self) -> int:
+        """Messages that are settled and not acknowledged: their follow-ups, or the broker, are waited for."""
+        waiting = 0 if self.money_lane is None else self.money_lane.unacknowledged
+        return waiting + (unsent() if RUNTIME.settings.broker_kind == "redis" else 0)
+
+    def close_lane(self) -> None:
+        lane = self.money_lane
+        if lane is None:
+            return
+        try:
+            lane.close(warm=stopping() and not state.should_terminate)  # which may read more from the connection
+        finally:
+            self.money_lane = None
+        self.leases.stop(release=stopping())
+
+    def on_send_event_buffered(self) -> None:  # type: ignore[override]  # the stubs want a callable
+        """From any thread: Celery's adds to a set that the event loop may be going through, and does not wake it."""
+        if self.hub and not self._events_wait:
+            self._events_wait = True
+            self.hub.call_soon(self._flush_events)
+
+    def _flush_events(self) -> None:
+        self._events_wait = False  # first: an event that comes now asks again
+        if self.event_dispatcher is not None:
+            self.event_dispatcher.flush()
+
+    def _is_leased(self, queue: str) -> bool:
+        settings = RUNTIME.settings
+        return settings.broker_kind == "redis" and queue in settings.lane_queues
+
+    def _take(self, message: Any) -> None:
+        # While the worker stops RabbitMQ still sends: what comes after the lane is closed goes back unacknowledged.
+        if self.money_lane is not None:
+            self.money_lane.on_message(message)
+
+
+class LaneStep(bootsteps.StartStopStep):
+    """Closes the lane before the connection goes: what is ready is settled, the rest goes back to the broker."""
+
+    requires = (Tasks,)
+
+    def start(self, consumer: MoneyConsumer) -> None:
+        """The lane was opened with the strategies, before the first message; leases are claimed now."""
+        consumer.leases.start()
+        # What has been imported by now stays: no collection needs to look at it again. A batch makes tens of thousands
+        # of objects and drops them: they need looking at once, not seventy times.
+        gc.freeze()
+        gc.set_threshold(_COLLECT_EVERY)
+
+    def info(self, consumer: MoneyConsumer) -> dict[str, Any]:  # type: ignore[override]  # the stubs want None
+        """What `inspect stats` tells of the broker: Celery leaves the passwords of other hosts in it."""
+        if not consumer.connection:
+            return {}
+        broker = {name: value for name, value in consumer.connection.info().items() if name != "password"}
+        options = {name: value for name, value in broker["transport_options"].items() if name != "sentinel_kwargs"}
+        alternates = [mask_url(url) for url in broker["alternates"]]
+        return {"broker": {**broker, "alternates": alternates, "transport_options": options}}
+
+    def stop(self, consumer: MoneyConsumer) -> None:
+        consumer.close_lane()
+
+    def shutdown(self, consumer: MoneyConsumer) -> None:
+        consumer.close_lane()

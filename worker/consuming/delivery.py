@@ -1,0 +1,182 @@
+"""A money message as it was delivered: decoded exactly, checked, and not Celery's to throw away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from celery.utils.time import maybe_make_aware
+from celery.worker.request import Request
+from celery.worker.state import revoked as revoked_ids
+from celery.worker.strategy import proto1_to_proto2  # type: ignore[attr-defined]  # not in the stubs
+
+from models.contracts.catalogue import CATALOGUE
+from models.contracts.wire.message import Malformed, parse
+from models.domain.jobs.commands import Job
+from models.store.write.dead_letters import DeadLetter
+from tasks.apply.outcome import Outcome
+from worker.brokers.rabbitmq.unreadable import UNREADABLE
+from worker.consuming.admission import check_place, queue_of
+from worker.consuming.callbacks import NO_LINKS, FollowUp, Links
+from worker.consuming.ledger_clock import LEDGER_CLOCK
+from worker.consuming.limits import too_deep
+from worker.consuming.producers import ANYBODY, STRANGER, Sender
+from worker.consuming.result_writer import Answer
+from worker.dead_letters.letters import letter_of, sending_of
+from worker.encoding.names import is_name, may_be_theirs
+from worker.encoding.serialization import loads
+from worker.observability.celery_events import of_tasks
+from worker.runtime import RUNTIME
+
+# All that a request has of a message's headers, for whoever watches; the rest asks Celery for what it may not do here:
+# wait, expire, kill, count a chord, call back, write the results of other tasks.
+_SHOWN: Final = ("lang", "root_id", "parent_id", "origin", "argsrepr", "kwargsrepr")
+_SHOWN_MAX: Final = 1_024  # characters of each
+_NAME_MAX: Final = 255
+
+_NOTHING: Final[Any] = [[], {}, {}]
+_ANY_JOB: Final = next(iter(CATALOGUE))  # whose settings a message of no known job is handled by
+
+
+class MoneyRequest(Request):
+    """A request that Celery may not throw away: whether a job is still wanted is decided where it can be recorded."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request_dict["correlation_id"] = self.id  # what an answer is found by
+
+    def revoked(self) -> bool:
+        return False
+
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        """Not at all: no process works on it alone, and a job in hand is applied or rolled back as a whole."""
+
+    def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
+        """The same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message. `job` is what it asks for, or why it can't be answered."""
+
+    message: Any
+    request: MoneyRequest
+    job: Job | Malformed
+    links: Links  # what is sent on when it is settled
+    sending: str | None  # see worker/dead_letters/letters.py
+    sender: Sender
+
+    @property
+    def answerable(self) -> bool:
+        """Whether an answer goes to who asked, and to nobody else."""
+        reply_to = self.request.reply_to
+        return self.sender.answered and (not reply_to or may_be_theirs(reply_to, RUNTIME.settings.own_queues))
+
+    def letter(self, reason: str, error: str, attempts: int = 1) -> DeadLetter:
+        """The message as a dead letter: nothing of it is lost."""
+        request, job = self.request, self.job if isinstance(self.job, Job) else None
+        return letter_of(
+            self.message, request.name, str(request.id), job, request.kwargs,
+            reason=reason, error=error, attempts=attempts, sending=self.sending,
+        )  # fmt: skip
+
+    def follow_ups(self, answer: Answer) -> list[FollowUp]:
+        """What the publisher asked to be sent on, now that the message has become an outcome or a dead letter."""
+        task_id = str(self.request.id)
+        root_id = str(self.request.root_id or task_id)
+        if isinstance(answer, Outcome):
+            return self.links.after_outcome(task_id, root_id, answer.document())
+        return self.links.after_parking(task_id, root_id)
+
+
+def understand(message: Any, app: Any, consumer: Any) -> Delivery:
+    """The delivery of whatever message. Never raises for what the message holds."""
+    name, headers, content = "unknown", dict[str, Any](), _NOTHING
+    job: Job | Malformed
+    links = NO_LINKS
+    settings = RUNTIME.settings
+    sender = ANYBODY if RUNTIME.intake.producers is None else STRANGER
+    try:
+        name, headers, content = _decode(message)
+        check_place(name, queue_of(message, consumer))
+        sender = RUNTIME.intake.admit(name, content[1], message)
+        links = Links.of(content[2] or {}, settings.money_queues, settings.own_queues)
+        _check(headers, content)
+        job = parse(name, content[1])
+    except Malformed as error:
+        job = error
+    except Exception as error:  # noqa: BLE001 - a message that breaks the parser itself is kept like any other
+        job = Malformed("unreadable", repr(error))
+    task_id = headers.get("id") or _headers(message).get("id")
+    request = MoneyRequest(
+        message, app=app, hostname=consumer.hostname, eventer=of_tasks(consumer.event_dispatcher),
+        task=app.tasks[name if name in CATALOGUE else _ANY_JOB], connection_errors=consumer.connection_errors,
+        body=content, decoded=True, headers=_requested(headers, name, task_id),
+    )  # fmt: skip
+    return Delivery(message, request, job, links, sending_of(message, task_id), sender)
+
+
+def _requested(headers: dict[str, Any], name: str, task_id: Any) -> dict[str, Any]:
+    """The headers of the request."""
+    shown = {each: text[:_SHOWN_MAX] for each in _SHOWN if isinstance(text := headers.get(each), str)}
+    return {
+        **shown,
+        "id": task_id if is_name(task_id) else str(uuid4()),
+        "task": name[:_NAME_MAX],
+        "ignore_result": headers.get("ignore_result") is True,
+    }
+
+
+def _headers(message: Any) -> dict[str, Any]:
+    return message.headers if isinstance(message.headers, dict) else {}
+
+
+def _decode(message: Any) -> tuple[str, dict[str, Any], Any]:
+    """The job's name, the headers, and [args, kwargs, embed]. Raises Malformed when the message holds anything else."""
+    if message.errors:
+        raise Malformed("undecodable", f"the body could not be unpacked: {message.errors[0][1]}")
+    if UNREADABLE in _headers(message):
+        raise Malformed("undecodable", f"its properties are not AMQP: their bytes are in the header {UNREADABLE}")
+    if message.content_type != "application/json":
+        raise Malformed("undecodable", f"content type is {message.content_type}; only application/json is read")
+    intake = RUNTIME.intake
+    intake.check_size(message.body)
+    try:
+        content = loads(message.body)
+    except ValueError as error:
+        raise Malformed("undecodable", f"the body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise too_deep() from error
+    intake.check_depth(message.body, content)
+    headers = _headers(message)
+    if isinstance(content, dict) and "task" in content:  # the protocol of Celery 3
+        content, headers, _, _ = proto1_to_proto2(message, content)
+    name = headers.get("task")
+    if not isinstance(name, str):
+        raise Malformed("no_task", "the message names no task in its headers")
+    match content:
+        case [list(), dict(), None | dict()]:
+            return name, headers, content
+        case _:
+            raise Malformed("undecodable", "the body is not [args, kwargs, embed]")
+
+
+def _check(headers: dict[str, Any], content: Any) -> None:
+    """Raises Malformed for a message that Celery would hold in memory or destroy."""
+    if content[0]:
+        raise Malformed("positional_arguments", "send arguments by keyword; args must be empty")
+    if headers.get("eta"):
+        raise Malformed("eta", "money jobs are applied when they arrive; publish without eta and countdown")
+    if not is_name(headers.get("id")):
+        raise Malformed("no_id", "the message has no task id in its headers, or one that cannot be used")
+    if headers["id"] in revoked_ids:
+        raise Malformed("revoked", "the job was revoked before it was applied")
+    expires = headers.get("expires")
+    try:
+        late = bool(expires) and maybe_make_aware(datetime.fromisoformat(str(expires))) <= LEDGER_CLOCK.now()
+    except ValueError as error:
+        raise Malformed("expired", f"expires is {expires!r}, which is not a time") from error
+    if late:
+        raise Malformed("expired", f"the message expired at {expires}, before it was applied")

@@ -1,0 +1,1 @@
+"""Messages that could not become a job: parked, shown, sent again."""

@@ -1,0 +1,1 @@
+"""The demo: what it sends, and the answers that it must get."""

@@ -1,0 +1,131 @@
+"""The demo: real jobs through a real broker to a real worker, each with what it must be answered.
+
+It expects before it shows: an answer that differs from what the step says ends the demo with an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from time import monotonic
+from typing import Any, Final
+
+from celery import Celery
+from celery.states import READY_STATES
+from sqlalchemy import Engine
+
+from models.domain.accounts import Account, AccountKey
+from models.domain.ledger import Entry
+from models.store.audit.entries import Report, audit
+from models.store.connection.session import snapshot
+from models.store.read import accounts as history
+from worker.demo.script import PARKED, Script, Step
+
+_TIMEOUT_S: Final = 20
+
+
+class Unexpected(Exception):
+    """Something was not as the demo says it must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    step: Step
+    code: str
+    replayed: bool
+    job_id: str | None
+    entry: Mapping[str, Any] | None
+    message: str
+
+
+@dataclass(slots=True)
+class Counts:
+    jobs: int = 0
+    applied: int = 0
+    replayed: int = 0
+    refused: int = 0
+    parked: int = 0
+
+
+@dataclass(slots=True)
+class Tour:
+    """Plays the script against a running system."""
+
+    broker_url: str
+    queue: str
+    engine: Engine
+    script: Script
+    counts: Counts = field(default_factory=Counts)
+    _jobs: dict[str, str] = field(default_factory=dict)  # job ids, by the keys of their steps
+
+    def play(self, step: Step) -> Answer:
+        """Publishes the message as any Celery client would and checks the answer. Raises Unexpected."""
+        arguments = dict(step.arguments)
+        if step.about is not None:
+            arguments["job_id"] = self._jobs[step.about]
+        with Celery(broker=self.broker_url, set_as_current=False) as client:
+            task_id = client.send_task(step.job, kwargs=arguments, queue=self.queue).id
+        answer = _answer(step, self._result(step, task_id))
+        if (answer.code, answer.replayed) != (step.code, step.replayed):
+            raise Unexpected(
+                f"{step.says}: answered {answer.code}{' (replayed)' if answer.replayed else ''}, expected {step.code}"
+                f"{' (replayed)' if step.replayed else ''}: {answer.message}"
+            )
+        self._count(answer)
+        if answer.job_id is not None:
+            self._jobs[arguments["idempotency_key"]] = answer.job_id
+        return answer
+
+    def wait_for_entry(self, what: str, wanted: Callable[[Entry], bool]) -> None:
+        """Returns once the wallet has such an entry. Raises Unexpected when it does not come in time."""
+        wait_for(what, lambda: any(wanted(entry) for entry in self.entries(self.script.wallet)[1]))
+
+    def entries(self, key: AccountKey) -> tuple[Account, list[Entry]]:
+        """The account and its ledger, oldest first."""
+        with snapshot(self.engine) as connection:
+            account = history.account(connection, key)
+            if account is None:
+                raise Unexpected(f"there is no account {key}")
+            return account, history.entries_of(connection, account.id, limit=100)[::-1]
+
+    def verify(self) -> Report:
+        """Recomputes the whole ledger. Raises Unexpected when it does not add up."""
+        report = audit(self.engine)
+        if not report.coherent:
+            raise Unexpected(f"the ledger does not add up: {report.findings[0]}")
+        return report
+
+    def _result(self, step: Step, task_id: str) -> Any:
+        with Celery(backend=self.broker_url, set_as_current=False) as client:
+            met = wait_for(f"{step.says}: an answer", lambda: _ready(client.backend.get_task_meta(task_id)))
+        return met["result"]
+
+    def _count(self, answer: Answer) -> None:
+        self.counts.jobs += 1
+        self.counts.replayed += answer.replayed
+        self.counts.parked += answer.code == PARKED
+        self.counts.applied += answer.code == "applied" and not answer.replayed
+        self.counts.refused += answer.code not in ("applied", PARKED)
+
+
+def wait_for(what: str, look: Callable[[], Any]) -> Any:
+    """What `look` finds, once it finds something. Raises Unexpected when that takes too long."""
+    deadline, pause = monotonic() + _TIMEOUT_S, Flag()
+    while not (found := look()):
+        if monotonic() > deadline:
+            raise Unexpected(f"{what} did not come within {_TIMEOUT_S} s")
+        pause.wait(0.05)
+    return found
+
+
+def _ready(meta: dict[str, Any]) -> dict[str, Any] | None:
+    return meta if meta["status"] in READY_STATES else None
+
+
+def _answer(step: Step, document: Any) -> Answer:
+    if isinstance(document, Exception):
+        return Answer(step, PARKED, replayed=False, job_id=None, entry=None, message=str(document))
+    error = document["error"]
+    message = "" if error is None else f"HTTP {error['status']}"
+    return Answer(step, document["code"], document["replayed"], document["job_id"], document["entry"], message)

@@ -1,0 +1,1 @@
+"""The broker against docs/guarantees.md, by its kind."""

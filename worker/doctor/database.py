@@ -1,0 +1,150 @@
+"""PostgreSQL against docs/guarantees.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from models.store.connection.diagnosis import Diagnosis
+from models.store.connection.server import Server, examine
+from models.store.schema.revision import fault
+from worker.clock import now
+from worker.database import engine_for
+from worker.doctor.clocks import clock
+from worker.doctor.durability import durability, standbys
+from worker.doctor.finding import Finding, failure, ok, warning
+from worker.doctor.steps import examined
+from worker.encoding.urls import mask_url
+from worker.settings.settings import Settings
+
+_VERSION_MIN: Final = 15
+_FULL: Final = 0.8  # of max_connections
+
+
+def examine_database(settings: Settings) -> Iterator[Finding]:
+    """Connects once, reads, and changes nothing."""
+    engine = engine_for(settings, any_tables=True)
+    try:
+        before = now()
+        server = examine(engine)
+        after = now()
+    finally:
+        engine.dispose()
+    where = mask_url(settings.database_url)
+    if isinstance(server, Diagnosis):
+        yield failure(
+            "database.reachable", f"{server.trouble}: {server.detail}",
+            "Workers hold their jobs, unacknowledged, until the database answers.",
+            server.remedy or f"see that PostgreSQL runs and that BALANCE_DATABASE_URL names it; now it is {where}",
+        )  # fmt: skip
+        return
+    yield ok("database.reachable", f"{where}, through a pooler in session mode" if server.pooled else where)
+    took = (after - before).total_seconds()
+    ours = before.timestamp() + took / 2
+    yield from examined(
+        ("database.version", lambda: _version(server)),
+        ("database.migrations", lambda: _migrations(server)),
+        ("database.durability", lambda: durability(server)),
+        ("database.standbys", lambda: standbys(server)),
+        ("database.primary", lambda: _primary(server)),
+        ("database.session", lambda: _session(server, settings)),
+        ("database.privileges", lambda: _privileges(server)),
+        ("database.connections", lambda: _connections(server)),
+        ("database.clock", lambda: clock("database.clock", "the database", server.at.timestamp(), ours, took / 2)),
+        ("database.dead_letters", lambda: _dead_letters(server)),
+    )
+
+
+def _version(server: Server) -> Finding:
+    found = server.settings["server_version"]
+    if int(server.settings["server_version_num"]) // 10_000 >= _VERSION_MIN:
+        return ok("database.version", found)
+    return failure(
+        "database.version", found, "No test has run on a PostgreSQL as old as this one.",
+        f"upgrade to PostgreSQL {_VERSION_MIN} or newer",
+    )  # fmt: skip
+
+
+def _migrations(server: Server) -> Finding:
+    wrong = None if server.tables is None else fault(server.tables)
+    if server.tables is not None and wrong is None:
+        return ok("database.migrations", f"at {server.tables.revision}")
+    return failure(
+        "database.migrations", "this role may not look" if wrong is None else str(wrong),
+        "Workers hold all jobs until the tables are those that they need.",
+        "grant what database.privileges names" if wrong is None else wrong.remedy,
+    )  # fmt: skip
+
+
+def _primary(server: Server) -> Finding:
+    read_only = server.settings["default_transaction_read_only"] == "on"
+    if not server.standby and not read_only:
+        return ok("database.primary", "writable")
+    return failure(
+        "database.primary", "read-only: a standby" if server.standby else "default_transaction_read_only on",
+        "Nothing can be applied there; workers hold their jobs.",
+        "let BALANCE_DATABASE_URL name the primary, or promote this server"
+        if server.standby else "set it off for this role and this database",
+    )  # fmt: skip
+
+
+def _session(server: Server, settings: Settings) -> Finding:
+    """They were set when the connection was made; a pooler in between may have given us another session since."""
+    wanted = {
+        "default_transaction_isolation": "read committed",
+        "lock_timeout": str(settings.lock_timeout_ms),
+        "statement_timeout": str(settings.statement_timeout_ms),
+    }
+    wrong = {name: server.settings[name] for name, value in wanted.items() if server.settings[name] != value}
+    found = ", ".join(f"{name} {server.settings[name]}" for name in wanted)
+    if not wrong:
+        return ok("database.session", found)
+    return failure(
+        "database.session", found,
+        "The session has not the settings that were asked for: a statement could wait for ever, or see another "
+        "isolation than the path is written for.",
+        "connect to PostgreSQL itself; a pooler in between must be in session mode",
+    )  # fmt: skip
+
+
+def _privileges(server: Server) -> Iterator[Finding]:
+    if server.missing:
+        yield failure(
+            "database.privileges", f"missing: {', '.join(server.missing)}",
+            "Jobs that need them are held, as with a database that is away.",
+            "grant them: `balance-worker grants` says how",
+        )  # fmt: skip
+    elif server.tables is None or fault(server.tables) is not None:
+        return  # what there is is not what the privileges are of
+    elif server.beyond:
+        yield warning(
+            "database.privileges", f"this role {'; '.join(server.beyond)}",
+            "Whoever has the workers' password can do more to the ledger than a worker does: "
+            "docs/security.md, Who notices what.",
+            "run the workers under a role of their own, with what `balance-worker grants` grants and no more",
+        )  # fmt: skip
+    else:
+        yield ok("database.privileges", "what workers need, and no more")
+
+
+def _connections(server: Server) -> Finding:
+    most = int(server.settings["max_connections"]) - int(server.settings["superuser_reserved_connections"])
+    found = f"{server.connections} of {most} in use"
+    if server.connections <= _FULL * most:
+        return ok("database.connections", found)
+    return warning(
+        "database.connections", found,
+        "A worker that starts, or connects anew, may find no connection; it then holds its jobs.",
+        "raise max_connections, or lower BALANCE_POOL_SIZE or the number of other clients",
+    )  # fmt: skip
+
+
+def _dead_letters(server: Server) -> Iterator[Finding]:
+    if server.dead_letters:
+        yield warning(
+            "database.dead_letters", f"{server.dead_letters} waiting",
+            "These messages could not become a job; nothing was applied for them.",
+            "`balance-worker dead-letters list` says why; then replay or discard them",
+        )  # fmt: skip
+    elif server.dead_letters == 0:
+        yield ok("database.dead_letters", "none")

@@ -1,0 +1,1 @@
+"""Flower behind its door."""

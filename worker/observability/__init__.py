@@ -1,0 +1,1 @@
+"""What a process tells of itself: its log, Celery's events, and whether it is ready."""

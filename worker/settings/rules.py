@@ -1,0 +1,62 @@
+"""Settings that are right one by one and wrong together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tasks.brokers.tls import is_tls
+
+if TYPE_CHECKING:
+    from worker.settings.settings import Settings
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def broken_rules(settings: Settings) -> list[str]:
+    """A sentence for each rule that these settings break together."""
+    rules = {
+        "BALANCE_IO_QUEUE must differ from BALANCE_QUEUE": settings.io_queue != settings.queue,
+        "BALANCE_IO_QUEUE must not be one of the BALANCE_LANES": settings.io_queue not in settings.lane_queues,
+        # A lane is taken from under a lease, which kombu's own transport does not know.
+        "BALANCE_LANES must be 0 on Redis when BALANCE_REDIS_TRANSPORT is stock": (
+            settings.lanes == 0 or settings.broker_kind == "rabbitmq" or settings.redis_transport == "atomic"
+        ),
+        "BALANCE_LOCK_TIMEOUT_MS must be less than BALANCE_STATEMENT_TIMEOUT_MS": (
+            settings.lock_timeout_ms < settings.statement_timeout_ms
+        ),
+        "BALANCE_RETRY_BASE_S must not exceed BALANCE_RETRY_CAP_S": settings.retry_base_s <= settings.retry_cap_s,
+        # A worker that waits for a lock cannot say that it is alive: a second one would get its jobs in vain.
+        "BALANCE_VISIBILITY_TIMEOUT_S must be at least twice BALANCE_LOCK_TIMEOUT_MS": (
+            settings.broker_kind == "rabbitmq" or settings.visibility_timeout_s >= 2 * settings.lock_timeout_ms / 1000
+        ),
+        # kombu's own transport never says it.
+        "BALANCE_VISIBILITY_TIMEOUT_S must exceed BALANCE_STATEMENT_TIMEOUT_MS and BALANCE_RETRY_CAP_S together "
+        "when BALANCE_REDIS_TRANSPORT is stock": (
+            settings.broker_kind == "rabbitmq"
+            or settings.redis_transport == "atomic"
+            or settings.visibility_timeout_s > settings.statement_timeout_ms / 1000 + settings.retry_cap_s
+        ),
+        "BALANCE_VISIBILITY_TIMEOUT_S must exceed BALANCE_BROKER_SOCKET_TIMEOUT_S": (
+            settings.visibility_timeout_s > settings.broker_socket_timeout_s
+        ),
+        "BALANCE_RESULT_URL can be rpc:// only when BALANCE_BROKER_URL is RabbitMQ": (
+            settings.result_url != "rpc://" or settings.broker_kind == "rabbitmq"
+        ),
+        "BALANCE_BROKER_TLS_CA, _CERT and _KEY need a rediss://, sentinels:// or amqps:// BALANCE_BROKER_URL": (
+            not (settings.broker_tls_ca or settings.broker_tls_cert or settings.broker_tls_key)
+            or is_tls(settings.broker_url)
+            or is_tls(settings.result_backend)
+        ),
+        "BALANCE_BROKER_TLS_KEY needs BALANCE_BROKER_TLS_CERT": (
+            settings.broker_tls_key is None or settings.broker_tls_cert is not None
+        ),
+        "BALANCE_ANCHOR_TO needs BALANCE_ANCHOR_KEY": settings.anchor_to is None or settings.anchor_key is not None,
+        "BALANCE_SIGNATURE_MAX_AGE_S needs BALANCE_PRODUCERS": (
+            not settings.signature_max_age_s or settings.producers is not None
+        ),
+        # Whoever reaches Flower can stop workers.
+        "BALANCE_FLOWER_BASIC_AUTH must be set when BALANCE_FLOWER_ADDRESS is not this machine's loopback": (
+            settings.flower_basic_auth is not None or settings.flower_address in _LOOPBACK
+        ),
+    }
+    return [rule for rule, holds in rules.items() if not holds]
