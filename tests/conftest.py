@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from tests import servers
-from tests.search import AGAIN, DRAWN
+from tests.support.search import AGAIN, DRAWN
+from tests.support.servers import servers
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -147,7 +147,7 @@ def rabbitmq_url(unique_queue: str) -> Iterator[str]:
 
     The test's unique queue is gone afterwards. Skips when no RabbitMQ answers; in CI that is a failure.
     """
-    from tests.queues import removed_after
+    from tests.support.servers.queues import removed_after
 
     url = servers.configured_rabbitmq_url()
     if not servers.rabbitmq_answers(url):

@@ -20,8 +20,8 @@ from typing import Annotated, Final, Literal, get_args
 
 import typer
 
-from tests.rabbitmq_node import rabbitmq_programs
-from tests.search import AGAIN
+from tests.support.search import AGAIN
+from tests.support.servers.rabbitmq_node import rabbitmq_programs
 from worker.local.spawn import spawn
 
 What = Literal["chaos", "properties", "fuzz"]

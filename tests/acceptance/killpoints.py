@@ -14,7 +14,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Literal
 
-from tests import forks
+from tests.support.servers import forks
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from sqlalchemy import Engine, text
 from tasks.brokers.addresses import kombu_url, sentinel_options
 from tasks.brokers.tls import Tls
 from tasks.routing import queue_arguments
-from tests import forks
+from tests.support.servers import forks
 
 Process = subprocess.Popen[bytes] | forks.Fork
 READY_S = 60

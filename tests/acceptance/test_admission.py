@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from tests.acceptance.system import Process, System, wait_until
-from tests.search import DRAWN
+from tests.support.search import DRAWN
 
 SCAN: Final = "autotopup.scan"
 FUTURE: Final = "2037-01-01T00:00:00+00:00"

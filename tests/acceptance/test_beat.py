@@ -19,8 +19,8 @@ from kombu import Connection, Exchange, Queue
 from tasks.routing import queue_arguments
 from tests.acceptance.system import System, wait_until
 from tests.acceptance.test_doctor import doctor
-from tests.builders import balance, done
-from tests.proxy import Proxy
+from tests.support.builders import balance, done
+from tests.support.servers.proxy import Proxy
 
 CREDITS: Final = 10**9  # units of a wallet
 POLICY: Final = {

@@ -12,9 +12,9 @@ from sqlalchemy import create_engine, make_url, text
 from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.schema import migrations as schema
 from models.store.schema.migrations import upgrade
-from tests import servers
 from tests.acceptance.system import System, wait_until
-from tests.builders import execute
+from tests.support.builders import execute
+from tests.support.servers import servers
 from worker.local.embedded import EmbeddedPostgres
 
 HEAD = schema.head()

@@ -12,7 +12,7 @@ import pytest
 from tests.chaos.plan import Plan
 from tests.chaos.run import run_alone
 from tests.chaos.site import Kind
-from tests.rabbitmq_node import need_rabbitmq_programs
+from tests.support.servers.rabbitmq_node import need_rabbitmq_programs
 
 SECONDS = int(os.environ.get("BALANCE_TEST_CHAOS_S", "20"))
 SEED = os.environ.get("BALANCE_TEST_CHAOS_SEED", "44")

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import pytest
 
-from tests import forks
 from tests.acceptance.killpoints import KillPoint, assert_killed, start
 from tests.acceptance.system import System, wait_until
+from tests.support.servers import forks
 
 SETTINGS: Final = {
     "BALANCE_VISIBILITY_TIMEOUT_S": "3",

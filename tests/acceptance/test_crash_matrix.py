@@ -17,11 +17,11 @@ from kombu import Connection, Exchange, Queue
 from sqlalchemy import Engine
 
 from tasks.client import BalanceClient
-from tests import forks
 from tests.acceptance.killpoints import KillPoint, assert_killed, start
 from tests.acceptance.system import System, wait_until
-from tests.builders import done
-from tests.queues import taken
+from tests.support.builders import done
+from tests.support.servers import forks
+from tests.support.servers.queues import taken
 
 BATCH: Final = [("a", 100), ("b", 50), ("a", 100), ("c", -30)]  # key, kopeks
 BALANCES: Final = {"a": 100, "b": 150, "c": 120}  # after each key's entry, in this order

@@ -14,11 +14,11 @@ import pytest
 from kombu import Exchange, Queue
 from sqlalchemy import Engine
 
-from tests import forks
 from tests.acceptance.killpoints import KillPoint, assert_killed, start
 from tests.acceptance.system import System, wait_until
-from tests.builders import balance, done, entries, let_expire, rows
-from tests.resealed import execute_resealed
+from tests.support.builders import balance, done, entries, let_expire, rows
+from tests.support.resealed import execute_resealed
+from tests.support.servers import forks
 
 CREDIT: Final = {"wallet_id": "w", "transaction_reason": "INVOICE_PAYMENT"}
 CREDITS: Final = 10**9  # units of a wallet

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.acceptance.system import System
-from tests.builders import done, entries
+from tests.support.builders import done, entries
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "credits.md").read_text(encoding="utf-8")
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from tests.acceptance.system import System, wait_until
 from tests.integration.cli.conftest import SCRIPT, Cli, told
-from tests.queues import taken
+from tests.support.servers.queues import taken
 
 POISON = """
 create function refuse() returns trigger language plpgsql as $$

@@ -23,7 +23,7 @@ from tasks.scheduled import expiry
 from tasks.scheduled import prune as housekeeping
 from tests.acceptance.compose import Local
 from tests.acceptance.system import wait_until
-from tests.roles import ROLE, sql_block
+from tests.support.roles import ROLE, sql_block
 
 
 def scalar(url: str, query: str) -> Any:

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, create_engine
 from models.store.connection.server import Server, examine
 from models.store.schema.migrations import upgrade
 from tests.acceptance.system import System, wait_until
-from tests.servers import server_directory
+from tests.support.servers.servers import server_directory
 from worker.doctor.clocks import clock
 from worker.doctor.database import _session, examine_database
 from worker.doctor.finding import Finding

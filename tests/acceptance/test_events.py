@@ -12,7 +12,7 @@ from kombu import Exchange, Queue
 from sqlalchemy import text
 
 from tests.acceptance.system import System, wait_until
-from tests.proxy import Proxy
+from tests.support.servers.proxy import Proxy
 
 TICKS: Final = 300
 

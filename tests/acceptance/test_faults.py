@@ -15,9 +15,9 @@ from sqlalchemy import create_engine, text
 from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.schema.migrations import upgrade
 from tasks.client import BalanceClient
-from tests import servers
 from tests.acceptance.system import System, wait_until
-from tests.proxy import Fault, Proxy
+from tests.support.servers import servers
+from tests.support.servers.proxy import Fault, Proxy
 from worker.local.embedded import EmbeddedPostgres
 
 OUTAGE_S = float(os.environ.get("BALANCE_TEST_OUTAGE_S", "20"))

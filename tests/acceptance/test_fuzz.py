@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from kombu import Connection
 
 from tests.acceptance.system import System, wait_until
-from tests.builders import reset
 from tests.property.wire import JSON_VALUES, damaged, messages
-from tests.search import DRAWN
+from tests.support.builders import reset
+from tests.support.search import DRAWN
 
 _ENVELOPE = ("body", "content-type", "content-encoding", "headers", "properties")
 

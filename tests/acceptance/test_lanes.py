@@ -16,9 +16,9 @@ from sqlalchemy import Engine, text
 
 from tasks.client import BalanceClient
 from tasks.routing import lane_queues
-from tests import servers
 from tests.acceptance.system import Process, System, wait_until
-from tests.rabbitmq_node import RabbitMQNode, need_rabbitmq_programs
+from tests.support.servers import servers
+from tests.support.servers.rabbitmq_node import RabbitMQNode, need_rabbitmq_programs
 
 LANES = 3
 ACCOUNTS = range(1, 7)

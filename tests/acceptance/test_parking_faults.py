@@ -10,8 +10,8 @@ import redis
 from sqlalchemy import create_engine
 
 from models.store.schema.migrations import upgrade
-from tests import servers
 from tests.acceptance.system import System, wait_until
+from tests.support.servers import servers
 from worker.local.embedded import EmbeddedPostgres
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from tasks.client import BalanceClient
 from tests.acceptance.system import System
 from tests.acceptance.test_doctor import doctor
-from tests.proxy import Proxy
+from tests.support.servers.proxy import Proxy
 
 
 def test_work_goes_on_with_the_next_node(system_on_rabbitmq: System) -> None:

@@ -16,10 +16,10 @@ from kombu import Connection
 from sqlalchemy import Engine
 
 from tasks.client import BalanceClient
-from tests import servers
 from tests.acceptance.system import System, wait_until
 from tests.acceptance.test_doctor import doctor
-from tests.rabbitmq_node import RabbitMQNode, need_rabbitmq_programs
+from tests.support.servers import servers
+from tests.support.servers.rabbitmq_node import RabbitMQNode, need_rabbitmq_programs
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "deployment.md").read_text(encoding="utf-8")
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.acceptance.system import System, wait_until
-from tests.proxy import Proxy
+from tests.support.servers.proxy import Proxy
 from worker.observability.health import judge
 from worker.observability.pulse import Pulse, is_alive
 from worker.settings.settings import Settings

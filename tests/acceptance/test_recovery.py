@@ -13,7 +13,7 @@ import redis
 from sqlalchemy import text
 
 from tests.acceptance.system import System, wait_until
-from tests.builders import done
+from tests.support.builders import done
 from worker.settings.settings import Settings
 
 TOP_UP = {"wallet_id": "w", "transaction_reason": "INVOICE_PAYMENT", "credits_to_add": "25.5"}

@@ -12,7 +12,7 @@ from kombu import Connection, Exchange, Queue
 from tasks.routing import queue_arguments
 from tests.acceptance.system import System, wait_until
 from tests.acceptance.test_doctor import doctor
-from tests.proxy import Proxy
+from tests.support.servers.proxy import Proxy
 
 NODE = "money"
 REFUSED: Final[list[tuple[str, dict[str, Any], str]]] = [

@@ -9,7 +9,7 @@ import redis
 from celery import Celery
 
 from tests.acceptance.system import System, wait_until
-from tests.proxy import Proxy
+from tests.support.servers.proxy import Proxy
 
 _BATCHES = 20
 

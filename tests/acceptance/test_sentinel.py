@@ -14,8 +14,8 @@ from tasks.client import BalanceClient, JobHandle, OutcomeTimeout, PublishFailed
 from tests.acceptance.system import System, flower_page, wait_until
 from tests.acceptance.test_doctor import doctor
 from tests.integration.test_redis_checks import look
-from tests.redis_group import RedisGroup
-from tests.servers import server_directory
+from tests.support.servers.redis_group import RedisGroup
+from tests.support.servers.servers import server_directory
 from worker.doctor.finding import Level
 from worker.local.ports import free_port
 

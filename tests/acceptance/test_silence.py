@@ -10,8 +10,8 @@ from sqlalchemy import make_url
 
 from models.store.audit.entries import assert_ledger_is_coherent
 from tests.acceptance.system import System, wait_until
-from tests.postgres_pair import configure, run
-from tests.proxy import Proxy
+from tests.support.servers.postgres_pair import configure, run
+from tests.support.servers.proxy import Proxy
 from worker.local.embedded import EmbeddedPostgres
 
 JOBS = 5

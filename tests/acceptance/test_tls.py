@@ -11,7 +11,7 @@ import pytest
 
 from tasks.client import BalanceClient, PublishFailed
 from tests.acceptance.system import System, wait_until
-from tests.tls import Authority, authority, encrypted
+from tests.support.servers.tls import Authority, authority, encrypted
 
 
 @pytest.fixture

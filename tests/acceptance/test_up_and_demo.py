@@ -17,8 +17,8 @@ from celery.states import READY_STATES
 from sqlalchemy import create_engine, text
 
 from models.store.audit.entries import assert_ledger_is_coherent
-from tests import servers
 from tests.acceptance.system import ANSWER_S, wait_until
+from tests.support.servers import servers
 
 _CLI = [sys.executable, "-m", "worker.cli.main"]
 _BARE = {name: value for name, value in os.environ.items() if not name.startswith("BALANCE_")}

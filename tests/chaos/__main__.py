@@ -20,7 +20,7 @@ from tests.chaos.plan import RATE, Plan
 from tests.chaos.report import show
 from tests.chaos.run import run_alone
 from tests.chaos.site import Kind
-from tests.rabbitmq_node import rabbitmq_programs
+from tests.support.servers.rabbitmq_node import rabbitmq_programs
 
 _WIDTH: Final = 160
 

@@ -9,9 +9,9 @@ from typing import Final, Literal
 
 from models.store.schema import migrations as schema
 from tests.chaos.nodes import Nodes
-from tests.postgres_pair import run
-from tests.proxy import Proxy
-from tests.roles import ROLE, grants
+from tests.support.roles import ROLE, grants
+from tests.support.servers.postgres_pair import run
+from tests.support.servers.proxy import Proxy
 from worker.local.ports import HOST
 
 Tables = Literal["there", "missing", "of an older version"]

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 from typing import Final
 
-from tests.postgres_pair import NAME, Standby, configure, run, wait_for
+from tests.support.servers.postgres_pair import NAME, Standby, configure, run, wait_for
 from worker.local.embedded import EmbeddedPostgres
 from worker.local.ports import HOST, free_port
 

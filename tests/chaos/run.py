@@ -10,7 +10,6 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Final
 
-from tests import servers
 from tests.chaos import checks, evidence, follow_ups, report
 from tests.chaos.doors import CeleryDoor, ClientDoor
 from tests.chaos.known import Known
@@ -19,6 +18,7 @@ from tests.chaos.publishers import Publisher
 from tests.chaos.schedule import Schedule
 from tests.chaos.site import LANES, QUEUES, Kind, Site, wait_for
 from tests.chaos.workload import opening
+from tests.support.servers import servers
 
 _KEPT: Final = Path(".chaos")
 _READY_S: Final = 120.0

@@ -18,7 +18,7 @@ import time
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
-from tests.forks import STACKS
+from tests.support.servers.forks import STACKS
 
 _TIME: Final = time.time
 _TIME_NS: Final = time.time_ns

@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tests.chaos.brokers import HEARTBEAT_S, Broker, OwnRabbitMQ, OwnValkey
 from tests.chaos.database import Database, workers_url
 from tests.chaos.fleet import CeleryChild, Child
-from tests.proxy import Proxy
+from tests.support.servers.proxy import Proxy
 from worker.local.embedded import EmbeddedPostgres
 from worker.local.server_error import ServerError
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.property.shrinking import holds_for
 from tests.property.steps import History
-from tests.search import DRAWN
+from tests.support.search import DRAWN
 
 
 @settings(max_examples=DRAWN.examples(50), phases=[Phase.generate])  # told as it was drawn, not the smallest

@@ -17,8 +17,8 @@ from kombu.message import Message
 
 from models.domain.outcome import Code, Status
 from tasks.apply.outcome import Outcome
-from tests.proxy import Proxy
-from tests.queues import taken
+from tests.support.servers.proxy import Proxy
+from tests.support.servers.queues import taken
 from worker.consuming import result_writer as answers
 from worker.consuming.result_writer import Answer, Parked, Results
 from worker.encoding.serialization import EXACT_JSON, register_exact_json

@@ -12,7 +12,7 @@ from models.contracts.spec.schemas import event_schema, face_of
 from models.domain.events import EventType
 from models.store.write import outbox
 from tasks.apply.path import apply
-from tests.builders import LIMITS, job
+from tests.support.builders import LIMITS, job
 from tests.unit.test_asyncapi import SCHEMAS, validator
 
 WALLET, USER, APP = {"wallet_id": "w"}, {"user_id": 1}, {"app_id": "a", "store_id": "s"}

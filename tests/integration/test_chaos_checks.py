@@ -19,11 +19,11 @@ from models.domain.letters import FOLLOW_UP_FAILED
 from models.store.write.dead_letters import DeadLetter, park
 from tasks.apply.path import apply
 from tests.acceptance.system import wait_until
-from tests.builders import LIMITS
 from tests.chaos.checks import answered, findings, late, settled_jobs
 from tests.chaos.fleet import Child
 from tests.chaos.known import Accepted, Known
 from tests.chaos.workload import PRODUCER, How, Job, Then, Workload, opening
+from tests.support.builders import LIMITS
 
 Read = Callable[..., list[Any]]
 

@@ -17,7 +17,7 @@ from kombu import Connection
 from kombu.message import Message
 
 from tasks.client import BalanceClient, JobHandle, JobParked, OutcomeTimeout
-from tests.queues import taken
+from tests.support.servers.queues import taken
 from tests.unit.test_client import document
 from worker.encoding.serialization import EXACT_JSON, register_exact_json
 

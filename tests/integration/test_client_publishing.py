@@ -19,8 +19,8 @@ from tasks.client import BalanceClient, PublishFailed
 from tasks.publishing.confirmed import ATTEMPTS, Addressed, RedisLink
 from tasks.publishing.job_message import JobSpec
 from tasks.routing import queue_arguments
-from tests.proxy import Proxy
-from tests.queues import taken
+from tests.support.servers.proxy import Proxy
+from tests.support.servers.queues import taken
 
 TOP_UP: dict[str, Any] = {
     "idempotency_key": "k1",

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 import redis
 
-from tests import servers
+from tests.support.servers import servers
 from worker.local import embedded
 from worker.local.embedded import EmbeddedPostgres, EmbeddedValkey
 from worker.local.ports import is_free

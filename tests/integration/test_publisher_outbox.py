@@ -17,7 +17,7 @@ from models.contracts.jobs.users import UsersUpdateBalance
 from tasks.client import BalanceClient, InvalidJob, PublishFailed
 from tasks.publisher_outbox import PublisherOutbox
 from tasks.publishing.job_message import JobMessage, JobSpec
-from tests.queues import taken
+from tests.support.servers.queues import taken
 
 PATIENCE_S = 30
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tasks.client import BalanceClient
-from tests.queues import taken
+from tests.support.servers.queues import taken
 
 JOBS = 50
 # Each as on the command line, in one process: starting Celery takes longest.

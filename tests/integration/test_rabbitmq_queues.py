@@ -14,7 +14,7 @@ from kombu.message import Message
 from tasks.client import BalanceClient
 from tasks.routing import queue_arguments
 from tests.acceptance.system import wait_until
-from tests.queues import removed_after
+from tests.support.servers.queues import removed_after
 from worker.brokers.queues import JobQueue, declare
 from worker.brokers.rabbitmq.remaking import InUse, Remaking
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration import planted
-from tests.search import AGAIN
+from tests.support.search import AGAIN
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PLANTED = "tests/integration/planted.py"

@@ -15,8 +15,8 @@ from celery.utils.nodenames import host_format
 from sqlalchemy import create_engine
 
 from models.store.connection.server import Server, examine
-from tests import servers
-from tests.listener import Listener
+from tests.support.servers import servers
+from tests.support.servers.listener import Listener
 from worker.local import stack as stack_module
 from worker.local.ports import free_port
 from worker.local.probes import answers, serves

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from models.store.connection.session import make_engine
-from tests import servers
+from tests.support.servers import servers
 from worker.local.embedded import EmbeddedPostgres
 
 

@@ -13,8 +13,8 @@ from tasks.apply.outcome import Outcome
 from tasks.apply.path import apply
 from tasks.scheduled.expiry import expire_job, hold_job, open_job
 from tasks.scheduled.sweep import system_job
-from tests.builders import LIMITS, job
-from tests.resealed import execute_resealed
+from tests.support.builders import LIMITS, job
+from tests.support.resealed import execute_resealed
 
 WALLETS: Final[dict[str, dict[str, Any]]] = {
     "w1": {"scale": 0},

@@ -11,11 +11,11 @@ from models.domain.credits import balance as credits
 from models.domain.ids import second_id
 from models.domain.jobs.commands import Job
 from models.domain.outcome import Code
-from tests.builders import job
 from tests.property.coins import Terms
 from tests.property.memory import Rows, at, number_id
 from tests.property.model import Refused, Wallet
 from tests.property.steps import ALL, ODD, History, Step
+from tests.support.builders import job
 
 Ask = Callable[[Wallet, UUID], Code]
 """What a step asks of the model, for the job with this id."""

@@ -27,9 +27,9 @@ from models.store.read.credits import Credits
 from tasks.apply.working_set import Book, grants_named, holds_named
 from tasks.scheduled.expiry import expire_job, hold_job, open_job
 from tasks.scheduled.sweep import system_job
-from tests.builders import NOW, wallet_account
 from tests.property.coins import GRACE
 from tests.property.model import COOLDOWN
+from tests.support.builders import NOW, wallet_account
 
 WALLET: Final = AccountKey(Kind.WALLET, "w")
 LIMITS: Final = Limits(expiry_grace=timedelta(minutes=GRACE), top_up_cooldown=timedelta(minutes=COOLDOWN))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from tests.property.steps import History, Step, history
-from tests.search import DRAWN
+from tests.support.search import DRAWN
 
 Property = Callable[[History], None]
 """Raises when it does not hold."""

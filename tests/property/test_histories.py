@@ -22,10 +22,10 @@ from models.domain.ids import second_id
 from models.domain.outcome import Code, Status
 from models.store.audit.entries import assert_ledger_is_coherent
 from tasks.apply.outcome import Outcome
-from tests.builders import reset, rows
 from tests.property.drawn import histories
 from tests.property.histories import WALLETS, History, Step, play
-from tests.search import DRAWN
+from tests.support.builders import reset, rows
+from tests.support.search import DRAWN
 
 on_a_database = settings(
     max_examples=DRAWN.examples(25, weight=20),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.domain import money
-from tests.search import DRAWN
+from tests.support.search import DRAWN
 
 scales = st.integers(0, money.SCALE_MAX)
 units = st.integers(-money.UNITS_MAX, money.UNITS_MAX)

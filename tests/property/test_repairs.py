@@ -12,7 +12,7 @@ from tests.property.lives import Life
 from tests.property.memory import Rows, at
 from tests.property.shrinking import holds_for
 from tests.property.steps import History
-from tests.search import DRAWN
+from tests.support.search import DRAWN
 
 
 def test_what_broke_a_rule_is_set_right(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from tests.property.lives import Life
 from tests.property.memory import LIMITS, at, look_job
 from tests.property.shrinking import holds_for
 from tests.property.steps import HUGE, History, Step
-from tests.search import DRAWN
+from tests.support.search import DRAWN
 
 LIVES: Final = DRAWN.examples(300)
 LOOK: Final = Step("look")

@@ -26,7 +26,7 @@ from tests.property.lives import Life
 from tests.property.memory import Rows, at
 from tests.property.shrinking import holds_for
 from tests.property.steps import SWEEPS, History, Step
-from tests.search import DRAWN
+from tests.support.search import DRAWN
 
 LIVES: Final = DRAWN.examples(400)
 ITS_ROWS: Final = ("ledger", "grant")  # what of Rows.shown only the ledger and the audit show: a sweep changes them

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from kombu.utils.json import dumps
 from sqlalchemy import Engine, text
 
-from tests.builders import reset
-from tests.emptied import emptied, shared_engine
 from tests.property.wire import message_of, messages
-from tests.search import DRAWN
+from tests.support.builders import reset
+from tests.support.emptied import emptied, shared_engine
+from tests.support.search import DRAWN
 from worker.app import app
 from worker.brokers.redis.server import use_transport
 from worker.consuming.batch_consumer import Lane

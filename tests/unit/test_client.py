@@ -19,7 +19,7 @@ from tasks import client as client_module
 from tasks.client import BalanceClient, InvalidJob, PublishFailed
 from tasks.publishing.handles import outcome_of
 from tasks.publishing.job_message import JobSpec, job_message
-from tests.places import PLACES, Place
+from tests.support.servers.places import PLACES, Place
 
 TOP_UP: dict[str, Any] = {
     "idempotency_key": "k1",

@@ -26,9 +26,9 @@ from models.contracts.spec.schemas import Schema
 from models.contracts.spec.wire_schemas import UNSAID, printable_but
 from models.contracts.wire.message import Malformed, parse
 from models.domain.outcome import Code, Refusal
-from tests.literals import ID_TEXTS, NUMBER_TEXTS, TEXTS, TIME_TEXTS, literals
-from tests.places import PLACES, SCHEMAS, Place, contract_schema, sample
-from tests.search import DRAWN
+from tests.support.literals import ID_TEXTS, NUMBER_TEXTS, TEXTS, TIME_TEXTS, literals
+from tests.support.search import DRAWN
+from tests.support.servers.places import PLACES, SCHEMAS, Place, contract_schema, sample
 from worker.encoding.serialization import loads
 
 _INT64: Final = 2**63

@@ -13,7 +13,7 @@ from time import monotonic
 
 import pytest
 
-from tests.listener import Listener
+from tests.support.servers.listener import Listener
 from worker.local import localserver
 from worker.local.supervisor import Backoff, Child, Event, NotReady, Supervisor
 

@@ -12,8 +12,8 @@ from models.store.schema.privileges import CHANGED
 from tests.chaos.faults.fault import DATABASE, Fault
 from tests.chaos.site import LOCK_TIMEOUT_S, Site
 from tests.chaos.workload import HOT
-from tests.postgres_pair import run
-from tests.roles import ROLE
+from tests.support.roles import ROLE
+from tests.support.servers.postgres_pair import run
 
 _MOVED: Final = ", ".join(CHANGED["accounts"])
 # What is taken from the workers' role, and how it is given back.

@@ -7,7 +7,7 @@ from abc import abstractmethod
 
 from tests.chaos.faults.fault import NETWORK, Fault
 from tests.chaos.site import Site
-from tests.proxy import Proxy
+from tests.support.servers.proxy import Proxy
 
 
 class _OfNetwork(Fault):

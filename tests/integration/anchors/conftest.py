@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 
 from models.store.connection.session import make_engine
 from models.store.schema.roles import grant
-from tests.anchored import Anchored
-from tests.builders import done, execute, job, settle
-from tests.emptied import emptied, shared_engine
+from tests.support.anchored import Anchored
+from tests.support.builders import done, execute, job, settle
+from tests.support.emptied import emptied, shared_engine
 
 __all__ = ["emptied", "shared_engine"]
 

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Engine
 
 from models.domain.evidence.anchors import Anchor, parts_of
-from tests.anchored import Anchored, lines, write
-from tests.builders import execute
+from tests.support.anchored import Anchored, lines, write
+from tests.support.builders import execute
 from worker.anchors.faults import AnchorFault
 from worker.anchors.keys import Signer, make_keys
 

@@ -12,9 +12,9 @@ from sqlalchemy import Engine, create_engine, text
 
 from models.domain.evidence.anchors import Anchor, parts_of
 from models.store.connection.session import transaction
-from tests.anchored import Anchored, forget, lines
-from tests.builders import ask, done, execute
 from tests.integration.cli.conftest import Cli, told
+from tests.support.anchored import Anchored, forget, lines
+from tests.support.builders import ask, done, execute
 from worker.anchors.faults import AnchorFault
 from worker.anchors.keys import Signer, make_keys, public_keys
 from worker.anchors.places import File, Stdout, place_of

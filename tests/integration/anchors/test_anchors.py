@@ -13,8 +13,8 @@ from models.store.audit import anchors as store
 from models.store.audit.entries import audit
 from models.store.connection.session import transaction
 from tasks.apply.path import apply
-from tests.anchored import Anchored, cut, forge_job, forget, lines, put_entry, rehash
-from tests.builders import LIMITS, done, execute, job, rows, settle
+from tests.support.anchored import Anchored, cut, forge_job, forget, lines, put_entry, rehash
+from tests.support.builders import LIMITS, done, execute, job, rows, settle
 from worker.anchors.faults import AnchorFault
 
 pytestmark = pytest.mark.tampered_ledger

@@ -19,8 +19,8 @@ from models.store.audit.entries import audit
 from models.store.connection.session import transaction
 from models.store.write import dead_letters
 from models.store.write.dead_letters import DeadLetter
-from tests.anchored import Anchored, add_entry, cut, forge_job, forget, id_of, put_entry, rehash
-from tests.builders import done, execute, job, settle
+from tests.support.anchored import Anchored, add_entry, cut, forge_job, forget, id_of, put_entry, rehash
+from tests.support.builders import done, execute, job, settle
 
 pytestmark = pytest.mark.tampered_ledger
 

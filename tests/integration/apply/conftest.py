@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Engine
 
-from tests.emptied import emptied, shared_engine
+from tests.support.emptied import emptied, shared_engine
 
 __all__ = ["emptied", "shared_engine"]
 

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Engine
 
 from tasks.auto_topup import scan as autotopup
-from tests.builders import ask, balance, done, entries, let_expire, rows, settler, sweep
-from tests.resealed import execute_resealed
+from tests.support.builders import ask, balance, done, entries, let_expire, rows, settler, sweep
+from tests.support.resealed import execute_resealed
 
 POLICY: dict[str, Any] = {
     "auto_topup_trigger": "balance_below_threshold",

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from tests.builders import ask, balance, done, entries, events, refused, rows
+from tests.support.builders import ask, balance, done, entries, events, refused, rows
 
 ACCOUNT = "app:calc/7"
 UPDATED = "تم تحديث رصيد المتجر بنجاح"

@@ -24,8 +24,8 @@ from models.contracts.wire.message import Malformed, parse
 from models.domain.idempotency import canonical, fingerprint
 from models.domain.jobs.decision import Limits
 from tasks.apply.path import apply
-from tests.builders import ask, balance, done, entries, events, job, rows, settle
-from tests.resealed import execute_resealed
+from tests.support.builders import ask, balance, done, entries, events, job, rows, settle
+from tests.support.resealed import execute_resealed
 
 ENTRY_KEYS = {"id", "account", "seq", "amount", "balance_before", "balance_after", "scale", "created_at"}
 

@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 
 from models.domain.jobs.decision import Limits
 from tasks.apply.path import apply
-from tests.builders import ask, balance, done, entries, events, job, refused
+from tests.support.builders import ask, balance, done, entries, events, job, refused
 
 LIMIT = 100_000_000
 DEFAULT_DESCRIPTION = "Корректировка через веб-API"

@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 
 from models.domain.jobs.decision import Limits
 from tasks.apply.path import apply
-from tests.builders import ask, done, job
+from tests.support.builders import ask, done, job
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 SUBSCRIPTION = {

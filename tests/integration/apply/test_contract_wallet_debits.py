@@ -17,7 +17,18 @@ import pytest
 from sqlalchemy import Engine
 
 from models.domain.accounts import AccountKey, Kind
-from tests.builders import ask, balance, done, entries, events, expire_job, grants_left, let_expire, refused, settle
+from tests.support.builders import (
+    ask,
+    balance,
+    done,
+    entries,
+    events,
+    expire_job,
+    grants_left,
+    let_expire,
+    refused,
+    settle,
+)
 
 WALLET = AccountKey(Kind.WALLET, "w")
 Grant = Callable[..., str]

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from tests.builders import ask, balance, done, entries, refused, rows
+from tests.support.builders import ask, balance, done, entries, refused, rows
 
 CREDIT = 10**9  # units at the default scale
 CREDIT_REASONS = (

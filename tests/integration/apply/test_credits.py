@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Engine
 
 from models.domain.jobs.decision import Limits
-from tests.builders import ask, balance, done, entries, grants_left, let_expire, rows, shown, sweep
-from tests.resealed import execute_resealed
+from tests.support.builders import ask, balance, done, entries, grants_left, let_expire, rows, shown, sweep
+from tests.support.resealed import execute_resealed
 
 FAR = "2999-01-01"
 
@@ -247,7 +247,7 @@ GRACE = Limits(expiry_grace=timedelta(seconds=900))
 def test_a_debit_that_waited_uses_what_was_there_when_it_happened(
     desk: Desk, ago: timedelta, happened: timedelta | None, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.builders.LIMITS", GRACE)
+    monkeypatch.setattr("tests.support.builders.LIMITS", GRACE)
     desk.open()
     desk.top_up(100, "grant", expiry_date_utc=FAR)
     desk.over("grant", ago)

@@ -15,7 +15,7 @@ from tasks.apply.outcome import Outcome
 from tasks.apply.path import apply_free
 from tasks.apply.retries import Settler
 from tests.acceptance.system import wait_until
-from tests.builders import LIMITS, balance, done, entries, job
+from tests.support.builders import LIMITS, balance, done, entries, job
 
 LOCK_TIMEOUT_MS = 300
 

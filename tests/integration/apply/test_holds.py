@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine
 
 from models.store.audit.entries import assert_ledger_is_coherent
-from tests.builders import ask, balance, done, entries, refused, rows, shown, sweep
-from tests.resealed import execute_resealed
+from tests.support.builders import ask, balance, done, entries, refused, rows, shown, sweep
+from tests.support.resealed import execute_resealed
 
 MISSING = "01a1fc91-69b2-7000-86fb-9f8528cdc254"
 
@@ -188,7 +188,7 @@ def test_a_forced_reversal_takes_what_holds_had_reserved(engine: Engine, wallet:
 
 
 def test_holds_in_one_batch_see_each_other(engine: Engine, wallet: str) -> None:
-    from tests.builders import job, settle
+    from tests.support.builders import job, settle
 
     asked = [job("wallets.hold", wallet_id="w", credits=credits) for credits in (30, 30, 30)]
     assert [document["code"] for document in settle(engine, *asked)] == ["applied", "applied", "insufficient_funds"]

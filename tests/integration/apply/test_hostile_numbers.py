@@ -13,9 +13,9 @@ from models.contracts.catalogue import CATALOGUE
 from models.contracts.wire.message import parse
 from models.domain.jobs.commands import Job
 from models.domain.outcome import Refusal
-from tests.builders import rows, settle
-from tests.literals import HOSTILE
-from tests.places import PLACES, Place
+from tests.support.builders import rows, settle
+from tests.support.literals import HOSTILE
+from tests.support.servers.places import PLACES, Place
 from worker.encoding.serialization import loads
 
 NUMERIC = [place for place in PLACES if place.takes("integer", "number")]

@@ -3,7 +3,7 @@
 from sqlalchemy import Engine, text
 
 from tasks.apply.path import decide_all
-from tests.builders import LIMITS, job, settle
+from tests.support.builders import LIMITS, job, settle
 
 ACCOUNTS = 300  # several pages, each filled as far as the table lets them be filled
 EVERY = 15

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from tests.builders import ask, balance, done, entries, grants_left, job, let_expire, refused, settle
+from tests.support.builders import ask, balance, done, entries, grants_left, job, let_expire, refused, settle
 
 MISSING = "01a1fc91-69b2-7000-86fb-9f8528cdc254"
 

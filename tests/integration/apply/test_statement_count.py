@@ -12,7 +12,7 @@ from models.domain.accounts import AccountKey, Kind
 from models.domain.jobs.commands import Job, WalletAutoTopUp
 from tasks.apply.path import apply
 from tasks.scheduled.sweep import system_job
-from tests.builders import LIMITS, expire_job, job, reset, rows, settle
+from tests.support.builders import LIMITS, expire_job, job, reset, rows, settle
 
 SIZES = (1, 10, 200)
 PER_BATCH_MAX = 21  # of a batch with every kind of job

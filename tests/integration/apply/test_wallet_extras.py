@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from tests.builders import ask, balance, done, entries, grants_left, rows, shown, sweep
-from tests.resealed import execute_resealed
+from tests.support.builders import ask, balance, done, entries, grants_left, rows, shown, sweep
+from tests.support.resealed import execute_resealed
 
 FAR = "2999-01-01"
 

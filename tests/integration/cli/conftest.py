@@ -15,8 +15,8 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Engine
 
-from tests import forks
-from tests.builders import ask, done, let_expire, rows
+from tests.support.builders import ask, done, let_expire, rows
+from tests.support.servers import forks
 from worker.cli.main import main
 
 SCRIPT: Final = str(Path(sys.executable).with_name("balance-worker"))

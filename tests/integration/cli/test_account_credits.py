@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from tests.builders import ask, done, execute, let_expire, rows
 from tests.integration.cli.conftest import Cli
-from tests.resealed import execute_resealed
+from tests.support.builders import ask, done, execute, let_expire, rows
+from tests.support.resealed import execute_resealed
 
 BOUGHT = {"wallet_id": "w", "transaction_reason": "PURCHASED_CREDIT_DIRECT"}
 POLICY = {"auto_topup_trigger": "balance_below_threshold", "auto_topup_min_balance": 10, "auto_topup_amount": 50}

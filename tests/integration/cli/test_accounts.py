@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from tests.builders import done
 from tests.integration.cli.conftest import Cli, Story, told
+from tests.support.builders import done
 
 
 def facts(text: str) -> dict[str, str]:

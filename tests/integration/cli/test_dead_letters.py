@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 
 from models.store.connection.session import transaction
 from models.store.write.dead_letters import DeadLetter, park
-from tests.builders import done, execute, rows
 from tests.integration.cli.conftest import Cli, told
+from tests.support.builders import done, execute, rows
 from worker.cli.terminal.progress import Advance
 
 BODY = '[[], {"amount": 1.10, "note": "\x1b[2J…"}, {}]'.encode()

@@ -10,9 +10,9 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from models.store.connection.session import make_engine, snapshot, transaction
-from tests.builders import execute
 from tests.integration.cli.conftest import NOWHERE, Cli, told
-from tests.servers import with_database
+from tests.support.builders import execute
+from tests.support.servers.servers import with_database
 from worker.cli.terminal.faults import explain
 
 READERS = [

@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 
 from models.store.connection.session import transaction
 from models.store.write import jobs as store
-from tests.builders import done
 from tests.integration.cli.conftest import Cli, Story, told
-from tests.resealed import execute_resealed
+from tests.support.builders import done
+from tests.support.resealed import execute_resealed
 
 
 def ids(page: Any) -> list[str]:

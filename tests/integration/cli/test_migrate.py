@@ -15,10 +15,10 @@ from sqlalchemy.exc import DBAPIError
 from models.store.connection.patience import FIRST_LOOK_S, Silence
 from models.store.connection.server import Server, examine
 from models.store.schema import migrations as schema
-from tests.builders import execute
 from tests.integration.cli.conftest import SCRIPT, Cli, told
-from tests.postgres_pair import configure, run, wait_for
-from tests.proxy import Proxy
+from tests.support.builders import execute
+from tests.support.servers.postgres_pair import configure, run, wait_for
+from tests.support.servers.proxy import Proxy
 from worker.database import migrating_engine
 from worker.local.embedded import EmbeddedPostgres
 from worker.settings.settings import Settings

@@ -19,9 +19,9 @@ from sqlalchemy import Engine
 
 from models.contracts.catalogue import CATALOGUE
 from tests.acceptance.system import System
-from tests.builders import done
 from tests.integration.cli.conftest import NOWHERE, SCRIPT, TIMEOUT_S, Cli, told
-from tests.queues import taken
+from tests.support.builders import done
+from tests.support.servers.queues import taken
 
 TOP_UP = ["publish", "wallets.top_up", "--arg", "wallet_id=w1", "--arg", "transaction_reason=INVOICE_PAYMENT"]
 TERMINATE = ["publish", "wallets.terminate", "--arg", "wallet_id=w1"]

@@ -13,10 +13,10 @@ from models.store.connection.session import snapshot
 from models.store.read import accounts as history
 from models.store.read.credits import credits_of
 from tasks.scheduled.repair import repair_job
-from tests.builders import done, entries, execute, rows, settle
 from tests.integration.cli.conftest import Cli, told
-from tests.old_ledger import OldWallet
-from tests.resealed import execute_resealed
+from tests.support.builders import done, entries, execute, rows, settle
+from tests.support.old_ledger import OldWallet
+from tests.support.resealed import execute_resealed
 
 REPAIR = ("accounts", "repair", "wallet:w", "--reason", "ticket 17", "--operator", "olga")
 SOON, LATER = timedelta(minutes=1), timedelta(days=365)

@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 from models.store.connection.session import transaction
 from models.store.write import dead_letters
 from models.store.write.dead_letters import DeadLetter
-from tests.builders import done
 from tests.integration.cli.conftest import Cli
+from tests.support.builders import done
 from worker.cli.operations import up
 from worker.cli.terminal import faults, output
 from worker.cli.terminal.output import Column

@@ -15,8 +15,8 @@ from typing import Final
 
 import pytest
 
-from tests import forks, servers
 from tests.integration.cli.conftest import Cli, told
+from tests.support.servers import forks, servers
 from worker.cli.main import main
 from worker.local.data_directory import hold
 

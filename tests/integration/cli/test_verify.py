@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 from sqlalchemy import Engine
 
-from tests.builders import execute
 from tests.integration.cli.conftest import Cli, Story
+from tests.support.builders import execute
 from worker.cli.terminal.waiting import Waiting
 
 _TAMPER = """

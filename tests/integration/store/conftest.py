@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Engine
 
 from models.store.connection.session import make_engine
-from tests import servers
-from tests.emptied import emptied, shared_engine
 from tests.integration.store.filled import fill
+from tests.support.emptied import emptied, shared_engine
+from tests.support.servers import servers
 from worker.local.embedded import EmbeddedPostgres
 
 __all__ = ["emptied", "kept", "shared_engine"]

@@ -8,8 +8,8 @@ from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.connection.session import transaction
 from models.store.write import jobs
 from tasks.auto_topup import scan as autotopup
-from tests.builders import ask, done, let_expire, settler, sweep
-from tests.resealed import execute_resealed
+from tests.support.builders import ask, done, let_expire, settler, sweep
+from tests.support.resealed import execute_resealed
 
 FAR: Final = "2999-01-01T00:00:00Z"
 POLICY: Final = {

@@ -12,7 +12,7 @@ from models.domain.errors import KeyRace, TransientFault
 from models.domain.jobs.commands import Job
 from models.store.connection.session import make_engine
 from tasks.apply.path import apply
-from tests.builders import LIMITS, Document
+from tests.support.builders import LIMITS, Document
 
 ATTEMPTS_MAX = 100
 DEADLINE_S = 30.0

@@ -9,7 +9,7 @@ from models.domain.accounts import AccountKey, Kind
 from models.store.audit import entries as store
 from models.store.audit.entries import assert_ledger_is_coherent, audit
 from models.store.audit.finding import Finding
-from tests.builders import ask, done, execute, expire_job, let_expire, rows, settle
+from tests.support.builders import ask, done, execute, expire_job, let_expire, rows, settle
 
 WALLET = AccountKey(Kind.WALLET, "w")
 OF_USER = "account_id = (select id from accounts where ref = '1')"

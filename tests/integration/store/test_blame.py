@@ -13,8 +13,8 @@ from models.domain.retry import RetryPolicy
 from models.store.connection.session import snapshot, transaction
 from tasks.apply.outcome import Outcome
 from tasks.apply.retries import Failed, Reminder, Settler, Undecided
-from tests.builders import LIMITS, balance, done, execute, job, rows
 from tests.integration.store.racing import engine_of_its_own
+from tests.support.builders import LIMITS, balance, done, execute, job, rows
 
 # SQLSTATE: what it is, and whether the connection is dropped.
 CODES: dict[str, tuple[type[Fault] | None, bool]] = {

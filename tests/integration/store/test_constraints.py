@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
-from tests.builders import ask, done, execute, rows
+from tests.support.builders import ask, done, execute, rows
 
 
 @pytest.fixture

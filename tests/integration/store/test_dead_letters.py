@@ -18,7 +18,7 @@ from models.store.read import dead_letters as letter_history
 from models.store.read.dead_letters import LetterFilter
 from models.store.write import dead_letters
 from models.store.write.dead_letters import LETTER_MARK, DeadLetter
-from tests.builders import execute, rows
+from tests.support.builders import execute, rows
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from models.domain.errors import KeyRace, TransientFault
 from models.domain.jobs.commands import Job
 from models.store.connection.session import make_engine, snapshot
 from tasks.apply.path import apply
-from tests.builders import LIMITS, balance, done, entries, execute, job, rows
 from tests.integration.store.racing import engine_of_its_own
+from tests.support.builders import LIMITS, balance, done, entries, execute, job, rows
 
 STATEMENTS = 16  # that the batch below makes: test_the_batch_makes_so_many_statements
 TABLES = ("accounts", "users", "wallets", "apps", "jobs", "entries", "grants", "outbox", "records", "journals")

@@ -15,9 +15,9 @@ from sqlalchemy import Engine
 
 from models.store.audit.entries import audit, audit_in
 from tasks.auto_topup import scan as autotopup
-from tests.builders import done, execute, rows, settler
 from tests.integration.store.filled import FAR, fill
-from tests.resealed import execute_resealed
+from tests.support.builders import done, execute, rows, settler
+from tests.support.resealed import execute_resealed
 
 pytestmark = pytest.mark.tampered_ledger
 

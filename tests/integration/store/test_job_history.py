@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine, event, text
 from models.domain.accounts import AccountKey, Kind
 from models.store.read import accounts as history
 from models.store.read.jobs import JobFilter, jobs
-from tests.builders import job, rows, settle
-from tests.resealed import reseal
+from tests.support.builders import job, rows, settle
+from tests.support.resealed import reseal
 
 KEY = AccountKey(Kind.USER, "1")
 

@@ -16,8 +16,8 @@ from models.store.audit.entries import assert_ledger_is_coherent, audit
 from models.store.schema import migrations as schema
 from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox, records
 from models.tables.base import Base
-from tests import servers
-from tests.builders import balance, done, execute, let_expire, rows, sweep
+from tests.support.builders import balance, done, execute, let_expire, rows, sweep
+from tests.support.servers import servers
 from worker.local.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[3]

@@ -7,9 +7,9 @@ from sqlalchemy import Engine, create_engine
 
 from models.store.audit.entries import assert_ledger_is_coherent, audit_in
 from models.store.schema import migrations as schema
-from tests.builders import done, execute, rows
 from tests.integration.store.filled import fill
-from tests.resealed import execute_resealed
+from tests.support.builders import done, execute, rows
+from tests.support.resealed import execute_resealed
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from models.domain.accounts import AccountKey, Kind
 from models.domain.events import EventType
 from models.domain.jobs.commands import Job, WalletAutoTopUp
 from tasks.scheduled.sweep import system_job
-from tests.builders import done, entries, events, execute, expire_job, job, let_expire, settle
-from tests.resealed import execute_resealed
+from tests.support.builders import done, entries, events, execute, expire_job, job, let_expire, settle
+from tests.support.resealed import execute_resealed
 
 USER = "user.balance.updated"
 WALLET = "wallet.updated"

@@ -19,9 +19,9 @@ from models.store.connection.session import make_engine, snapshot
 from tasks.apply.outcome import Outcome
 from tasks.apply.path import apply
 from tests.acceptance.system import wait_until
-from tests.builders import LIMITS, execute, job, rows
-from tests.postgres_pair import configure, run
-from tests.proxy import Proxy
+from tests.support.builders import LIMITS, execute, job, rows
+from tests.support.servers.postgres_pair import configure, run
+from tests.support.servers.proxy import Proxy
 from worker.local.embedded import EmbeddedPostgres
 
 NOBODY = "nobody"  # a standby that never comes

@@ -13,9 +13,9 @@ from sqlalchemy import Engine, make_url, text
 
 from models.domain.errors import DeploymentFault
 from models.store.connection.session import make_engine, snapshot
-from tests import servers
-from tests.builders import balance, done, job, rows, settle
-from tests.pgbouncer import PgBouncer
+from tests.support.builders import balance, done, job, rows, settle
+from tests.support.servers import servers
+from tests.support.servers.pgbouncer import PgBouncer
 from worker.doctor.database import examine_database
 from worker.doctor.finding import Finding
 from worker.settings.settings import Settings

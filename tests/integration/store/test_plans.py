@@ -4,7 +4,7 @@ from sqlalchemy import Engine, text
 
 from models.store.connection.session import make_engine
 from models.store.write import accounts
-from tests.builders import job, rows, settle
+from tests.support.builders import job, rows, settle
 
 ACCOUNTS = 200
 

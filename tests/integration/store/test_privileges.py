@@ -26,8 +26,8 @@ from tasks.apply.retries import Settler
 from tasks.auto_topup import scan as autotopup
 from tasks.scheduled import expiry
 from tasks.scheduled import prune as housekeeping
-from tests.builders import LIMITS, ask, done, execute, let_expire, reset, rows
-from tests.resealed import execute_resealed
+from tests.support.builders import LIMITS, ask, done, execute, let_expire, reset, rows
+from tests.support.resealed import execute_resealed
 from worker.doctor.database import examine_database
 from worker.doctor.finding import Finding
 from worker.settings.settings import Settings

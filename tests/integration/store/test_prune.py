@@ -7,9 +7,9 @@ from sqlalchemy import Engine, text
 
 from models.store.connection.session import transaction
 from models.store.write import jobs
-from tests.builders import Document, ask, balance, done, events, rows
 from tests.integration.store.racing import engine_of_its_own
-from tests.resealed import execute_resealed
+from tests.support.builders import Document, ask, balance, done, events, rows
+from tests.support.resealed import execute_resealed
 
 DAYS = 30
 

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from tasks.apply.path import decide_all
-from tests.builders import LIMITS, balance, done, entries, job, rows, settle
 from tests.integration.store.racing import engine_of_its_own, race, wait_until_blocked
+from tests.support.builders import LIMITS, balance, done, entries, job, rows, settle
 
 THREADS = 8
 

@@ -8,8 +8,8 @@ from sqlalchemy import Engine
 from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.connection.session import transaction
 from models.store.write import journals as records
-from tests.builders import ask, done, rows
 from tests.integration.store.racing import engine_of_its_own, wait_until_blocked
+from tests.support.builders import ask, done, rows
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from tasks.apply.retries import Settler
 from tasks.auto_topup import scan as autotopup
 from tasks.scheduled import expiry
 from tasks.scheduled import prune as housekeeping
-from tests import servers
-from tests.builders import LIMITS, job
+from tests.support.builders import LIMITS, job
+from tests.support.servers import servers
 from worker.local.embedded import EmbeddedPostgres
 
 HEAD = schema.head()

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import make_url
 
 from models.store.schema.migrations import upgrade
-from tests.postgres_pair import NAME, Standby, configure, pair, run, wait_for
+from tests.support.servers.postgres_pair import NAME, Standby, configure, pair, run, wait_for
 from worker.doctor.database import examine_database
 from worker.doctor.finding import Finding
 from worker.local.embedded import EmbeddedPostgres

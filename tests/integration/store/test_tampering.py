@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from models.store.audit.entries import audit_in
 from models.tables.every import METADATA
-from tests.builders import rows
+from tests.support.builders import rows
 
 DECIDES_NOTHING: Final = {
     "users": {

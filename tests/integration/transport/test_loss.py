@@ -11,7 +11,7 @@ import redis
 
 from tests.integration.transport.brokers import Broker, Kind, consuming, wait_until
 from tests.integration.transport.workers import Worker, left, number_of, send, working
-from tests.proxy import Fault, Proxy
+from tests.support.servers.proxy import Fault, Proxy
 from worker.brokers.redis.scripts import TAKE
 
 _JOBS: Final = (1, 2, 3)

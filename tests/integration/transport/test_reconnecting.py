@@ -10,10 +10,10 @@ import pytest
 import redis
 from celery import Celery
 
-from tests import servers
 from tests.integration.transport.brokers import Broker, consuming, wait_until
 from tests.integration.transport.workers import left, number_of, send, working
-from tests.proxy import Proxy
+from tests.support.servers import servers
+from tests.support.servers.proxy import Proxy
 from worker.brokers.redis.channel import Transport
 from worker.local.embedded import EmbeddedValkey
 

@@ -12,9 +12,9 @@ import pytest
 from tasks.brokers.addresses import kombu_url, redis_address, sentinel_options
 from tasks.brokers.tls import Tls
 from tasks.client import BalanceClient, PublishFailed
-from tests.redis_group import RedisGroup
-from tests.servers import server_directory
-from tests.tls import Authority, authority
+from tests.support.servers.redis_group import RedisGroup
+from tests.support.servers.servers import server_directory
+from tests.support.servers.tls import Authority, authority
 from worker.brokers.redis.channel import Transport
 
 

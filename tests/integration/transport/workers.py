@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from celery import Celery
 
-from tests import forks
 from tests.integration.transport.brokers import Broker, Kind, wait_until
+from tests.support.servers import forks
 
 
 class Worker:

@@ -10,7 +10,7 @@ from models.contracts.jobs.wallet_contract import wallet_error
 from models.contracts.replies.outcome import OutcomeDocument
 from models.domain.jobs.decision import Facts
 from models.domain.outcome import HTTP_STATUS, Code, Refusal
-from tests.builders import NOW, user_account
+from tests.support.builders import NOW, user_account
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "outcomes.md").read_text()
 TABLE = [

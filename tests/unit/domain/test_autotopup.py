@@ -10,7 +10,7 @@ from models.domain import auto_topup as autotopup
 from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
 from models.domain.events import EventType
 from models.domain.jobs.decision import Facts
-from tests.builders import NOW, grant, wallet_account
+from tests.support.builders import NOW, grant, wallet_account
 
 DROPPED, RECOVERED = (EventType.WALLET_BALANCE_DROPPED,), (EventType.WALLET_BALANCE_RECOVERED,)
 ON: dict[str, Any] = {"trigger": TopUpTrigger.BALANCE_BELOW_THRESHOLD, "min_balance": 10, "top_up_amount": 50}

@@ -13,7 +13,7 @@ from models.domain.evidence.chains import Record, RecordKind, changes, job_diges
 from models.domain.jobs.commands import Job
 from models.domain.ledger import EntryKind, Note, post
 from models.domain.outcome import Code, Refusal, Status
-from tests.builders import NOW, user_account, wallet_account
+from tests.support.builders import NOW, user_account, wallet_account
 
 JOB = Job(
     "users.update_balance",

@@ -8,7 +8,7 @@ import pytest
 
 from models.domain.credits import grants
 from models.domain.credits.grants import Grant
-from tests.builders import NOW, grant
+from tests.support.builders import NOW, grant
 
 ORDER: list[tuple[str, Grant, Grant]] = [
     ("lower priority first", grant(2, 1, priority=0), grant(1, 9, priority=1)),

@@ -23,7 +23,7 @@ from models.domain.ledger import (
     seal,
 )
 from models.domain.money import UNITS_MAX
-from tests.builders import NOW, user_account
+from tests.support.builders import NOW, user_account
 
 NOTE = Note(
     kind=EntryKind.DEPOSIT,

@@ -17,7 +17,7 @@ from models.domain.jobs.decide import decide
 from models.domain.jobs.decision import Decision, Facts, Limits, Original
 from models.domain.ledger import Entry, EntryKind, Note, post
 from models.domain.outcome import Code, Refusal
-from tests.builders import LIMITS, NOW, account_of, grant, job, remaining, user_account, wallet_account
+from tests.support.builders import LIMITS, NOW, account_of, grant, job, remaining, user_account, wallet_account
 
 ORIGINAL = UUID(int=5)
 REVERSIBLE = {

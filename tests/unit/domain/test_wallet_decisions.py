@@ -14,7 +14,7 @@ from models.domain.jobs.decide import decide
 from models.domain.jobs.decision import Decision, Facts
 from models.domain.outcome import Code, Refusal
 from tasks.scheduled.sweep import system_job
-from tests.builders import LIMITS, NOW, expire_job, grant, job, remaining, wallet_account
+from tests.support.builders import LIMITS, NOW, expire_job, grant, job, remaining, wallet_account
 
 WALLET = AccountKey(Kind.WALLET, "w")
 JOB_ID = UUID(int=99)

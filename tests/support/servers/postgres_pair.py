@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from tests import servers
+from tests.support.servers import servers
 from worker.local.embedded import EmbeddedPostgres, _postgres_programs
 from worker.local.localserver import open_log, write_private
 from worker.local.ports import HOST

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tests.places import PLACES, Place
+from tests.support.servers.places import PLACES, Place
 
 _INT64: Final = 2**63
 _DAY: Final = "2027-01-31"

@@ -22,8 +22,8 @@ from models.domain.outcome import Code, Status
 from models.store.connection.session import transaction
 from models.store.read import accounts as history
 from models.store.write import accounts, entries, grants, jobs
-from tests.builders import done, job
-from tests.resealed import reseal
+from tests.support.builders import done, job
+from tests.support.resealed import reseal
 
 _JOBS: Mapping[EntryKind, str] = {
     EntryKind.CREDIT: "wallets.top_up",

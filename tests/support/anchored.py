@@ -14,8 +14,8 @@ from models.domain.ledger import Entry, Proof, entry_hash
 from models.store.audit import digests
 from models.store.connection.session import transaction
 from models.store.write import entries as store
-from tests.builders import execute, rows
-from tests.resealed import reseal
+from tests.support.builders import execute, rows
+from tests.support.resealed import reseal
 from worker.anchors.comparison import Comparison, compare
 from worker.anchors.keys import Signer, Verifier, make_keys, public_keys
 from worker.anchors.places import File, Place

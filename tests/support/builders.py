@@ -35,7 +35,7 @@ from models.store.write import outbox
 from tasks.apply.path import apply
 from tasks.apply.retries import Settler
 from tasks.scheduled import expiry
-from tests.resealed import execute_resealed
+from tests.support.resealed import execute_resealed
 
 NOW: Final = datetime(2030, 1, 1, 12, tzinfo=UTC)
 LIMITS: Final = Limits(expiry_grace=timedelta(0))

@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.connection.session import make_engine
-from tests import servers
-from tests.builders import reset
+from tests.support.builders import reset
+from tests.support.servers import servers
 from worker.local.embedded import EmbeddedPostgres
 
 

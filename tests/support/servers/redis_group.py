@@ -17,7 +17,7 @@ from urllib.parse import quote
 import pytest
 import redis
 
-from tests.tls import Authority
+from tests.support.servers.tls import Authority
 from worker.local.localserver import end, open_log
 from worker.local.ports import HOST, free_port
 from worker.local.spawn import spawn
