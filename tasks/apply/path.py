@@ -1,14 +1,14 @@
 """THE PATH: jobs are applied one at a time, in order; only the commit is shared.
 
-    step                                                        where              if the process dies here, redelivery
-    1  the message comes in                                     worker/lane        finds nothing done
-    2  it is understood, or refused at its turn                 contracts/message  finds nothing done
-    3  accounts are locked, ids sorted                          store/accounts     the lock went with the connection
-    4  keys that have been answered are found                   store/jobs         nothing was written
-    5  each job is decided, in order, in memory, purely         domain/decide      nothing was written
-    6  jobs with answers, entries, balances, events, records    store/*            all rolled back together
-    7  one commit                                               store/session      before: as above; after: 4 replays
-    8  the answers go out, the messages are acknowledged        worker/lane        replayed, acknowledged
+    step                                                     where                    if it dies here, redelivery
+    1  the message comes in                                  worker/consuming         finds nothing done
+    2  it is understood, or refused at its turn              contracts/wire/message   finds nothing done
+    3  accounts are locked, ids sorted                       store/write/accounts     the lock went with the connection
+    4  keys that have been answered are found                store/write/jobs         nothing was written
+    5  each job is decided, in order, in memory, purely      domain/jobs/decide       nothing was written
+    6  jobs with answers, entries, balances, events, records store/write              all rolled back together
+    7  one commit                                            connection/session       before: as above; after: 4 replays
+    8  the answers go out, the messages are acknowledged     worker/consuming         replayed, acknowledged
 
 Looking keys up under the account locks, instead of claiming them first, writes each job row once, complete. One new key
 used in two transactions at once is caught by its unique constraint: KeyRace, and the later one runs again and replays.

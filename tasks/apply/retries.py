@@ -1,6 +1,6 @@
 """Holding on until jobs are settled: transient faults are waited out, a poisoned job is found and set aside.
 
-Whose fault a fault is, is known by its code (models/store/connection/blame.py), or by the neighbours: where they pass it is the
+Whose fault a fault is, is known by its code (models/store/connection), or by the neighbours: where they pass it is the
 job's, where all fail alike it is the deployment's, and where there are none it is not known yet.
 
 The steps are generators that yield the seconds to wait: the lane waits in its event loop, a sweep in its thread.

@@ -1,6 +1,7 @@
 """accounts.repair: a wallet that broke a rule before the rule was kept is set right, by one more entry.
 
-What is right follows from the wallet's entries alone (models/domain/credits/replay.py). An operator asks for it and says why.
+What is right follows from the wallet's entries alone (models/domain/credits/replay.py).
+An operator asks for it and says why.
 """
 
 from __future__ import annotations

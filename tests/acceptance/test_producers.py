@@ -27,7 +27,7 @@ _PUBLISH = """
 import sys
 from celery import Celery
 from kombu import Exchange, Queue
-from tasks.queues import queue_arguments
+from tasks.routing import queue_arguments
 url, queue = sys.argv[1:]
 app = Celery(broker=url)
 app.conf.task_queues = [Queue(queue, Exchange(""), routing_key=queue, queue_arguments=queue_arguments(url))]

@@ -1,4 +1,4 @@
-"""A slow model of a wallet, to be wrong about nothing: what models/domain/credits/balance.py means, said in another way.
+"""A slow model of a wallet, to be wrong about nothing: what models/domain/credits means, said in another way.
 
 Each credit of a grant is a coin that is somewhere at every moment, and time does its work at its own moment: whoever
 asks for the year 2030 gets there minute by minute. Plain credits are all alike, so they are a number; below zero it is

@@ -1,7 +1,7 @@
 """Wallets live through everything that can be asked of them, with time passing and sweeps running, or not.
 
 The first test compares the product with a slow model after every step: the code, what is shown, what is left of each
-grant, the ledger's balance. The others need no model. They are the rules of models/domain/credits/balance.py, one by one:
+grant, the ledger's balance. The others need no model. They are the rules of models/domain/credits, one by one:
 
 1. Debt and open credit never stand side by side; what is held is there.
 2. Time alone never makes or deepens a debt, and a sweep takes what is left of a grant, no more and no less.

@@ -297,7 +297,7 @@ def test_events_come_one_at_a_time(tmp_path: Path) -> None:
 def test_no_child_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     program = f"""
 import pathlib, sys, threading
-from worker.supervisor import Child, Supervisor
+from worker.local.supervisor import Child, Supervisor
 children = [Child(name, [sys.executable, "-c", {_DEAF!r}]) for name in ("a", "b")]
 supervisor = Supervisor(children, pathlib.Path({str(tmp_path)!r}), lambda event: None)
 thread = threading.Thread(target=supervisor.start); thread.start(); thread.join()

@@ -1,4 +1,4 @@
-"""A worker judges itself in its event loop, which proves that the loop lives, and leaves word of it (worker/observability/pulse.py).
+"""A worker judges itself in its event loop, which proves that the loop lives, and leaves word of it.
 
 Ready is who takes from all queues that it was started for, and whose database takes what it writes.
 """

@@ -6,11 +6,11 @@ What must hold, for every account:
   2. balance_after is the sum of the amounts so far, and the account shows the last one, its seq and its hash;
   3. what is left of a grant or a hold is what the entries leave of it, a grant's amount is the entry's that made it,
      and the account shows the sums;
-  4. no entry is taken back beyond its amount, and every entry of a wallet keeps the rules of models/domain/credits/balance.py:
+  4. no entry is taken back beyond its amount, and every entry of a wallet keeps the rules of models/domain/credits:
      no debt beside open grants, nothing taken twice, nothing revived (models/domain/credits/replay.py);
   5. its terms, policy and due time are what its records make them, and nothing was spent or topped up beyond them
      (models/store/audit/terms.py);
-for every journal: each record is chained to the one before, with the job that it is of (models/store/audit/journals.py);
+for every journal: each record is chained to the one before, with its job (models/store/audit/journals.py);
 and for every job: it is in a chain; an applied job with an entry in its answer wrote that entry; a refused or unchanged
 one wrote none; what it told is in the outbox, or was pruned by the rules (models/store/audit/jobs.py).
 

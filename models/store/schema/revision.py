@@ -1,7 +1,7 @@
 """Whether the tables are those that this version of the code was written for.
 
 Looked at once in each new connection: nothing is answered by a session that has not been looked at. An error that says
-that a table is not as it was drops its connection (models/store/connection/blame.py), and the next one is looked at again.
+that a table is not as it was drops its connection, and the next one is looked at again.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _TABLES: Final[dict[Kind, type[tables.User | tables.Wallet | tables.App]]] = {
     Kind.APP: tables.App,
 }
 
-# What an account is known by, or was opened with. The workers' role may not change it (models/store/schema/privileges.py).
+# What an account is known by, or was opened with. The workers' role may not change it.
 _FIXED: Final[dict[Kind, frozenset[str]]] = {
     Kind.USER: frozenset({"user_id"}),
     Kind.WALLET: frozenset({"customer_id", "currency", "wallet_type", "conversion_rate"}),

@@ -26,9 +26,10 @@ _FORKS.set_forkserver_preload(
         "celery.bin.celery", "celery.bin.worker", "celery.apps.worker", "celery.concurrency.solo",
         "celery.concurrency.thread", "celery.apps.beat", "kombu.transport.redis", "kombu.transport.pyamqp",
         "celery.backends.redis", "celery.backends.rpc", "celery.worker.autoscale", "celery.worker.strategy",
-        "psycopg", "sqlalchemy.dialects.postgresql.psycopg", "worker.consuming.consumer", "worker.schedule", "worker.brokers.redis.channel",
-        "worker.cli.main", "worker.local.stack", "worker.dead_letters.replay", "worker.doctor.examination", "models.store.read.jobs",
-        "models.store.read.dead_letters", "models.store.audit.entries", "models.store.schema.migrations", "models.store.connection.diagnosis",
+        "psycopg", "sqlalchemy.dialects.postgresql.psycopg", "worker.consuming.consumer", "worker.schedule",
+        "worker.brokers.redis.channel", "worker.cli.main", "worker.local.stack", "worker.dead_letters.replay",
+        "worker.doctor.examination", "models.store.read.jobs", "models.store.read.dead_letters",
+        "models.store.audit.entries", "models.store.schema.migrations", "models.store.connection.diagnosis",
         "tasks.client", "rich.console", "rich.table", "rich.progress", "rich.status", "rich.text",
     ]
 )  # fmt: skip

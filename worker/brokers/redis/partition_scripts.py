@@ -1,6 +1,6 @@
 """The Lua of lane leases: who holds a lane's lease may take from it and put back, and nobody else may.
 
-A record is what the atomic transport writes when it takes a message (worker/brokers/redis/scripts.py). A lane has a hash
+A record is what the atomic transport writes when it takes a message (brokers/redis/scripts.py). A lane has a hash
 and an index of records to itself, so that only who holds its lease ever touches them.
 """
 
