@@ -29,7 +29,7 @@ from tasks.publishing.handles import Entry, Error, JobHandle, JobParked, Outcome
 from tasks.publishing.job_message import ABSENT, Absent, InvalidJob, JobMessage, JobSpec, job_message
 from tasks.publishing.job_methods import JobMethods
 from tasks.publishing.result_reader import RedisResults, ReplyQueue, Results
-from tasks.routing import BALANCE, LANES_MAX
+from tasks.routing import BALANCE, PARTITIONS_MAX
 
 __all__ = [
     "ABSENT", "Absent", "BalanceClient", "Entry", "Error", "InvalidJob", "JobHandle", "JobParked", "JobSpec",
@@ -64,14 +64,14 @@ class PublishFailed(Exception):
 
 
 class BalanceClient(JobMethods):
-    """Publishes money jobs to one queue and its lanes, for one producer (the scope of idempotency keys).
+    """Publishes money jobs to one queue and its partitions, for one producer (the scope of idempotency keys).
 
     `broker_url`: redis://, sentinel:// or amqp://, over TLS rediss://, sentinels:// or amqps:// (docs/deployment.md).
     `result_url`: where workers keep results, when it is not what follows from the broker: the same Redis, or a reply
     queue on the same RabbitMQ (rpc://).
     `timeout_s`: how long one answer of the broker may take; there are three attempts.
-    `lanes`: the workers' BALANCE_LANES. Jobs of one account are then applied in the order of publishing, unless the job
-    does not name its account by itself (a user by telegram_id, entries.reverse).
+    `partitions`: the workers' BALANCE_PARTITIONS. Jobs of one account are then applied in the order of publishing,
+    unless the job does not name its account by itself (a user by telegram_id, entries.reverse).
     `secret`: this producer's, where BALANCE_PRODUCERS names who may publish; it signs every message.
     `tls_ca`, `tls_cert`, `tls_key`: paths of PEM files for connections over TLS: whom to trust (None: whom the system
     trusts), and what this side shows. Certificate and name of the other side are always verified.
@@ -88,7 +88,7 @@ class BalanceClient(JobMethods):
         queue: str = BALANCE,
         *,
         timeout_s: float = TIMEOUT_S,
-        lanes: int = 0,
+        partitions: int = 0,
         secret: str | None = None,
         tls_ca: str | None = None,
         tls_cert: str | None = None,
@@ -102,13 +102,13 @@ class BalanceClient(JobMethods):
             _usable("result_url", result_url, redis_address, REDIS)
         elif not over_amqp:
             raise ValueError("result_url can be rpc:// only when broker_url is RabbitMQ")
-        if not 0 <= lanes <= LANES_MAX:
-            raise ValueError(f"lanes is {lanes}; allowed is 0 to {LANES_MAX}")
+        if not 0 <= partitions <= PARTITIONS_MAX:
+            raise ValueError(f"partitions is {partitions}; allowed is 0 to {PARTITIONS_MAX}")
         if secret is not None and len(secret) < SECRET_LENGTH_MIN:
             raise ValueError(f"secret has {len(secret)} characters; at least {SECRET_LENGTH_MIN} are needed")
         self._producer = _valid_producer(producer)
         self._secret = secret
-        self._settings = (broker_url, result_url, queue, timeout_s, lanes, Tls(tls_ca, tls_cert, tls_key))
+        self._settings = (broker_url, result_url, queue, timeout_s, partitions, Tls(tls_ca, tls_cert, tls_key))
         self._process = _Process(*self._settings)
 
     def submit(self, job: JobSpec, *, want_result: bool = True) -> JobHandle:
@@ -186,14 +186,16 @@ class BalanceClient(JobMethods):
 class _Process:
     """What belongs to one process: connections do not survive a fork, and a reply queue has one reader."""
 
-    def __init__(self, broker_url: str, result_url: str, queue: str, timeout_s: float, lanes: int, tls: Tls) -> None:
+    def __init__(
+        self, broker_url: str, result_url: str, queue: str, timeout_s: float, partitions: int, tls: Tls
+    ) -> None:
         self.pid = os.getpid()
         self.results: Results
         if result_url.startswith("rpc:"):
             self.results = ReplyQueue(broker_url, timeout_s, tls)
         else:
             self.results = RedisResults(result_url, timeout_s, tls)
-        self.publisher = Publisher(broker_url, queue, self.results.reply_to, timeout_s, lanes, tls)
+        self.publisher = Publisher(broker_url, queue, self.results.reply_to, timeout_s, partitions, tls)
 
 
 _INHERITED: Final[list[Any]] = []

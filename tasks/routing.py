@@ -10,46 +10,48 @@ BALANCE: Final = "balance"
 """Money jobs: one at a time, in order."""
 IO: Final = "balance.io"
 """Work that waits for others, and the scheduled scans."""
-LANES_MAX: Final = 256
+PARTITIONS_MAX: Final = 256
 QueueType = Literal["quorum", "classic"]
 _QUORUM: Final[Mapping[str, Any]] = {"x-queue-type": "quorum"}
 _CLASSIC: Final[Mapping[str, Any]] = {}
 _LIMITS_SINCE: Final = 4  # the first RabbitMQ that limits deliveries by itself
 
 
-def lane_of(account: str, lanes: int) -> int:
-    """The number of an account's lane, 0 to `lanes` - 1. `account` is wallet:w_1, user:42 or app:APP/STORE.
+def partition_of(account: str, partitions: int) -> int:
+    """The number of an account's partition, 0 to `partitions` - 1. `account` is wallet:w_1, user:42 or app:APP/STORE.
 
-    CRC-32 (that of zip and gzip) of its UTF-8 text, modulo `lanes`: every language has it. Never to be changed: another
-    hash would send the next jobs of an account past those that wait. Vectors: docs/publishing.md
+    CRC-32 (that of zip and gzip) of its UTF-8 text, modulo `partitions`: every language has it. Never to be changed:
+    another hash would send the next jobs of an account past those that wait. Vectors: docs/publishing.md
     """
-    return crc32(account.encode()) % lanes
+    return crc32(account.encode()) % partitions
 
 
-def lane_queue(queue: str, lane: int) -> str:
-    """The queue of a lane: balance.3"""
-    return f"{queue}.{lane}"
+def partition_queue(queue: str, partition: int) -> str:
+    """The queue of a partition: balance.3"""
+    return f"{queue}.{partition}"
 
 
-def lane_queues(queue: str, lanes: int) -> list[str]:
-    """The queues of all lanes, lane 0 first."""
-    return [lane_queue(queue, lane) for lane in range(lanes)]
+def partition_queues(queue: str, partitions: int) -> list[str]:
+    """The queues of all partitions, partition 0 first."""
+    return [partition_queue(queue, partition) for partition in range(partitions)]
 
 
-def queue_of(account: str | None, queue: str, lanes: int) -> str:
-    """Where a job is published: its account's lane, or the door `queue` when its account is not known or no lanes."""
-    return queue if account is None or not lanes else lane_queue(queue, lane_of(account, lanes))
+def queue_of(account: str | None, queue: str, partitions: int) -> str:
+    """Where a job is published: its account's partition, or `queue` when its account is not known or no partitions."""
+    return queue if account is None or not partitions else partition_queue(queue, partition_of(account, partitions))
 
 
-def queue_arguments(broker_url: str, *, lane: bool = False, queue_type: QueueType = "quorum") -> dict[str, Any] | None:
+def queue_arguments(
+    broker_url: str, *, partition: bool = False, queue_type: QueueType = "quorum"
+) -> dict[str, Any] | None:
     """How a queue is declared that is not there yet on this broker, less what `undropped` adds.
 
-    RabbitMQ: a quorum queue, which survives the loss of a node and of power; a lane is given to one consumer at a time.
+    RabbitMQ: a quorum queue, which survives the loss of a node and of power; a partition has one consumer at a time.
     A classic queue is what other publishers make, so it says nothing more. Redis has no such choice: None.
     """
     if not broker_url.startswith("amqp"):
         return None
-    if lane:
+    if partition:
         return {**_QUORUM, "x-single-active-consumer": True}
     return dict(_QUORUM if queue_type == "quorum" else _CLASSIC)
 
@@ -57,7 +59,7 @@ def queue_arguments(broker_url: str, *, lane: bool = False, queue_type: QueueTyp
 def accepted(wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The arguments with which a durable queue may have been declared that is there already, the wanted ones first.
 
-    Whoever publishes first may have made it. Of a lane there is one way: any other would break the order.
+    Whoever publishes first may have made it. Of a partition there is one way: any other would break the order.
     """
     if "x-single-active-consumer" in wanted:
         return [dict(wanted)]

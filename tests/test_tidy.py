@@ -247,7 +247,7 @@ RULES = {
         within("tests/"),
         uses("time.sleep"),
         "from time import sleep\nsleep(1)",
-        "tests/integration/test_lane.py",
+        "tests/integration/test_batches.py",
     ),
     "nothing left to do": Rule(
         "do it now, or open an issue",

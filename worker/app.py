@@ -16,7 +16,7 @@ from worker.brokers.queues import JobQueue, arguments_of
 from worker.brokers.rabbitmq import connection as transport_amqp
 from worker.brokers.redis.server import use_transport
 from worker.consuming.batch_consumer import MoneyTask
-from worker.consuming.consumer import LaneStep
+from worker.consuming.consumer import BatchStep
 from worker.consuming.limits import bound_decompression
 from worker.control.remote import register_remote_control
 from worker.encoding.serialization import EXACT_JSON, register_exact_json
@@ -39,7 +39,7 @@ def configuration() -> dict[str, Any]:
     bound_decompression(settings.max_message_bytes)
     queues = [
         JobQueue(name, _ANONYMOUS, routing_key=name, durable=True, queue_arguments=arguments_of(name, settings))
-        for name in (settings.queue, settings.io_queue, *settings.lane_queues)
+        for name in (settings.queue, settings.io_queue, *settings.partition_queues)
     ]
     return {
         "broker_url": kombu_url(settings.broker_url),
@@ -71,7 +71,7 @@ def configuration() -> dict[str, Any]:
         "task_track_started": False,
         "task_send_sent_event": True,
         "worker_consumer": "worker.consuming.consumer:MoneyConsumer",
-        "worker_prefetch_multiplier": 1,  # of workers without a lane; worker/consuming/batch_consumer.py holds a batch
+        "worker_prefetch_multiplier": 1,  # of workers with a pool; a batch consumer holds a batch
         "worker_enable_prefetch_count_reduction": False,
         "worker_send_task_events": True,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
@@ -145,7 +145,7 @@ def make_app() -> Celery:
     register_ticks(made)
     register_remote_control()
     guard_flower()
-    made.steps["consumer"].update((LaneStep, ReadinessStep))
+    made.steps["consumer"].update((BatchStep, ReadinessStep))
     signals.setup_logging.connect(_configure_logging, weak=False)
     return made
 

@@ -3,7 +3,7 @@
 Whose fault a fault is, is known by its code (models/store/connection), or by the neighbours: where they pass it is the
 job's, where all fail alike it is the deployment's, and where there are none it is not known yet.
 
-The steps are generators that yield the seconds to wait: the lane waits in its event loop, a sweep in its thread.
+The steps are generators that yield the seconds to wait: a worker waits in its event loop, a sweep in its thread.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from kombu import Connection, Producer
 from tasks.brokers.tls import Tls, advice
 from tasks.publishing.job_message import JobMessage
 from tasks.publishing.result_reader import REPLY_EXPIRES_S, broker_connection, broker_errors, connect, reply_queue
-from tasks.routing import lane_queues, queue_arguments, queue_of, undropped
+from tasks.routing import partition_queues, queue_arguments, queue_of, undropped
 
 ATTEMPTS: Final = 3
 PAUSE_S: Final = 0.2  # before the second attempt; twice as long before each further one
@@ -81,11 +81,11 @@ class Publisher:
     """One process's way to the queue. Threads take turns."""
 
     def __init__(
-        self, broker_url: str, queue: str, reply_to: str, timeout_s: float, lanes: int = 0, tls: Tls = _TLS
+        self, broker_url: str, queue: str, reply_to: str, timeout_s: float, partitions: int = 0, tls: Tls = _TLS
     ) -> None:
         self._broker_url, self._tls = broker_url, tls
         self._queue = queue
-        self._lanes = lanes
+        self._partitions = partitions
         self._reply_to = reply_to
         self._timeout_s = timeout_s
         self._lock = Lock()
@@ -96,10 +96,10 @@ class Publisher:
 
     def publish(self, messages: Sequence[JobMessage]) -> None:
         """Publishes all of them in their order. Raises NotAccepted when the broker did not confirm that it has them."""
-        self.send([(queue_of(each.account, self._queue, self._lanes), each) for each in messages])
+        self.send([(queue_of(each.account, self._queue, self._partitions), each) for each in messages])
 
     def send(self, addressed: Sequence[Addressed]) -> None:
-        """The same for messages whose queues are known: the door, one of the lanes, or a queue that is not ours."""
+        """The same for messages whose queues are known: the main one, a partition, or a queue that is not ours."""
         with self._lock:
             for attempt in range(1, ATTEMPTS + 1):
                 try:
@@ -137,8 +137,8 @@ class Publisher:
             connect(connection)
             if urlsplit(self._broker_url).scheme.startswith("amqp"):
                 arguments = {
-                    queue: queue_arguments(self._broker_url, lane=queue != self._queue)
-                    for queue in (self._queue, *lane_queues(self._queue, self._lanes))
+                    queue: queue_arguments(self._broker_url, partition=queue != self._queue)
+                    for queue in (self._queue, *partition_queues(self._queue, self._partitions))
                 }
                 return AmqpLink(connection, arguments, self._reply_to, self._timeout_s)
             return RedisLink(connection)

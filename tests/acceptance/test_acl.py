@@ -1,4 +1,4 @@
-"""The users of docs/security.md: each does its work on Redis, on the queue and on a lane, and is refused nothing."""
+"""The users of docs/security.md: each does its work on Redis, on all queues, and is refused nothing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from worker.local.ports import free_port
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
 FOUND = re.search(r"<!-- tested: acl -->\n```\n(.*?)```", PAGE, re.DOTALL)
 QUICK = {
-    "BALANCE_LANES": "1",
+    "BALANCE_PARTITIONS": "1",
     "BALANCE_VISIBILITY_TIMEOUT_S": "2",
     "BALANCE_BROKER_SOCKET_TIMEOUT_S": "1.5",
     "BALANCE_LOCK_TIMEOUT_MS": "500",
-    "BALANCE_LANE_LEASE_S": "1",
+    "BALANCE_PARTITION_LEASE_S": "1",
 }
 NOT_NEEDED = {"client|setinfo"}  # redis-py says who it is, and does not mind being refused
 
@@ -75,10 +75,10 @@ def test_everybody_can_work_and_is_refused_nothing(system: System, server: Embed
         with system.engine.begin() as holder:  # so that jobs are taken and not settled
             holder.exec_driver_sql("lock table jobs in access exclusive mode")
             with (
-                BalanceClient(at("publisher"), result_url=read_apart, lanes=1) as by_lane,
+                BalanceClient(at("publisher"), result_url=read_apart, partitions=1) as by_partition,
                 BalanceClient(at("publisher"), result_url=read_apart) as client,
             ):
-                handles = [by_lane.users_upsert(user_id=1, idempotency_key="lane")]
+                handles = [by_partition.users_upsert(user_id=1, idempotency_key="partition")]
                 handles += [client.users_upsert(user_id=2, idempotency_key="queue")]
                 held = ("unacked", "unacked.balance.0")
                 wait_until("both to be taken", lambda: [admin.hlen(key) for key in held] == [1, 1])

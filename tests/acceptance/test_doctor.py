@@ -97,10 +97,10 @@ def test_a_sound_deployment_has_no_failure_until_beat_stops(
     configured: Callable[..., None], on_valkey: System, durable_database_url: str
 ) -> None:
     on_valkey.environment["BALANCE_DATABASE_URL"] = durable_database_url
-    on_valkey.money_worker(queues=["balance", "balance.0", "balance.1"], BALANCE_LANES="2")
-    on_valkey.io_worker(BALANCE_LANES="2")
+    on_valkey.money_worker(queues=["balance", "balance.0", "balance.1"], BALANCE_PARTITIONS="2")
+    on_valkey.io_worker(BALANCE_PARTITIONS="2")
     beat = on_valkey.beat()
-    on_valkey.environment["BALANCE_LANES"] = "2"
+    on_valkey.environment["BALANCE_PARTITIONS"] = "2"
 
     def sound() -> Findings | None:
         code, findings = doctor(on_valkey, BALANCE_BATCH_LIMIT="7")

@@ -16,7 +16,7 @@ from tests.acceptance.system import Process, System, wait_until
 from tests.integration.test_redis_checks import ClusterNode
 from worker.local.embedded import EmbeddedValkey
 
-QUICK = {"BALANCE_LANES": "1", "BALANCE_LOG_FORMAT": "json", "BALANCE_LANE_LEASE_S": "1"}
+QUICK = {"BALANCE_PARTITIONS": "1", "BALANCE_LOG_FORMAT": "json", "BALANCE_PARTITION_LEASE_S": "1"}
 ATTEMPTS = 15  # connections; each attempt makes several
 
 

@@ -30,12 +30,12 @@ REFUSED: Final[list[tuple[str, dict[str, Any], str]]] = [
 
 
 class Controlled:
-    """One worker that serves a money queue, a lane and the queue of ticks, over a link that can be cut."""
+    """One worker that serves a money queue, a partition and the queue of ticks, over a link that can be cut."""
 
     def __init__(self, system: System, link: Proxy) -> None:
         self.system, self._link = system, link
         self.queues = [system.queue, f"{system.queue}.0", f"{system.queue}.io"]
-        system.environment["BALANCE_LANES"] = "1"
+        system.environment["BALANCE_PARTITIONS"] = "1"
         # Each connection is logged only then.
         self.process = system.money_worker(
             NODE, queues=self.queues, BALANCE_BROKER_URL=link.url, BALANCE_LOG_LEVEL="debug"
@@ -99,7 +99,7 @@ class Controlled:
         self._app.send_task(task, kwargs=kwargs, queue=where, ignore_result=True)
 
     def _queue(self, name: str) -> Queue:
-        arguments = queue_arguments(self.system.broker_url, lane=name == self.queues[1])
+        arguments = queue_arguments(self.system.broker_url, partition=name == self.queues[1])
         return Queue(name, Exchange(""), routing_key=name, queue_arguments=arguments)
 
 

@@ -17,9 +17,12 @@ _BATCHES = 20
 @pytest.mark.parametrize("trouble", ["frozen", "crawling"])
 def test_a_result_backend_in_trouble_holds_up_nothing(any_system: System, redis_url: str, trouble: str) -> None:
     with Proxy(redis_url) as proxy, redis.Redis.from_url(redis_url) as server:
-        lane = f"{any_system.queue}.0"
+        partition = f"{any_system.queue}.0"
         any_system.money_worker(
-            queues=[any_system.queue, lane], BALANCE_LANES="1", BALANCE_LANE_LEASE_S="3", BALANCE_RESULT_URL=proxy.url
+            queues=[any_system.queue, partition],
+            BALANCE_PARTITIONS="1",
+            BALANCE_PARTITION_LEASE_S="3",
+            BALANCE_RESULT_URL=proxy.url,
         )
         client = Celery(broker=any_system.broker_url, set_as_current=False)
         client.conf.task_queues = any_system.client.conf.task_queues
@@ -41,7 +44,7 @@ def test_a_result_backend_in_trouble_holds_up_nothing(any_system: System, redis_
         log = any_system.log("money")
         assert log.count("results.waiting") == 1, "it is said, and not for every batch"
         assert ("it took" in log) == (trouble == "crawling")
-        assert "lane.lost" not in log, "the event loop was never away for long"
+        assert "partition.lost" not in log, "the event loop was never away for long"
         proxy.heal()
         wait_until("all to be told, though nothing else is applied", lambda: stored(server) == _BATCHES)
         wait_until("it to be said", lambda: "results.stored_again" in any_system.log("money"))

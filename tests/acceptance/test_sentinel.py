@@ -22,7 +22,7 @@ from worker.local.ports import free_port
 JOBS = 80
 PATIENCE_S = 4.0
 MOST_LINES = 10  # about a broker that is away, for one failover
-LANES = {"BALANCE_LANES": "1"}
+PARTITIONS = {"BALANCE_PARTITIONS": "1"}
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def answered(handle: JobHandle, deadline: float) -> bool:
 
 def test_jobs_outlive_their_primary(group: RedisGroup, system_behind_sentinels: System) -> None:
     system = system_behind_sentinels
-    system.environment |= LANES
+    system.environment |= PARTITIONS
     port = free_port()
     flower = system.start("flower", ["-m", "celery", "-A", "worker.app", "flower", f"--port={port}"])
     beat = system.beat()
@@ -61,14 +61,17 @@ def test_jobs_outlive_their_primary(group: RedisGroup, system_behind_sentinels: 
             except PublishFailed:
                 continue
 
-    # Jobs of the lane and, from a client that knows no lanes, of the queue beside it.
-    with BalanceClient(group.url, lanes=1, timeout_s=3) as by_lane, BalanceClient(group.url, timeout_s=3) as client:
-        assert by_lane.users_upsert(user_id=1, idempotency_key="u").get(30).applied
+    # Jobs of the partition and, from a client that knows no partitions, of the queue beside it.
+    with (
+        BalanceClient(group.url, partitions=1, timeout_s=3) as by_partition,
+        BalanceClient(group.url, timeout_s=3) as client,
+    ):
+        assert by_partition.users_upsert(user_id=1, idempotency_key="u").get(30).applied
         handles: list[JobHandle] = []
         for number in range(JOBS):
             if number == JOBS // 2:
                 group.kill_primary()
-            handles.append(publish((by_lane, client)[number % 2], number))
+            handles.append(publish((by_partition, client)[number % 2], number))
         # Replication is asynchronous: what a publisher has no outcome of after a while, it publishes again.
         deadline = monotonic() + PATIENCE_S
         handles = [each if answered(each, deadline) else publish(client, n) for n, each in enumerate(handles)]

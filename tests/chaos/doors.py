@@ -28,10 +28,10 @@ class Door(ABC):
 
 
 class ClientDoor(Door):
-    """Our own client, with lanes or without."""
+    """Our own client, with partitions or without."""
 
-    def __init__(self, broker_url: str, lanes: int = 0) -> None:
-        self._client = BalanceClient(broker_url, PRODUCER, timeout_s=TIMEOUT_S, lanes=lanes)
+    def __init__(self, broker_url: str, partitions: int = 0) -> None:
+        self._client = BalanceClient(broker_url, PRODUCER, timeout_s=TIMEOUT_S, partitions=partitions)
 
     def publish(self, job: Job) -> bool:
         try:

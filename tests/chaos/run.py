@@ -16,7 +16,7 @@ from tests.chaos.known import Known
 from tests.chaos.plan import Plan
 from tests.chaos.publishers import Publisher
 from tests.chaos.schedule import Schedule
-from tests.chaos.site import LANES, QUEUES, Kind, Site, wait_for
+from tests.chaos.site import PARTITIONS, QUEUES, Kind, Site, wait_for
 from tests.chaos.workload import opening
 from tests.support.servers import servers
 
@@ -100,7 +100,7 @@ def _answered(site: Site) -> int:
 
 def _run(site: Site, known: Known, schedule: Schedule, plan: Plan, tell: Tell, stop: Event) -> report.Report:
     doors: Mapping[str, Callable[[], ClientDoor | CeleryDoor]] = {
-        "lanes": lambda: ClientDoor(site.broker.url, LANES),
+        "partitions": lambda: ClientDoor(site.broker.url, PARTITIONS),
         "door": lambda: ClientDoor(site.networks["publisher/broker"][0].url),
         "celery": lambda: CeleryDoor(site.broker.url),
     }

@@ -24,16 +24,16 @@ from tests.support.servers.proxy import Proxy
 from worker.local.embedded import EmbeddedPostgres
 from worker.local.server_error import ServerError
 
-__all__ = ["DAY_S", "HEARTBEAT_S", "LANES", "LOCK_TIMEOUT_S", "QUEUES", "Kind", "Site", "wait_for"]
+__all__ = ["DAY_S", "HEARTBEAT_S", "LOCK_TIMEOUT_S", "PARTITIONS", "QUEUES", "Kind", "Site", "wait_for"]
 
 Kind = Literal["redis", "rabbitmq"]
-LANES: Final = 2
+PARTITIONS: Final = 2
 LOCK_TIMEOUT_S: Final = 1.5
 DAY_S: Final = 86_400
 # Small, so that a minute sees what takes an hour in production. docs/chaos.md says which pause is past which of them.
 SETTINGS: Final = {
-    "BALANCE_LANES": str(LANES),
-    "BALANCE_LANE_LEASE_S": "3",
+    "BALANCE_PARTITIONS": str(PARTITIONS),
+    "BALANCE_PARTITION_LEASE_S": "3",
     "BALANCE_LOCK_TIMEOUT_MS": str(round(LOCK_TIMEOUT_S * 1000)),
     "BALANCE_STATEMENT_TIMEOUT_MS": "4000",
     "BALANCE_CONNECT_TIMEOUT_S": "2",
@@ -47,8 +47,8 @@ SETTINGS: Final = {
     "BALANCE_LOG_LEVEL": "warning",
 }
 _DOOR: Final = "balance"
-_LANE_QUEUES: Final = [f"{_DOOR}.{lane}" for lane in range(LANES)]
-QUEUES: Final = {"money-1": [_DOOR, *_LANE_QUEUES], "money-2": [_DOOR, *_LANE_QUEUES], "money-3": [_DOOR]}
+_PARTITION_QUEUES: Final = [f"{_DOOR}.{partition}" for partition in range(PARTITIONS)]
+QUEUES: Final = {"money-1": [_DOOR, *_PARTITION_QUEUES], "money-2": [_DOOR, *_PARTITION_QUEUES], "money-3": [_DOOR]}
 _NAMES_BOTH_NODES: Final = "money-2"  # in its database URL; the others' leads to one, and is moved
 
 
@@ -99,7 +99,7 @@ class Site:
                 self.names += links if len(links) == 1 else ()
 
     def _make(self, logs: Path) -> None:
-        """Two workers with lanes and one of plain queues, one for scheduled work, two beats."""
+        """Two workers with partitions and one of plain queues, one for scheduled work, two beats."""
         for name, queues in QUEUES.items():
             self._child(name, name, logs, "worker", "--pool=solo", f"--queues={','.join(queues)}")
         self._child("io", "io", logs, "worker", "--pool=threads", "--concurrency=2", "--queues=balance.io")

@@ -20,7 +20,7 @@ from worker.brokers.rabbitmq.remaking import InUse, Remaking
 
 PERSISTENT: Any = 2
 QUORUM = {"x-queue-type": "quorum"}
-LANE = queue_arguments("amqp://", lane=True)
+PARTITION = queue_arguments("amqp://", partition=True)
 
 
 @pytest.fixture
@@ -115,16 +115,16 @@ def nothing_is_left_beside(connection: Any, queue: str) -> bool:
 
 
 @pytest.mark.parametrize("kind", [{}, {"queue_type": "quorum"}], ids=["classic", "shared"])
-def test_a_lane_that_is_not_given_to_one_consumer_is_refused_and_made_anew(
+def test_a_partition_that_is_not_given_to_one_consumer_is_refused_and_made_anew(
     rabbitmq_url: str, connection: Any, unique_queue: str, kind: dict[str, Any]
 ) -> None:
-    assert LANE is not None
+    assert PARTITION is not None
     made(connection, unique_queue, **kind)
     with pytest.raises(PreconditionFailed, match="x-single-active-consumer"):
-        declare(connection.connection, unique_queue, LANE)
+        declare(connection.connection, unique_queue, PARTITION)
     keys = published(rabbitmq_url, unique_queue)
-    [*_] = Remaking(connection, unique_queue, LANE).run()
-    assert declare(connection.connection, unique_queue, LANE)[1] == LANE
+    [*_] = Remaking(connection, unique_queue, PARTITION).run()
+    assert declare(connection.connection, unique_queue, PARTITION)[1] == PARTITION
     assert left(rabbitmq_url, unique_queue) == keys
 
 

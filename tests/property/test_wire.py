@@ -1,4 +1,4 @@
-"""Whatever arrives is answered or parked, and acknowledged: through the lane itself, on a real database."""
+"""Whatever arrives is answered or parked, and acknowledged: through the partition itself, on a real database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.emptied import emptied, shared_engine
 from tests.support.search import DRAWN
 from worker.app import app
 from worker.brokers.redis.server import use_transport
-from worker.consuming.batch_consumer import Lane
+from worker.consuming.batch_consumer import BatchConsumer
 from worker.runtime import RUNTIME, Runtime
 
 __all__ = ["emptied", "shared_engine"]
@@ -69,7 +69,7 @@ class _Backend:
 
 
 @pytest.fixture
-def new_lane(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Lane]]:
+def new_consumer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], BatchConsumer]]:
     for name in Runtime.__dict__:
         monkeypatch.delitem(vars(RUNTIME), name, raising=False)
     monkeypatch.setitem(vars(RUNTIME), "engine", engine)
@@ -81,13 +81,15 @@ def new_lane(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
         connection=SimpleNamespace(transport=SimpleNamespace(driver_type="redis")),
     )  # fmt: skip
     monkeypatch.setattr(Celery, "backend", _Backend())
-    yield lambda: Lane(app, consumer)
+    yield lambda: BatchConsumer(app, consumer)
     for name in ("settler", "settings", "intake"):
         vars(RUNTIME).pop(name, None)
     use_transport("stock")  # the app's configuration chose another for this process
 
 
-def test_every_message_is_answered_or_parked_and_acknowledged(new_lane: Callable[[], Lane], engine: Engine) -> None:
+def test_every_message_is_answered_or_parked_and_acknowledged(
+    new_consumer: Callable[[], BatchConsumer], engine: Engine
+) -> None:
     @settings(
         max_examples=DRAWN.examples(300, weight=4),
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -95,10 +97,10 @@ def test_every_message_is_answered_or_parked_and_acknowledged(new_lane: Callable
     @given(messages())
     def each(parts: dict[str, Any]) -> None:
         reset(engine)
-        lane, broker = new_lane(), _Broker()
+        partition, broker = new_consumer(), _Broker()
         message = message_of(parts, broker)
-        lane.on_message(message)
-        lane.flush()
+        partition.on_message(message)
+        partition.flush()
         assert broker.acknowledged == 1
         with engine.connect() as connection:
             jobs = connection.execute(text("select count(*) from jobs")).scalar_one()

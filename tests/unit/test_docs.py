@@ -23,7 +23,7 @@ def _calls() -> Iterator[tuple[Path, ast.Call]]:
 
 
 def _reasons() -> set[str]:
-    """Every reason for which a message is parked: those of Malformed, and what the lane and the transport park."""
+    """Every reason for which a message is parked: those of Malformed, and what the partition and the transport park."""
     found = {"failed", GARBAGE, *FOLLOW_UPS}
     for path, node in _calls():
         if isinstance(node.func, ast.Name) and node.func.id == "Malformed":

@@ -2,7 +2,7 @@
 
 Celery ends, reconnects in a loop, holds or drops a message for what its headers and body say, and runs whatever task it
 knows, its own included. So it gets no message as it came: a tick is made anew, of its name alone, and everything else
-goes to the lane, which settles it or parks it.
+goes to the batch consumer, which settles it or parks it.
 """
 
 from __future__ import annotations

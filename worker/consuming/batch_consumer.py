@@ -1,6 +1,6 @@
-"""The money lane: gathers the messages that are ready, settles them together, and only then answers and acknowledges.
+"""The batch consumer: gathers what is ready, applies it together, and only then answers and acknowledges.
 
-    on_message   a message has come: understood, kept, and the lane is told to look once the broker's batch is in
+    on_message   a message has come: understood and kept; `flush` is called once the broker's batch is in
     flush        everything ready is settled in one transaction; there is no lingering, a lone job goes at once
     _settle      a passing fault makes the batch wait in the event loop, unacknowledged, while the worker stays alive;
                  a job at fault itself is found, retried, and parked as a dead letter
@@ -59,10 +59,10 @@ class MoneyTask(_Task):
     typing = False  # a wrong argument is answered by the contract, not by a TypeError
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{self.name} is settled by the lane of a worker: publish it with apply_async or send_task")
+        raise TypeError(f"{self.name} is applied by a worker, in batches: publish it with apply_async or send_task")
 
 
-class Lane:
+class BatchConsumer:
     """The messages that one consumer holds."""
 
     def __init__(self, app: Any, consumer: Any) -> None:
@@ -112,7 +112,7 @@ class Lane:
         if warm and self._work is None:
             self.flush()
         if self._work is not None:
-            _LOG.warning("lane.closed", next="its messages are delivered again, here or elsewhere")
+            _LOG.warning("batch.abandoned", next="its messages are delivered again, here or elsewhere")
             self._work.close()
         self._waiting.clear()
         self._follow_ups.close()

@@ -30,7 +30,7 @@ class FollowUps:
     def __init__(self, settings: Settings, policy: RetryPolicy, random: Callable[[], float]) -> None:
         self._publisher = Publisher(
             settings.broker_url, settings.queue, "", min(_PATIENCE_S, settings.broker_socket_timeout_s),
-            settings.lanes, settings.tls,
+            settings.partitions, settings.tls,
         )  # fmt: skip
         self._policy, self._random = policy, random
         self._breaker = Breaker(base_s=30.0)

@@ -1,4 +1,4 @@
-"""The consumer: whatever arrives and is not a tick of ours goes to the money lane, which drops nothing.
+"""The consumer: whatever arrives and is not a tick of ours goes to the batch consumer, which drops nothing.
 
 What a tick is, and why Celery gets to see nothing else: worker/consuming/admission.py.
 """
@@ -19,7 +19,7 @@ from worker.brokers.rabbitmq.unusable_queues import UnusableQueues
 from worker.brokers.redis.partition_leases import Leases
 from worker.brokers.redis.pending import unsent
 from worker.consuming.admission import made_anew, queue_of, tick_of
-from worker.consuming.batch_consumer import Lane
+from worker.consuming.batch_consumer import BatchConsumer
 from worker.consuming.patient_consumer import PatientConsumer
 from worker.encoding.urls import mask_url
 from worker.observability.readiness import ReadinessStep
@@ -29,31 +29,31 @@ _COLLECT_EVERY: Final = 50_000  # objects made and not dropped yet
 
 
 class MoneyConsumer(PatientConsumer):
-    """Celery's consumer with a money lane, one for each connection."""
+    """Celery's consumer with a batch consumer, one for each connection."""
 
     hub: Any
     event_dispatcher: Any
-    money_lane: Lane | None = None
-    leases: Leases  # of lane queues; on Redis alone
+    batch_consumer: BatchConsumer | None = None
+    leases: Leases  # of partition queues; on Redis alone
     unusable: UnusableQueues  # on RabbitMQ alone
     readiness: ReadinessStep
     _events_wait = False  # to be flushed by the event loop
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         settings = RUNTIME.settings
-        self.leases = Leases(self, settings.lane_lease_s, settings.batch_limit)
+        self.leases = Leases(self, settings.partition_lease_s, settings.batch_limit)
         self.unusable, self._locked_out = UnusableQueues(self), LockedOut(self)
         super().__init__(*args, **kwargs)
 
     def update_strategies(self) -> None:
         """Called when the connection is there and nothing is consumed yet."""
         super().update_strategies()
-        self.money_lane = Lane(self.app, self)
+        self.batch_consumer = BatchConsumer(self.app, self)
         settings = RUNTIME.settings
         if not settings.money_queues.isdisjoint(self.app.amqp.queues.consume_from):
             # As many as a batch takes may be unacknowledged: more would wait here while another worker is idle.
             self.initial_prefetch_count = settings.batch_limit
-        # A lane is consumed under a lease, and not before: see there.
+        # A partition is consumed under a lease, and not before: see there.
         leased = [queue for queue in self.app.amqp.queues.consume_from if self._is_leased(queue)]
         self.leases.serve(leased)
         self.app.amqp.queues.deselect(leased)
@@ -106,23 +106,23 @@ class MoneyConsumer(PatientConsumer):
 
     def forget(self, channel: Any) -> None:
         """What this channel delivered and waits here is not settled: it has been put back."""
-        if self.money_lane is not None:
-            self.money_lane.drop(channel)
+        if self.batch_consumer is not None:
+            self.batch_consumer.drop(channel)
 
     @property
     def unacknowledged(self) -> int:
         """Messages that are settled and not acknowledged: their follow-ups, or the broker, are waited for."""
-        waiting = 0 if self.money_lane is None else self.money_lane.unacknowledged
+        waiting = 0 if self.batch_consumer is None else self.batch_consumer.unacknowledged
         return waiting + (unsent() if RUNTIME.settings.broker_kind == "redis" else 0)
 
-    def close_lane(self) -> None:
-        lane = self.money_lane
-        if lane is None:
+    def close_batches(self) -> None:
+        batches = self.batch_consumer
+        if batches is None:
             return
         try:
-            lane.close(warm=stopping() and not state.should_terminate)  # which may read more from the connection
+            batches.close(warm=stopping() and not state.should_terminate)  # which may read more from the connection
         finally:
-            self.money_lane = None
+            self.batch_consumer = None
         self.leases.stop(release=stopping())
 
     def on_send_event_buffered(self) -> None:  # type: ignore[override]  # the stubs want a callable
@@ -138,21 +138,21 @@ class MoneyConsumer(PatientConsumer):
 
     def _is_leased(self, queue: str) -> bool:
         settings = RUNTIME.settings
-        return settings.broker_kind == "redis" and queue in settings.lane_queues
+        return settings.broker_kind == "redis" and queue in settings.partition_queues
 
     def _take(self, message: Any) -> None:
-        # While the worker stops RabbitMQ still sends: what comes after the lane is closed goes back unacknowledged.
-        if self.money_lane is not None:
-            self.money_lane.on_message(message)
+        # While the worker stops RabbitMQ still sends: what comes after its close goes back unacknowledged.
+        if self.batch_consumer is not None:
+            self.batch_consumer.on_message(message)
 
 
-class LaneStep(bootsteps.StartStopStep):
-    """Closes the lane before the connection goes: what is ready is settled, the rest goes back to the broker."""
+class BatchStep(bootsteps.StartStopStep):
+    """Closes the batch consumer before the connection goes: what is ready is applied, the rest goes back."""
 
     requires = (Tasks,)
 
     def start(self, consumer: MoneyConsumer) -> None:
-        """The lane was opened with the strategies, before the first message; leases are claimed now."""
+        """The batch consumer was opened with the strategies, before the first message; leases are claimed now."""
         consumer.leases.start()
         # What has been imported by now stays: no collection needs to look at it again. A batch makes tens of thousands
         # of objects and drops them: they need looking at once, not seventy times.
@@ -169,7 +169,7 @@ class LaneStep(bootsteps.StartStopStep):
         return {"broker": {**broker, "alternates": alternates, "transport_options": options}}
 
     def stop(self, consumer: MoneyConsumer) -> None:
-        consumer.close_lane()
+        consumer.close_batches()
 
     def shutdown(self, consumer: MoneyConsumer) -> None:
-        consumer.close_lane()
+        consumer.close_batches()

@@ -39,7 +39,7 @@ def report(state: Any) -> dict[str, Any]:
         "database_server": whereabouts.server(),
         "queue": settings.queue,
         "io_queue": settings.io_queue,
-        "lanes": settings.lanes,
+        "partitions": settings.partitions,
         "queues": sorted(consumer.consumed),
         "unusable": consumer.unusable.why,
         "transport": settings.redis_transport if settings.broker_kind == "redis" else "amqp",

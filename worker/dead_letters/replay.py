@@ -36,7 +36,7 @@ class Replay:
         given = settings.producers
         self._producers = None if given is None else producers_in(given.get_secret_value())
         self._publisher = Publisher(
-            settings.broker_url, settings.queue, "", settings.broker_socket_timeout_s, settings.lanes, settings.tls
+            settings.broker_url, settings.queue, "", settings.broker_socket_timeout_s, settings.partitions, settings.tls
         )
 
     def __enter__(self) -> Self:

@@ -51,7 +51,7 @@ def ask(app: Celery, settings: Settings, wait_s: float) -> list[Report]:
 
 
 def examine_workers(reports: list[Report], settings: Settings) -> Iterator[Finding]:
-    for queue in (settings.queue, *settings.lane_queues, settings.io_queue):
+    for queue in (settings.queue, *settings.partition_queues, settings.io_queue):
         yield _served(queue, reports)
     for report in reports:
         yield from examined((f"worker.{report.worker}", partial(_examine_worker, report, settings)))
@@ -131,7 +131,7 @@ def placed(report: Report, settings: Settings) -> Iterator[Finding]:
 
 def _alike(report: Report, settings: Settings) -> Finding:
     transport = settings.redis_transport if settings.broker_kind == "redis" else "amqp"
-    wanted = {"version": version("balance-worker"), "transport": transport, "lanes": settings.lanes}
+    wanted = {"version": version("balance-worker"), "transport": transport, "partitions": settings.partitions}
     if settings.broker_kind == "redis":
         wanted["visibility_timeout_s"] = settings.visibility_timeout_s
     if report.serves(settings.queue) and not report.serves(settings.io_queue):
@@ -145,6 +145,6 @@ def _alike(report: Report, settings: Settings) -> Finding:
     return warning(
         check, "; ".join(differing),
         "This worker runs with another version or other settings than this command. The shortest visibility timeout "
-        "of all counts, and lanes that differ break the order of an account.",
+        "of all counts, and partitions that differ break the order of an account.",
         "give all processes the same BALANCE_*, and this command too; finish an upgrade",
     )  # fmt: skip

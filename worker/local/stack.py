@@ -137,7 +137,7 @@ class Stack:
         settings = self.settings
         beat = _BeatSchedule(self.data_dir / "beat-schedule")
         level = f"--loglevel={settings.log_level}"
-        money = ",".join((settings.queue, *settings.lane_queues))
+        money = ",".join((settings.queue, *settings.partition_queues))
         children = [
             self._worker("money", money, ["--pool=solo"], "applies money jobs, one at a time, in order"),
             self._worker(

@@ -16,10 +16,11 @@ def broken_rules(settings: Settings) -> list[str]:
     """A sentence for each rule that these settings break together."""
     rules = {
         "BALANCE_IO_QUEUE must differ from BALANCE_QUEUE": settings.io_queue != settings.queue,
-        "BALANCE_IO_QUEUE must not be one of the BALANCE_LANES": settings.io_queue not in settings.lane_queues,
-        # A lane is taken from under a lease, which kombu's own transport does not know.
-        "BALANCE_LANES must be 0 on Redis when BALANCE_REDIS_TRANSPORT is stock": (
-            settings.lanes == 0 or settings.broker_kind == "rabbitmq" or settings.redis_transport == "atomic"
+        "BALANCE_IO_QUEUE must not be one of the BALANCE_PARTITIONS": settings.io_queue
+        not in settings.partition_queues,
+        # A partition is taken from under a lease, which kombu's own transport does not know.
+        "BALANCE_PARTITIONS must be 0 on Redis when BALANCE_REDIS_TRANSPORT is stock": (
+            settings.partitions == 0 or settings.broker_kind == "rabbitmq" or settings.redis_transport == "atomic"
         ),
         "BALANCE_LOCK_TIMEOUT_MS must be less than BALANCE_STATEMENT_TIMEOUT_MS": (
             settings.lock_timeout_ms < settings.statement_timeout_ms

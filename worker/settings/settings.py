@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tasks.brokers.addresses import AMQP, kombu_url, result_backend_url
 from tasks.brokers.tls import Tls
-from tasks.routing import LANES_MAX, QueueType, lane_queues
+from tasks.routing import PARTITIONS_MAX, QueueType, partition_queues
 from worker.settings import types
 from worker.settings.celery_environment import diversions
 from worker.settings.rules import broken_rules
@@ -88,16 +88,19 @@ class Settings(BaseSettings):
         json_schema_extra=types.NAMES,
         description="The queue of scheduled work: top-ups, expiry, pruning.",
     )
-    lanes: int = Field(
+    partitions: int = Field(
         0,
         ge=0,
-        le=LANES_MAX,
+        le=PARTITIONS_MAX,
         json_schema_extra=_unit("queues"),
-        description="Lane queues beside the queue of money jobs, for strict order per account. Clients must be told "
-        "the same number.",
+        description="Queues beside the queue of money jobs, for strict order per account. Clients must be told the "
+        "same number.",
     )
-    lane_lease_s: float = Field(
-        10.0, ge=1, le=600, description="Redis: how long a lane waits for its consumer before another may take over."
+    partition_lease_s: float = Field(
+        10.0,
+        ge=1,
+        le=600,
+        description="Redis: how long a partition waits for its consumer before another may take over.",
     )
     batch_limit: int = Field(
         200,
@@ -274,14 +277,14 @@ class Settings(BaseSettings):
         return Tls(self.broker_tls_ca, self.broker_tls_cert, self.broker_tls_key)
 
     @property
-    def lane_queues(self) -> list[str]:
-        """The names of the lane queues, lane 0 first."""
-        return lane_queues(self.queue, self.lanes)
+    def partition_queues(self) -> list[str]:
+        """The names of the partition queues, partition 0 first."""
+        return partition_queues(self.queue, self.partitions)
 
     @property
     def money_queues(self) -> frozenset[str]:
         """The queues that take money jobs, and nothing else."""
-        return frozenset({self.queue, *self.lane_queues})
+        return frozenset({self.queue, *self.partition_queues})
 
     @property
     def own_queues(self) -> frozenset[str]:

@@ -90,7 +90,7 @@ class Remaking:
         taking, giving = self._connection.channel(), self._connection.channel()
         come = deque[Any]()
         taking.basic_qos(0, _AHEAD, False)
-        taking.basic_consume(source, callback=come.append)  # a lane allows no basic.get
+        taking.basic_consume(source, callback=come.append)  # a partition allows no basic.get
         while come or self._more_comes(source, come):
             message = come.popleft()
             # With all its properties, as it came. Raises when it is returned or refused.

@@ -1,4 +1,4 @@
-"""A channel for one lane on Redis: every step that takes or puts back is fenced by the lane's lease."""
+"""A channel for one partition on Redis: every step that takes or puts back is fenced by the partition's lease."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _LEASES = "balance.lease"
 
 
 @dataclass(frozen=True, slots=True)
-class LaneKeys:
-    """What a lane has in Redis besides its lists; without the key prefix."""
+class PartitionKeys:
+    """What a partition has in Redis besides its lists; without the key prefix."""
 
     queue: str
     lease: str
@@ -27,7 +27,7 @@ class LaneKeys:
     frame: int  # bytes that a record has behind the message
 
     @classmethod
-    def of(cls, queue: str, channel: Any) -> LaneKeys:
+    def of(cls, queue: str, channel: Any) -> PartitionKeys:
         """`channel` says how the records of ordinary queues are called."""
         frame = len(record_end(queue).encode())
         return cls(
@@ -35,10 +35,10 @@ class LaneKeys:
         )
 
 
-class LaneQoS(transport_qos.QoS):
-    """What was taken from one lane. It is put back as a whole: any part of it could end up before an older one."""
+class PartitionQoS(transport_qos.QoS):
+    """What was taken from one partition. It is put back as a whole: any part of it could end up before an older one."""
 
-    channel: LaneChannel
+    channel: PartitionChannel
 
     def restore(self, tags: list[Any], client: Any = None) -> None:
         """Put back in front all that is unacknowledged. What is still held here comes again, and is replayed."""
@@ -59,13 +59,13 @@ class LaneQoS(transport_qos.QoS):
                 self.restore([], client)
 
 
-class LaneChannel(Channel):
-    """Takes from one lane for as long as its lease holds `token`."""
+class PartitionChannel(Channel):
+    """Takes from one partition for as long as its lease holds `token`."""
 
-    QoS = LaneQoS
-    qos: LaneQoS
+    QoS = PartitionQoS
+    qos: PartitionQoS
 
-    def __init__(self, transport: Any, keys: LaneKeys, token: str, on_lost: Callable[[], None]) -> None:
+    def __init__(self, transport: Any, keys: PartitionKeys, token: str, on_lost: Callable[[], None]) -> None:
         self.keys, self._token, self._on_lost = keys, token, on_lost
         super().__init__(transport)
         self.unacked_key, self.unacked_index_key = keys.unacked, keys.index

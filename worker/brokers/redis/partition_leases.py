@@ -1,11 +1,11 @@
-"""The lanes on Redis that one consumer serves: it takes from a lane only while it holds the lane's lease.
+"""The partitions on Redis that one consumer serves: it takes from one only while it holds its lease.
 
     beat     about once a second: renews what is held, gives up what was lost, claims what is free
-    claim    the lease, and everything unacknowledged put back in order, in one step; then the lane is consumed
-    lose     the lane is no longer consumed, and what waits in memory is forgotten: the new holder has it
+    claim    the lease, and everything unacknowledged put back in order, in one step; then the partition is consumed
+    lose     the partition is no longer consumed, and what waits in memory is forgotten: the new holder has it
     stop     on a stop what is left is put back and the lease given up; after a lost connection it is claimed again
 
-RabbitMQ does all this by itself (single active consumer). Why it keeps the order: docs/decisions/0007-lanes.md
+RabbitMQ does all this by itself (single active consumer). Why it keeps the order: docs/decisions/0007-partitions.md
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ from uuid import uuid4
 
 import structlog
 
-from worker.brokers.redis.partition_channel import LaneChannel, LaneKeys
+from worker.brokers.redis.partition_channel import PartitionChannel, PartitionKeys
 from worker.brokers.redis.partition_scripts import CLAIM, FENCED, RELEASE, RENEW
 
 _LOG: Final = structlog.get_logger(__name__)
-_BEAT_MAX_S: Final = 1.0  # how soon a lane that was given up is taken over
+_BEAT_MAX_S: Final = 1.0  # how soon a partition that was given up is taken over
 
 
 class Leases:
-    """Lanes to serve and lanes held, for as long as one consumer lives, also across its connections."""
+    """Partitions to serve and partitions held, for as long as one consumer lives, also across its connections."""
 
     def __init__(self, consumer: Any, lease_s: float, prefetch: int) -> None:
         self._consumer = consumer
         self._lease_s, self._prefetch = lease_s, prefetch
         self._served: list[str] = []
         self._tokens: dict[str, str] = {}  # by queue, of the leases that may still be ours
-        self._held: dict[str, LaneChannel] = {}  # by queue
+        self._held: dict[str, PartitionChannel] = {}  # by queue
         self._timer: Any = None
         self._connected = False
 
     @property
     def served(self) -> list[str]:
-        """The lanes that this consumer stands for, whether it holds them or not."""
+        """The partitions that this consumer stands for, whether it holds them or not."""
         return [*self._served]
 
     def serve(self, queues: Iterable[str]) -> None:
-        """Claim these lanes too: on the next beat, or the next connection."""
+        """Claim these partitions too: on the next beat, or the next connection."""
         self._served += [queue for queue in queues if queue not in self._served]
         self._go_on()
 
     def leave(self, queue: str) -> None:
-        """Serve this lane no longer."""
+        """Serve this partition no longer."""
         if queue in self._served:
             self._served.remove(queue)
             self._release(queue)
@@ -79,7 +79,7 @@ class Leases:
         for queue in self._free():
             self._claim(queue)
 
-    # -- one lane
+    # -- one partition
 
     def _claim(self, queue: str) -> None:
         keys, token = self._keys(queue), f"{self._consumer.hostname}/{uuid4().hex}"
@@ -90,16 +90,16 @@ class Leases:
             return
         self._tokens[queue] = token
         self._held[queue] = self._consume(keys, token)
-        _LOG.info("lane.acquired", lane=queue, put_back=restored)
+        _LOG.info("partition.acquired", partition=queue, put_back=restored)
 
-    def _consume(self, keys: LaneKeys, token: str) -> LaneChannel:
+    def _consume(self, keys: PartitionKeys, token: str) -> PartitionChannel:
         consumer = self._consumer
 
         def on_message(message: Any) -> None:
             consumer.task_consumer.on_message(message)  # set when the event loop starts
 
         # The loss is found in the middle of taking: the channel is closed after that.
-        channel = LaneChannel(
+        channel = PartitionChannel(
             consumer.connection.connection, keys, token,
             lambda: consumer.hub.call_soon(self._lose, keys.queue, token),
         )  # fmt: skip
@@ -117,7 +117,9 @@ class Leases:
         channel = self._held.pop(queue, None)
         if channel is None:
             return
-        _LOG.warning("lane.lost", lane=queue, next="another consumer has it, with all that was not acknowledged")
+        _LOG.warning(
+            "partition.lost", partition=queue, next="another consumer has it, with all that was not acknowledged"
+        )
         self._consumer.forget(channel)
         channel.close()
 
@@ -128,9 +130,9 @@ class Leases:
         self._consumer.forget(channel)
         channel.close()  # puts back what is unacknowledged
         if self._run(RELEASE, [self._keys(queue).lease], [token]):
-            _LOG.info("lane.released", lane=queue)
+            _LOG.info("partition.released", partition=queue)
 
-    # -- all lanes
+    # -- all partitions
 
     def _not_renewed(self) -> list[str]:
         held = [*self._held]
@@ -159,8 +161,8 @@ class Leases:
     def _lease_ms(self) -> int:
         return round(self._lease_s * 1000)
 
-    def _keys(self, queue: str) -> LaneKeys:
-        return LaneKeys.of(queue, self._control)
+    def _keys(self, queue: str) -> PartitionKeys:
+        return PartitionKeys.of(queue, self._control)
 
     def _run(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
         with self._control.conn_or_acquire() as client:

@@ -1,6 +1,6 @@
-"""The Lua of lane leases: who holds a lane's lease may take from it and put back, and nobody else may.
+"""The Lua of partition leases: who holds a partition's lease may take from it and put back, and nobody else may.
 
-A record is what the atomic transport writes when it takes a message (brokers/redis/scripts.py). A lane has a hash
+A record is what the atomic transport writes when it takes a message (brokers/redis/scripts.py). A partition has a hash
 and an index of records to itself, so that only who holds its lease ever touches them.
 """
 
@@ -16,7 +16,7 @@ FENCE: Final = """
 if redis.call('GET', table.remove(KEYS)) ~= table.remove(ARGV) then return -1 end
 """
 
-# Everything that was taken from a lane and not acknowledged goes back in front of its list, in the order taken, at
+# Everything that was taken from a partition and not acknowledged goes back in front of its list, in the order taken, at
 # once: half of it put back while somebody takes would be another order. The message is what TAKE found, byte by byte;
 # `frame` is how many bytes TAKE put behind it. All go to the list of the highest priority, which is read first.
 # Returns how many they were, or the error of a push; what could not be pushed is recorded as before.

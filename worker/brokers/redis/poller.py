@@ -105,7 +105,7 @@ class Poller(_stock.MultiChannelPoller):  # type: ignore[misc]  # Any, see _stoc
         return channel.look(peek)
 
     def maybe_restore_messages(self) -> None:
-        """Channels may have records of their own (a lane's), so it is not enough to ask one of them."""
+        """Channels may have records of their own (a partition's), so it is not enough to ask one of them."""
         keys = set()
         try:
             for channel in tuple(self._channels):

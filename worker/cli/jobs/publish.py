@@ -121,7 +121,7 @@ def _publish(name: str, body: dict[str, Any], producer: str | None, wait_s: floa
             producer or DEFAULT_PRODUCER,
             settings.result_backend,
             settings.queue,
-            lanes=settings.lanes,
+            partitions=settings.partitions,
             secret=_secret(settings, producer or DEFAULT_PRODUCER),
             tls_ca=settings.broker_tls_ca,
             tls_cert=settings.broker_tls_cert,

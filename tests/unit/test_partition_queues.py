@@ -1,4 +1,4 @@
-"""The lane of an account: the same in every language and for ever."""
+"""The partition of an account: the same in every language and for ever."""
 
 import re
 from pathlib import Path
@@ -11,11 +11,11 @@ from amqp.exceptions import NotFound
 from tasks.client import BalanceClient
 from tasks.publishing.confirmed import AmqpLink
 from tasks.publishing.job_message import job_message
-from tasks.routing import LANES_MAX, accepted, lane_of, lane_queues, queue_arguments, queue_of, undropped
+from tasks.routing import PARTITIONS_MAX, accepted, partition_of, partition_queues, queue_arguments, queue_of, undropped
 from worker.brokers.queues import JobQueue
 from worker.settings.settings import Settings
 
-# Never to be changed: jobs wait in the lanes that these numbers name.
+# Never to be changed: jobs wait in the partitions that these numbers name.
 VECTORS = [
     ("wallet:w_1", 4, 2),
     ("wallet:w_1", 16, 2),
@@ -38,22 +38,26 @@ ACCOUNTS: list[tuple[str, dict[str, Any], str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("account", "lanes", "lane"), VECTORS)
-def test_vectors(account: str, lanes: int, lane: int) -> None:
-    assert lane_of(account, lanes) == lane
+@pytest.mark.parametrize(("account", "partitions", "partition"), VECTORS)
+def test_vectors(account: str, partitions: int, partition: int) -> None:
+    assert partition_of(account, partitions) == partition
 
 
 def test_the_guide_shows_these_vectors() -> None:
     guide = (Path(__file__).resolve().parents[2] / "docs" / "publishing.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([a-z]+:[^`]+)` \| (\d+) \| (\d+) \|$", guide, re.MULTILINE)
-    shown = [(account, lanes, int(lane)) for account, *both in rows for lanes, lane in zip((4, 16), both, strict=True)]
+    shown = [
+        (account, partitions, int(partition))
+        for account, *both in rows
+        for partitions, partition in zip((4, 16), both, strict=True)
+    ]
     assert shown == VECTORS
 
 
-def test_accounts_spread_over_the_lanes() -> None:
+def test_accounts_spread_over_the_partitions() -> None:
     counts = [0] * 16
     for number in range(16_000):
-        counts[lane_of(f"wallet:w_{number}", 16)] += 1
+        counts[partition_of(f"wallet:w_{number}", 16)] += 1
     assert min(counts) > 800
 
 
@@ -68,18 +72,21 @@ def test_account_of_a_job(name: str, arguments: dict[str, Any], account: str | N
 def test_a_job_whose_account_is_not_known_goes_to_the_door() -> None:
     assert queue_of(None, "balance", 4) == "balance"
     assert queue_of("wallet:w_1", "balance", 0) == "balance"
-    assert queue_of("wallet:w_1", "balance", 4) == f"balance.{lane_of('wallet:w_1', 4)}"
+    assert queue_of("wallet:w_1", "balance", 4) == f"balance.{partition_of('wallet:w_1', 4)}"
 
 
-def test_lanes_are_counted_from_0() -> None:
-    assert lane_queues("balance", 0) == []
-    assert lane_queues("balance", 3) == ["balance.0", "balance.1", "balance.2"]
+def test_partitions_are_counted_from_0() -> None:
+    assert partition_queues("balance", 0) == []
+    assert partition_queues("balance", 3) == ["balance.0", "balance.1", "balance.2"]
 
 
-def test_rabbitmq_gives_a_lane_to_one_consumer() -> None:
+def test_rabbitmq_gives_a_partition_to_one_consumer() -> None:
     assert queue_arguments("amqp://h//") == {"x-queue-type": "quorum"}
-    assert queue_arguments("amqps://h//", lane=True) == {"x-queue-type": "quorum", "x-single-active-consumer": True}
-    assert queue_arguments("redis://h/0", lane=True) is None
+    assert queue_arguments("amqps://h//", partition=True) == {
+        "x-queue-type": "quorum",
+        "x-single-active-consumer": True,
+    }
+    assert queue_arguments("redis://h/0", partition=True) is None
 
 
 def test_a_classic_queue_is_declared_as_any_publisher_does() -> None:
@@ -87,31 +94,31 @@ def test_a_classic_queue_is_declared_as_any_publisher_does() -> None:
     assert undropped({}, {"product": "RabbitMQ", "version": "4.1.0"}) == {}, "which has no limit of deliveries"
 
 
-def test_a_queue_that_is_there_may_be_of_either_type_and_a_lane_of_one() -> None:
-    quorum, lane = queue_arguments("amqp://h//"), queue_arguments("amqp://h//", lane=True)
+def test_a_queue_that_is_there_may_be_of_either_type_and_a_partition_of_one() -> None:
+    quorum, partition = queue_arguments("amqp://h//"), queue_arguments("amqp://h//", partition=True)
     assert quorum is not None
-    assert lane is not None
+    assert partition is not None
     assert accepted(quorum) == [{"x-queue-type": "quorum"}, {}]
     assert accepted({}) == [{}, {"x-queue-type": "quorum"}]
-    assert accepted(lane) == [lane]
+    assert accepted(partition) == [partition]
 
 
-def test_settings_name_the_lanes() -> None:
-    assert Settings(queue="money", lanes=2).lane_queues == ["money.0", "money.1"]
-    with pytest.raises(ValueError, match="BALANCE_IO_QUEUE must not be one of the BALANCE_LANES"):
-        Settings(io_queue="balance.1", lanes=2)
+def test_settings_name_the_partitions() -> None:
+    assert Settings(queue="money", partitions=2).partition_queues == ["money.0", "money.1"]
+    with pytest.raises(ValueError, match="BALANCE_IO_QUEUE must not be one of the BALANCE_PARTITIONS"):
+        Settings(io_queue="balance.1", partitions=2)
 
 
-def test_lanes_on_redis_need_leases_which_the_stock_transport_does_not_know() -> None:
-    with pytest.raises(ValueError, match="BALANCE_LANES must be 0 on Redis when BALANCE_REDIS_TRANSPORT is stock"):
-        Settings(lanes=2, redis_transport="stock")
-    assert Settings(lanes=2, broker_url="amqp://h//", redis_transport="stock").lanes == 2
+def test_partitions_on_redis_need_leases_which_the_stock_transport_does_not_know() -> None:
+    with pytest.raises(ValueError, match="BALANCE_PARTITIONS must be 0 on Redis when BALANCE_REDIS_TRANSPORT is stock"):
+        Settings(partitions=2, redis_transport="stock")
+    assert Settings(partitions=2, broker_url="amqp://h//", redis_transport="stock").partitions == 2
 
 
-@pytest.mark.parametrize("lanes", [-1, LANES_MAX + 1])
-def test_the_client_refuses_a_wrong_number_of_lanes(lanes: int) -> None:
-    with pytest.raises(ValueError, match=f"lanes is {lanes}; allowed is 0 to 256"):
-        BalanceClient("redis://h", lanes=lanes)
+@pytest.mark.parametrize("partitions", [-1, PARTITIONS_MAX + 1])
+def test_the_client_refuses_a_wrong_number_of_partitions(partitions: int) -> None:
+    with pytest.raises(ValueError, match=f"partitions is {partitions}; allowed is 0 to 256"):
+        BalanceClient("redis://h", partitions=partitions)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The lane from outside: batches, poisoned jobs, faults that pass, what Celery's tools see."""
+"""The partition from outside: batches, poisoned jobs, faults that pass, what Celery's tools see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lanes from outside: jobs of an account are applied in the order of publishing, whatever happens to consumers."""
+"""Partitions from outside: jobs of an account are applied in the order of publishing, whatever happens to consumers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from kombu import Connection
 from sqlalchemy import Engine, text
 
 from tasks.client import BalanceClient
-from tasks.routing import lane_queues
+from tasks.routing import partition_queues
 from tests.acceptance.system import Process, System, wait_until
 from tests.support.servers import servers
 from tests.support.servers.rabbitmq_node import RabbitMQNode, need_rabbitmq_programs
 
-LANES = 3
+PARTITIONS = 3
 ACCOUNTS = range(1, 7)
 NUMBERS = range(1, 61)  # an account's jobs, and the amounts of their entries
 GATE = 30  # jobs with this number wait for the gate
@@ -35,15 +35,15 @@ execute function wait_at_the_gate();
 """
 
 
-class Laned:
-    """A system with lanes, where an account's job number GATE waits until the gate is open."""
+class Partitioned:
+    """A system with partitions, where an account's job number GATE waits until the gate is open."""
 
     def __init__(self, system: System) -> None:
         self.system = system
-        self.lanes = lane_queues(system.queue, LANES)
+        self.partitions = partition_queues(system.queue, PARTITIONS)
         system.environment |= {
-            "BALANCE_LANES": str(LANES),
-            "BALANCE_LANE_LEASE_S": "1.5",
+            "BALANCE_PARTITIONS": str(PARTITIONS),
+            "BALANCE_PARTITION_LEASE_S": "1.5",
             "BALANCE_BATCH_LIMIT": str(BATCH),
             "BALANCE_LOG_FORMAT": "json",
         }
@@ -51,11 +51,11 @@ class Laned:
             connection.execute(text(_GATE))
 
     def worker(self, name: str, **settings: str) -> Process:
-        """A worker told to serve the door and all lanes."""
-        return self.system.money_worker(name, queues=[self.system.queue, *self.lanes], **settings)
+        """A worker told to serve the door and all partitions."""
+        return self.system.money_worker(name, queues=[self.system.queue, *self.partitions], **settings)
 
     def client(self) -> BalanceClient:
-        return BalanceClient(self.system.broker_url, queue=self.system.queue, lanes=LANES)
+        return BalanceClient(self.system.broker_url, queue=self.system.queue, partitions=PARTITIONS)
 
     def open_accounts(self) -> None:
         with self.client() as client:
@@ -118,33 +118,33 @@ class Laned:
 
 
 @pytest.fixture
-def laned(any_system: System) -> Iterator[Laned]:
-    """Lanes on each broker."""
-    made = Laned(any_system)
+def partitioned(any_system: System) -> Iterator[Partitioned]:
+    """Partitions on each broker."""
+    made = Partitioned(any_system)
     yield made
     any_system.stop()
     if any_system.broker_url.startswith("amqp"):
         with Connection(any_system.broker_url) as connection:
             channel: Any = connection.channel()
-            for queue in (any_system.queue, *made.lanes):
+            for queue in (any_system.queue, *made.partitions):
                 channel.queue_delete(queue)
 
 
-def test_order_holds_when_the_active_consumer_is_killed_in_the_middle(laned: Laned) -> None:
-    first = laned.worker("first")
-    laned.open_accounts()
-    laned.worker("second")
-    with laned.client() as client, laned.closed_gate():
-        laned.publish(client, NUMBERS)
-        wait_until("a transaction at the gate", laned.at_the_gate)
-        assert not laned.events("second", "jobs.settled"), "one consumer a lane: this one stands by"
+def test_order_holds_when_the_active_consumer_is_killed_in_the_middle(partitioned: Partitioned) -> None:
+    first = partitioned.worker("first")
+    partitioned.open_accounts()
+    partitioned.worker("second")
+    with partitioned.client() as client, partitioned.closed_gate():
+        partitioned.publish(client, NUMBERS)
+        wait_until("a transaction at the gate", partitioned.at_the_gate)
+        assert not partitioned.events("second", "jobs.settled"), "one consumer a partition: this one stands by"
         first.kill()
         first.wait()
-    laned.wait_for(NUMBERS)
-    laned.assert_in_order(NUMBERS)
-    assert laned.applied("second") > 0
-    # Publishers that know no lanes use the door, which the same worker serves.
-    assert laned.system.ask("users.update_balance", idempotency_key="door", user_id=1, amount_kopeks=7)["entry"]
+    partitioned.wait_for(NUMBERS)
+    partitioned.assert_in_order(NUMBERS)
+    assert partitioned.applied("second") > 0
+    # Publishers that know no partitions use the door, which the same worker serves.
+    assert partitioned.system.ask("users.update_balance", idempotency_key="door", user_id=1, amount_kopeks=7)["entry"]
 
 
 class ImpatientNode(RabbitMQNode):
@@ -154,8 +154,8 @@ class ImpatientNode(RabbitMQNode):
 
 
 @pytest.fixture
-def impatient(database_url: str, engine: Engine, tmp_path: Path) -> Iterator[Laned]:
-    """Lanes on a RabbitMQ of the test's own."""
+def impatient(database_url: str, engine: Engine, tmp_path: Path) -> Iterator[Partitioned]:
+    """Partitions on a RabbitMQ of the test's own."""
     need_rabbitmq_programs()
     with servers.server_directory() as directory:
         node = ImpatientNode(directory)
@@ -163,14 +163,14 @@ def impatient(database_url: str, engine: Engine, tmp_path: Path) -> Iterator[Lan
         try:
             node.start()
             system = System(node.url, database_url, engine, "balance", tmp_path)
-            yield Laned(system)
+            yield Partitioned(system)
         finally:
             if system is not None:
                 system.stop()
             node.stop()
 
 
-def test_a_consumer_paused_past_its_heartbeat_spoils_no_order_on_rabbitmq(impatient: Laned) -> None:
+def test_a_consumer_paused_past_its_heartbeat_spoils_no_order_on_rabbitmq(impatient: Partitioned) -> None:
     first = impatient.worker("first", BALANCE_LOCK_TIMEOUT_MS="300")
     impatient.open_accounts()
     impatient.worker("second", BALANCE_LOCK_TIMEOUT_MS="300")
@@ -179,7 +179,7 @@ def test_a_consumer_paused_past_its_heartbeat_spoils_no_order_on_rabbitmq(impati
         with impatient.closed_gate():
             impatient.publish(client, NUMBERS)
             wait_until("a transaction at the gate", impatient.at_the_gate)
-            assert not impatient.events("second", "jobs.settled"), "one consumer a lane: this one stands by"
+            assert not impatient.events("second", "jobs.settled"), "one consumer a partition: this one stands by"
             first.send_signal(signal.SIGSTOP)
         wait_until("the other to take over", lambda: impatient.applied("second") > 0, TAKEOVER_S)
         first.send_signal(signal.SIGCONT)
@@ -194,20 +194,22 @@ def test_a_consumer_paused_past_its_heartbeat_spoils_no_order_on_rabbitmq(impati
 
 
 @pytest.fixture
-def leased(system: System) -> Laned:
-    """Lanes on Redis."""
-    return Laned(system)
+def leased(system: System) -> Partitioned:
+    """Partitions on Redis."""
+    return Partitioned(system)
 
 
-def _holders(laned: Laned) -> set[str]:
+def _holders(partitioned: Partitioned) -> set[str]:
     """The names of the workers that hold leases."""
-    with redis.Redis.from_url(laned.system.broker_url) as server:
-        tokens = server.mget([f"balance.lease.{lane}" for lane in laned.lanes])
+    with redis.Redis.from_url(partitioned.system.broker_url) as server:
+        tokens = server.mget([f"balance.lease.{partition}" for partition in partitioned.partitions])
     return {token.decode().partition("@")[0] if token else "nobody" for token in tokens}
 
 
 @pytest.mark.parametrize("in_transaction", [True, False], ids=["in a transaction", "between transactions"])
-def test_a_consumer_paused_past_its_lease_spoils_nothing_when_it_wakes(leased: Laned, in_transaction: bool) -> None:
+def test_a_consumer_paused_past_its_lease_spoils_nothing_when_it_wakes(
+    leased: Partitioned, in_transaction: bool
+) -> None:
     # Without a transaction: PostgreSQL has ended the one that waited at the gate, and nothing of it is left.
     patience = {"BALANCE_LOCK_TIMEOUT_MS": "20000", "BALANCE_VISIBILITY_TIMEOUT_S": "40"}
     first = leased.worker("first", **(patience if in_transaction else {"BALANCE_LOCK_TIMEOUT_MS": "300"}))
@@ -224,7 +226,9 @@ def test_a_consumer_paused_past_its_lease_spoils_nothing_when_it_wakes(leased: L
         if not in_transaction:
             leased.wait_for(NUMBERS)
         first.send_signal(signal.SIGCONT)
-        wait_until("the loss to be noticed", lambda: len(leased.events("first", "lane.lost")) == LANES, TAKEOVER_S)
+        wait_until(
+            "the loss to be noticed", lambda: len(leased.events("first", "partition.lost")) == PARTITIONS, TAKEOVER_S
+        )
         leased.wait_for(NUMBERS)
         first_of_all = leased.applied("first")
         more = range(NUMBERS.stop, NUMBERS.stop + 10)
@@ -232,13 +236,13 @@ def test_a_consumer_paused_past_its_lease_spoils_nothing_when_it_wakes(leased: L
         leased.wait_for(range(NUMBERS.start, more.stop))
     leased.assert_in_order(range(NUMBERS.start, more.stop))
     assert _holders(leased) == {"second"}
-    assert leased.applied("first") == first_of_all, "it takes nothing from a lane that it has lost"
+    assert leased.applied("first") == first_of_all, "it takes nothing from a partition that it has lost"
     # What it held when it was paused is all that it may still have applied.
-    assert first_of_all - applied_before <= (BATCH * LANES if in_transaction else 0)
+    assert first_of_all - applied_before <= (BATCH * PARTITIONS if in_transaction else 0)
 
 
-def test_a_worker_that_is_stopped_gives_up_its_lanes_at_once(leased: Laned) -> None:
-    patient = {"BALANCE_LANE_LEASE_S": "600"}
+def test_a_worker_that_is_stopped_gives_up_its_partitions_at_once(leased: Partitioned) -> None:
+    patient = {"BALANCE_PARTITION_LEASE_S": "600"}
     first = leased.worker("first", **patient)
     leased.open_accounts()
     leased.worker("second", **patient)
@@ -252,27 +256,29 @@ def test_a_worker_that_is_stopped_gives_up_its_lanes_at_once(leased: Laned) -> N
     assert _holders(leased) == {"second"}
 
 
-def test_after_a_lost_connection_the_holder_goes_on_in_order(leased: Laned) -> None:
+def test_after_a_lost_connection_the_holder_goes_on_in_order(leased: Partitioned) -> None:
     # Nobody else could hold the leases for ten minutes: it must know its own again.
-    leased.worker("first", BALANCE_LANE_LEASE_S="600", BALANCE_LOCK_TIMEOUT_MS="300")
+    leased.worker("first", BALANCE_PARTITION_LEASE_S="600", BALANCE_LOCK_TIMEOUT_MS="300")
     leased.open_accounts()
     with leased.client() as client, redis.Redis.from_url(leased.system.broker_url) as server:
         with leased.closed_gate():
             leased.publish(client, NUMBERS)
             wait_until("a batch to wait", lambda: leased.events("first", "jobs.waiting"))
             server.client_kill_filter(_type="normal", skipme=True)
-            wait_until("new leases", lambda: len(leased.events("first", "lane.acquired")) == 2 * LANES, TAKEOVER_S)
+            wait_until(
+                "new leases", lambda: len(leased.events("first", "partition.acquired")) == 2 * PARTITIONS, TAKEOVER_S
+            )
         leased.wait_for(NUMBERS)
     leased.assert_in_order(NUMBERS)
 
 
-def test_lanes_are_added_and_taken_away_by_remote_control(leased: Laned) -> None:
+def test_partitions_are_added_and_taken_away_by_remote_control(leased: Partitioned) -> None:
     leased.system.money_worker("first")  # the door alone
     control = leased.system.client.control
-    for lane in leased.lanes:
-        control.add_consumer(lane)
-    wait_until("all lanes", lambda: _holders(leased) == {"first"})
+    for partition in leased.partitions:
+        control.add_consumer(partition)
+    wait_until("all partitions", lambda: _holders(leased) == {"first"})
     leased.open_accounts()
-    for lane in leased.lanes:
-        control.cancel_consumer(lane)
-    wait_until("no lane", lambda: _holders(leased) == {"nobody"})
+    for partition in leased.partitions:
+        control.cancel_consumer(partition)
+    wait_until("no partition", lambda: _holders(leased) == {"nobody"})
