@@ -68,6 +68,8 @@ def _wrong(row: dict[str, Any]) -> str | None:
     if entry.prev_hash != head:
         return "is not chained to the entry before it"
     proof = Proof(bytes(row["digest"]))
-    if entry.hash != entry_hash(head, entry.account, entry.seq, entry.amount, entry.balance_after, entry.note, proof):
+    if entry.hash != entry_hash(
+        head, entry.account, entry.seq, entry.amount, entry.balance_after, entry.details, proof
+    ):
         return "its content does not match its hash"
     return None

@@ -34,7 +34,7 @@ _POLICY: Final = {
     "auto_topup_min_balance": "100",
     "auto_topup_amount": "1000",
 }
-_FACES: Final[dict[Kind, tuple[type[Base], dict[str, str]]]] = {
+_PROFILES: Final[dict[Kind, tuple[type[Base], dict[str, str]]]] = {
     "user": (User, {"user_id": "n"}),
     "wallet": (Wallet, {"due_at": "null"}),
     "app": (App, {"store_id": "cast(n as text)"}),
@@ -65,12 +65,12 @@ def add_accounts(engine: Engine, kind: Kind, count: int, *, policy: bool = False
     """Adds `count` accounts of a kind, numbered from 1, with no entries. `policy`: wallets with an auto top-up.
     `recorded`: with the record that each is to have, for an audit of the whole; that takes a second for 20,000."""
     first = _account_id(engine, _create(engine, kind, 1, policy=policy))
-    face, changes = _FACES[kind]
+    profile, changes = _PROFILES[kind]
     with _loading(engine) as connection:
         named = {"id": f"{first} + n - 1", "ref": _REFS[kind]}
         _copy(connection, Account, f"id = {first}", named, range(2, count + 1))
         shown = {"account_id": f"{first} + n - 1", **changes}
-        _copy(connection, face, f"account_id = {first}", shown, range(2, count + 1))
+        _copy(connection, profile, f"account_id = {first}", shown, range(2, count + 1))
         connection.execute(text("update wallets set due_at = null"))  # whoever has nothing is due
         connection.execute(text("select setval('accounts_id_seq', (select max(id) from accounts))"))
         if recorded:

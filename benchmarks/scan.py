@@ -20,7 +20,7 @@ from models.domain.jobs.decision import Limits
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import snapshot
 from models.store.write.auto_topups import due
-from tasks.apply.retries import Settler
+from tasks.apply.retries import RetryingApplier
 from tasks.auto_topup.scan import scan as top_up_due
 
 _LIMIT: Final = 500  # wallets a transaction: the worker's default
@@ -37,29 +37,29 @@ def scan(bench: Bench) -> None:
     """Measures both in turn: finding alone, and the whole scan with the top-ups."""
     sizes = bench.sizes
     with _wallets(bench, sizes.small_policies) as small, _wallets(bench, sizes.grown_policies) as grown:
-        settlers = [("small", small), ("grown", grown)]
+        appliers = [("small", small), ("grown", grown)]
         for repetition in range(sizes.scans):
-            for name, settler in settlers[repetition % 2 :] + settlers[: repetition % 2]:
-                find_ms, scan_ms = _measure(bench, settler, repetition)
+            for name, applier in appliers[repetition % 2 :] + appliers[: repetition % 2]:
+                find_ms, scan_ms = _measure(bench, applier, repetition)
                 bench.figures.add("scan", f"{name}_find", find_ms, "ms")
                 bench.figures.add("scan", f"{name}_scan", scan_ms, "ms")
                 turn = f"{repetition + 1}/{sizes.scans}"
                 bench.say(f"scan       {name:<17} {turn}  find {find_ms:.1f} ms, find and fill {scan_ms:.1f} ms")
-        for _, settler in settlers:
-            bench.figures.checked(OURS.check(settler.engine, UUID(int=0), whole=False))
+        for _, applier in appliers:
+            bench.figures.checked(OURS.check(applier.engine, UUID(int=0), whole=False))
 
 
-def _measure(bench: Bench, settler: Settler, repetition: int) -> tuple[float, float]:
+def _measure(bench: Bench, applier: RetryingApplier, repetition: int) -> tuple[float, float]:
     wanted = bench.sizes.due
-    with settler.engine.begin() as connection:
+    with applier.engine.begin() as connection:
         skipped = repetition % (bench.sizes.small_policies // wanted) * wanted
         connection.execute(_FALL_DUE, {"skipped": skipped, "due": wanted})
     bench.servers.checkpoint()
     began = perf_counter()
-    with snapshot(settler.engine) as connection:
+    with snapshot(applier.engine) as connection:
         found = len(due(connection, _LIMIT))
     found_at = perf_counter()
-    filled = top_up_due(settler, _LIMIT)
+    filled = top_up_due(applier, _LIMIT)
     done_at = perf_counter()
     if not found == filled == wanted:
         raise Incoherent(f"{wanted} wallets were due, {found} found, {filled} filled")
@@ -67,7 +67,7 @@ def _measure(bench: Bench, settler: Settler, repetition: int) -> tuple[float, fl
 
 
 @contextmanager
-def _wallets(bench: Bench, count: int) -> Iterator[Settler]:
+def _wallets(bench: Bench, count: int) -> Iterator[RetryingApplier]:
     with bench.servers.database(f"policies_{count}") as url:
         OURS.create(url)
         with engine_of(url) as engine:
@@ -75,4 +75,4 @@ def _wallets(bench: Bench, count: int) -> Iterator[Settler]:
             population.tidy(engine)
             bench.say(f"scan       {count:,} policies made")
             wait: Any = Event().wait
-            yield Settler(engine, Limits(), RetryPolicy(0.1, 5.0, 5), wait, random.random)
+            yield RetryingApplier(engine, Limits(), RetryPolicy(0.1, 5.0, 5), wait, random.random)

@@ -28,7 +28,7 @@ from tasks.publishing.confirmed import NotAccepted, Publisher
 from tasks.publishing.handles import Entry, Error, JobHandle, JobParked, Outcome, OutcomeTimeout
 from tasks.publishing.job_message import ABSENT, Absent, InvalidJob, JobMessage, JobSpec, job_message
 from tasks.publishing.job_methods import JobMethods
-from tasks.publishing.result_reader import RedisResults, ReplyQueue, Results
+from tasks.publishing.result_reader import RedisResults, ReplyQueue, ResultReader
 from tasks.routing import BALANCE, PARTITIONS_MAX
 
 __all__ = [
@@ -190,7 +190,7 @@ class _Process:
         self, broker_url: str, result_url: str, queue: str, timeout_s: float, partitions: int, tls: Tls
     ) -> None:
         self.pid = os.getpid()
-        self.results: Results
+        self.results: ResultReader
         if result_url.startswith("rpc:"):
             self.results = ReplyQueue(broker_url, timeout_s, tls)
         else:

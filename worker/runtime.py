@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from models.domain.jobs.decision import Limits
 from models.domain.retry import RetryPolicy
-from tasks.apply.retries import Interrupted, Settler
+from tasks.apply.retries import Interrupted, RetryingApplier
 from worker.consuming.limits import Intake
 from worker.consuming.producers import producers_in
 from worker.database import worker_engine
@@ -38,9 +38,9 @@ class Runtime:
         return Intake.of(self.settings)
 
     @cached_property
-    def settler(self) -> Settler:
+    def applier(self) -> RetryingApplier:
         settings = self.settings
-        return Settler(
+        return RetryingApplier(
             engine=self.engine,
             limits=limits_of(settings),
             policy=RetryPolicy(settings.retry_base_s, settings.retry_cap_s, settings.retry_limit),

@@ -25,16 +25,16 @@ _LOG: Final = structlog.get_logger(__name__)
 
 
 def _scan_top_ups() -> int:
-    return autotopup.scan(RUNTIME.settler, RUNTIME.settings.sweep_limit)
+    return autotopup.scan(RUNTIME.applier, RUNTIME.settings.sweep_limit)
 
 
 def _expire_credits() -> int:
-    return expiry.expire(RUNTIME.settler, RUNTIME.settings.sweep_limit)
+    return expiry.expire(RUNTIME.applier, RUNTIME.settings.sweep_limit)
 
 
 def _prune_jobs() -> int:
     settings = RUNTIME.settings
-    return housekeeping.prune(RUNTIME.settler, settings.prune_after_days, settings.sweep_limit)
+    return housekeeping.prune(RUNTIME.applier, settings.prune_after_days, settings.sweep_limit)
 
 
 def _anchor_ledger() -> int:

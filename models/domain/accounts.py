@@ -1,4 +1,4 @@
-"""An account and the face that a user, a wallet or an app shows on it."""
+"""An account and the profile that a user, a wallet or an app shows on it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class App:
     decrease_only: bool
 
 
-Face = User | Wallet | App
+Profile = User | Wallet | App
 
 APP_SCALE: Final = 0  # an app's balance is a whole number
 USER_SCALE: Final = 2  # kopeks
@@ -129,7 +129,7 @@ class Account:
     set_at: datetime | None  # occurred_at of the last absolute set applied
     created_at: datetime
     updated_at: datetime
-    face: Face
+    profile: Profile
     grants: tuple[Grant, ...] = ()
     holds: tuple[Hold, ...] = ()
     granted: int = 0
@@ -140,5 +140,5 @@ class Account:
         """The account after an entry. Spelt out: it is made for every job, and `replace` costs five times as much."""
         return Account(
             self.id, self.key, self.unit, self.scale, balance, seq, self.floor, self.head, self.set_at,
-            self.created_at, at, self.face, self.grants, self.holds, self.granted, self.held, self.changes,
+            self.created_at, at, self.profile, self.grants, self.holds, self.granted, self.held, self.changes,
         )  # fmt: skip

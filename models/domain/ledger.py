@@ -60,7 +60,7 @@ MOVES_NOTHING: Final = frozenset(
 
 
 @value(frozen=True, slots=True)
-class Note:
+class EntryDetails:
     """What an entry says beyond its amount."""
 
     kind: EntryKind
@@ -85,7 +85,7 @@ class Entry:
     seq: int
     amount: int
     balance_after: int
-    note: Note
+    details: EntryDetails
     prev_hash: bytes = b""  # both are empty until the entry is sealed
     hash: bytes = b""
 
@@ -108,13 +108,13 @@ def passes_floor(account: Account, amount: int) -> bool:
     return account.floor is not None and account.balance + amount < account.floor
 
 
-def post(account: Account, amount: int, note: Note) -> tuple[Account, Entry]:
+def post(account: Account, amount: int, details: EntryDetails) -> tuple[Account, Entry]:
     """The account after the entry, and the entry. Callers have refused what `fits` and `passes_floor` forbid.
 
     The entry is sealed, and the account's head known, once its job has its answer.
     """
     seq, balance = account.seq + 1, account.balance + amount
-    return account.moved(balance, seq, note.at), Entry(account.id, account.key, seq, amount, balance, note)
+    return account.moved(balance, seq, details.at), Entry(account.id, account.key, seq, amount, balance, details)
 
 
 @value(frozen=True, slots=True)
@@ -127,9 +127,9 @@ class Proof:
 
 def seal(entry: Entry, prev: bytes, proof: Proof) -> Entry:
     """The entry, chained to the one before it, whose hash is `prev`."""
-    digest = entry_hash(prev, entry.account, entry.seq, entry.amount, entry.balance_after, entry.note, proof)
+    digest = entry_hash(prev, entry.account, entry.seq, entry.amount, entry.balance_after, entry.details, proof)
     return Entry(
-        entry.account_id, entry.account, entry.seq, entry.amount, entry.balance_after, entry.note, prev, digest
+        entry.account_id, entry.account, entry.seq, entry.amount, entry.balance_after, entry.details, prev, digest
     )
 
 
@@ -139,7 +139,7 @@ def entry_hash(
     seq: int,
     amount: int,
     balance_after: int,
-    note: Note,
+    details: EntryDetails,
     proof: Proof | None = None,
 ) -> bytes:
     """SHA-256 over the previous hash and all that the entry says, and its proof.
@@ -153,37 +153,39 @@ def entry_hash(
         seq,
         amount,
         balance_after,
-        note.kind.value,
-        note.reason,
-        note.description,
-        sorted(note.metadata.items()) if note.metadata else [],
-        note.listed,
-        str(note.job_id),
-        str(note.grant_id) if note.grant_id else None,
-        [[str(grant), units] for grant, units in note.draws],
-        note.reverses,
-        microseconds(note.at),
+        details.kind.value,
+        details.reason,
+        details.description,
+        sorted(details.metadata.items()) if details.metadata else [],
+        details.listed,
+        str(details.job_id),
+        str(details.grant_id) if details.grant_id else None,
+        [[str(grant), units] for grant, units in details.draws],
+        details.reverses,
+        microseconds(details.at),
     ]
-    if note.paid or note.holds or note.part:
+    if details.paid or details.holds or details.part:
         if proof is None:
             content[0] = 2
         content += [
-            [[str(grant), units] for grant, units in note.paid],
-            hold_changes(note.holds),
-            note.part,
+            [[str(grant), units] for grant, units in details.paid],
+            hold_changes(details.holds),
+            details.part,
         ]
     if proof is not None:
         content += [proof.job.hex(), proof.made]
     return hashlib.sha256(prev + _JSON.encode(content).encode()).digest()
 
 
-def made_by(note: Note, grants: Iterable[Grant], holds: Iterable[Hold]) -> list[Any]:
+def made_by(details: EntryDetails, grants: Iterable[Grant], holds: Iterable[Hold]) -> list[Any]:
     """[[grant id, [amount, priority, expires, effective, created]] or [hold id, [amount, expires, created]], …] of what
-    an entry with this note made, times in microseconds since 1970. What is not among `grants` and `holds` has None."""
+    an entry with these details made, times in microseconds since 1970. What is not in `grants` and `holds` has None."""
     made: list[Any] = []
-    if note.grant_id is not None and note.kind is EntryKind.CREDIT:
-        made.append([str(note.grant_id), next((_terms(grant) for grant in grants if grant.id == note.grant_id), None)])
-    named = [change.hold_id for change in note.holds if change.verb is HoldVerb.HOLD]
+    if details.grant_id is not None and details.kind is EntryKind.CREDIT:
+        made.append(
+            [str(details.grant_id), next((_terms(grant) for grant in grants if grant.id == details.grant_id), None)]
+        )
+    named = [change.hold_id for change in details.holds if change.verb is HoldVerb.HOLD]
     made += [[str(hold_id), next((_ends(hold) for hold in holds if hold.id == hold_id), None)] for hold_id in named]
     return made
 

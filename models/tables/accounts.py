@@ -1,4 +1,4 @@
-"""Accounts and their three faces."""
+"""Accounts and their three profiles."""
 
 from __future__ import annotations
 

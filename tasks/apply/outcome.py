@@ -15,7 +15,7 @@ _NOT_REPLAYED: Final = re.compile(r'"replayed"\s*:\s*false')
 
 
 @value(frozen=True, slots=True)
-class Outcome:
+class StoredOutcome:
     """The answer to one job. `text` is its document as stored: the same for ever."""
 
     job_id: UUID

@@ -35,19 +35,18 @@ from models.domain.idempotency import differences, former_fingerprints
 from models.domain.ids import uuid7
 from models.domain.jobs.commands import Job
 from models.domain.jobs.decide import decide
-from models.domain.jobs.decision import Decision, Facts, Limits
+from models.domain.jobs.decision import Decision, DecisionContext, Limits
 from models.domain.ledger import Entry, Proof, made_by, seal
 from models.domain.outcome import Code, Refusal, Status
 from models.store.connection.session import last_round_trip, transaction, wait_as_for_a_write
-from models.store.write import accounts, entries, grants, holds, outbox
+from models.store.write import accounts, entries, grants, holds, outbox, profiles
 from models.store.write import jobs as store
 from models.store.write import journals as records
-from models.store.write import profiles as faces
-from tasks.apply.outcome import Outcome
-from tasks.apply.working_set import Book, lock_free, open_book
+from tasks.apply.outcome import StoredOutcome
+from tasks.apply.working_set import WorkingSet, load_working_set, lock_uncontended
 
 
-def apply(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[Outcome]:
+def apply(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[StoredOutcome]:
     """Settles the jobs in one transaction and answers each, in their order.
 
     A refusal is an answer and disturbs no neighbour. A fault raises and takes everything back: TransientFault when the
@@ -57,7 +56,7 @@ def apply(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[Outcome]:
         return _settle(connection, decide_all(connection, jobs, limits))
 
 
-def apply_free(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[Outcome | None]:
+def apply_free(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[StoredOutcome | None]:
     """`apply` for the jobs whose accounts no other transaction holds at this moment; None for the others.
 
     Two workers that take a batch each from one queue are rarely after the same few accounts, and nearly always after
@@ -65,80 +64,84 @@ def apply_free(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[Outc
     so that they stay in their order.
     """
     with transaction(engine) as connection:
-        free = lock_free(connection, jobs)
+        free = lock_uncontended(connection, jobs)
         if free is None:
             return [*_settle(connection, decide_all(connection, jobs, limits))]
         locked, held = free
         ready = [isinstance(job.command, Refusal) or job.command.target not in held for job in jobs]
-        page = decide_all(connection, [*compress(jobs, ready)], limits, locked)
-        outcomes = iter(_settle(connection, page))
+        unit = decide_all(connection, [*compress(jobs, ready)], limits, locked)
+        outcomes = iter(_settle(connection, unit))
     return [next(outcomes) if one_is_ready else None for one_is_ready in ready]
 
 
 def decide_all(
     connection: Connection, jobs: Sequence[Job], limits: Limits, locked: Sequence[accounts.Locked] | None = None
-) -> Page:
+) -> UnitOfWork:
     """Steps 3 to 5: what is to be written, with nothing written yet. `locked`: the accounts, when they are already."""
-    book = open_book(connection, jobs, locked)
+    working_set = load_working_set(connection, jobs, locked)
     now, answered = store.find(connection, {(job.producer, job.key) for job in jobs})
-    page = Page(book, _facts(book, now, limits), answered)
-    page.outcomes = [page.answer(job) for job in jobs]
-    return page
+    unit = UnitOfWork(working_set, _context(working_set, now, limits), answered)
+    unit.outcomes = [unit.answer(job) for job in jobs]
+    return unit
 
 
-def _settle(connection: Connection, page: Page) -> list[Outcome]:
+def _settle(connection: Connection, unit: UnitOfWork) -> list[StoredOutcome]:
     """Steps 6 and 7."""
-    journal = records.take(connection) if page.recorded else None
+    journal = records.take(connection) if unit.recorded else None
     with last_round_trip(connection):
-        if page.settled:
-            page.write(connection, journal)
-        elif page.outcomes:
+        if unit.settled:
+            unit.write(connection, journal)
+        elif unit.outcomes:
             wait_as_for_a_write(connection)
-    return page.outcomes
+    return unit.outcomes
 
 
-def _facts(book: Book, now: datetime, limits: Limits) -> Facts:
-    # The book's own mappings: what one job of the batch changes, the next one knows.
-    return Facts(now, limits, book.new_ids, book.telegram_owners, book.originals, book.reversed)
+def _context(working_set: WorkingSet, now: datetime, limits: Limits) -> DecisionContext:
+    # The working_set's own mappings: what one job of the batch changes, the next one knows.
+    return DecisionContext(
+        now, limits, working_set.new_ids, working_set.telegram_owners, working_set.originals, working_set.reversed
+    )
 
 
 @dataclass(slots=True)
-class Page:
+class UnitOfWork:
     """What one transaction writes."""
 
-    book: Book
-    facts: Facts
+    working_set: WorkingSet
+    context: DecisionContext
     answered: dict[store.Identity, store.StoredJob]
-    outcomes: list[Outcome] = field(default_factory=list)  # to the jobs, in their order
+    outcomes: list[StoredOutcome] = field(default_factory=list)  # to the jobs, in their order
     settled: list[store.SettledJob] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     events: list[outbox.Event] = field(default_factory=list)
     recorded: list[Record] = field(default_factory=list)
     heads: dict[int, bytes] = field(default_factory=dict)  # hashes of last entries, by account id
-    random: int = field(default_factory=lambda: 2 * secrets.randbits(61))  # one a page: asking the system takes a while
+    random: int = field(default_factory=lambda: 2 * secrets.randbits(61))  # one a unit: asking the system takes a while
 
-    def answer(self, job: Job) -> Outcome:
+    def answer(self, job: Job) -> StoredOutcome:
         known = self.answered.get((job.producer, job.key))
         if known is not None:
             return _replay(known) if _means_the_same(job, known) else _conflict(job, known)
         number = len(self.settled)
-        job = job.numbered(uuid7(self.facts.now, number, self.random + 2 * number))
-        account = None if isinstance(job.command, Refusal) else self.book.find(job.command.target)
-        decision = decide(job, account, self.facts)
+        job = job.numbered(uuid7(self.context.now, number, self.random + 2 * number))
+        account = None if isinstance(job.command, Refusal) else self.working_set.find(job.command.target)
+        decision = decide(job, account, self.context)
         if isinstance(decision, Refusal):
             return self._refuse(job, account, decision)
         if decision.refusal is not None:
             return self._refuse(job, account, decision.refusal, decision)
         return self._accept(job, account, decision)
 
-    def _accept(self, job: Job, before: Account | None, decision: Decision) -> Outcome:
+    def _accept(self, job: Job, before: Account | None, decision: Decision) -> StoredOutcome:
         account, entry = decision.account, decision.entry
-        response = contract_of(job.name).response(account, self.facts)
+        response = contract_of(job.name).response(account, self.context)
         written, bonus = _told(entry, account.scale), _told(decision.bonus, account.scale)
         document = outcome_document(job, Status.APPLIED, decision.code, written, response, None, bonus)
         return self._settle(job, before, Status.APPLIED, decision.code, document, decision.events, decision)
 
-    def _refuse(self, job: Job, account: Account | None, refusal: Refusal, decision: Decision | None = None) -> Outcome:
+    def _refuse(
+        self, job: Job, account: Account | None, refusal: Refusal, decision: Decision | None = None
+    ) -> StoredOutcome:
         error = contract_of(job.name).error(refusal)
         document = outcome_document(job, Status.REJECTED, refusal.code, None, None, error)
         events = (EventType.JOB_REJECTED,)
@@ -153,10 +156,10 @@ class Page:
         document: Any,
         events: Sequence[EventType],
         decision: Decision | None,
-    ) -> Outcome:
+    ) -> StoredOutcome:
         """`decision`: None when it changes nothing. `before`: the account that the job is about, None if there is none
         yet."""
-        text, at, told = encode(document), self.facts.now, bits(events)
+        text, at, told = encode(document), self.context.now, bits(events)
         account, entry = (before, None) if decision is None else (decision.account, decision.entry)
         account_id = None if account is None or entry is not None else account.id
         digest = job_digest(job, account_id, status, code, told, text, at)
@@ -169,14 +172,14 @@ class Page:
         self.answered[job.producer, job.key] = store.StoredJob(
             job.id, job.name, job.fingerprint, status, code, job.meaning, text
         )
-        return Outcome(job.id, status, code, text)
+        return StoredOutcome(job.id, status, code, text)
 
     def _seal(self, decision: Decision, digest: bytes) -> None:
         """Chains the entries of a job that has its answer."""
         account = decision.account
         for entry in (decision.entry, decision.bonus):
             if entry is not None:
-                note = entry.note
+                note = entry.details
                 made = made_by(note, account.grants, account.holds) if note.grant_id or note.holds else ()
                 sealed = seal(entry, self.heads.get(account.id, account.head), Proof(digest, made))
                 self.heads[account.id] = sealed.hash
@@ -191,7 +194,7 @@ class Page:
             if changed:
                 account = replace(account, changes=account.changes + 1)
                 decision = replace(decision, account=account)
-            self.book.accept(decision)
+            self.working_set.accept(decision)
         if entry is not None and not changed:
             return
         account_id, number, after = None, None, None
@@ -202,13 +205,13 @@ class Page:
 
     def write(self, connection: Connection, journal: records.Journal | None = None) -> None:
         """Everything is decided; from here on there are only writes. `journal`: when there is something to record."""
-        accounts.create(connection, self.book.created(), self.heads)
-        faces.save(connection, self.book.changed_faces())
+        accounts.create(connection, self.working_set.created(), self.heads)
+        profiles.save(connection, self.working_set.changed_profiles())
         store.insert(connection, self.settled)
-        grants.save(connection, self.book.changed_grants())
-        holds.save(connection, self.book.changed_holds())
+        grants.save(connection, self.working_set.changed_grants())
+        holds.save(connection, self.working_set.changed_holds())
         entries.insert(connection, self.entries)
-        accounts.save(connection, self.book.changed(), self.heads)
+        accounts.save(connection, self.working_set.changed(), self.heads)
         outbox.insert(connection, self.events)
         if self.recorded:
             assert journal is not None, "what is recorded needs a journal"
@@ -225,11 +228,11 @@ def _means_the_same(job: Job, known: store.StoredJob) -> bool:
     return known.fingerprint in former_fingerprints(job.name, job.meaning, job.metadata)
 
 
-def _replay(known: store.StoredJob) -> Outcome:
-    return Outcome(known.id, known.status, known.code, known.outcome, replayed=True)
+def _replay(known: store.StoredJob) -> StoredOutcome:
+    return StoredOutcome(known.id, known.status, known.code, known.outcome, replayed=True)
 
 
-def _conflict(job: Job, known: store.StoredJob) -> Outcome:
+def _conflict(job: Job, known: store.StoredJob) -> StoredOutcome:
     """The key stands for another job. Nothing is stored: the key keeps its first answer."""
     details: dict[str, Any] = {"job_id": str(known.id)}
     if known.name != job.name:
@@ -243,4 +246,4 @@ def _conflict(job: Job, known: store.StoredJob) -> Outcome:
     document = outcome_document(
         replace(job, id=known.id), Status.REJECTED, Code.IDEMPOTENCY_CONFLICT, None, None, error
     )
-    return Outcome(known.id, Status.REJECTED, Code.IDEMPOTENCY_CONFLICT, encode(document))
+    return StoredOutcome(known.id, Status.REJECTED, Code.IDEMPOTENCY_CONFLICT, encode(document))

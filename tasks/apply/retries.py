@@ -22,13 +22,13 @@ from models.domain.jobs.commands import Job
 from models.domain.jobs.decision import Limits
 from models.domain.retry import Park, RetryPolicy, decide_retry
 from models.store.connection.blame import error_kind
-from tasks.apply.outcome import Outcome
+from tasks.apply.outcome import StoredOutcome
 from tasks.apply.path import apply, apply_free
 from tasks.apply.progress import Progress
 
 _LOG: Final = structlog.get_logger(__name__)
 T = TypeVar("T")
-Steps = Generator[float, None, T]
+Backoffs = Generator[float, None, T]
 
 
 class Interrupted(BaseException):
@@ -76,11 +76,11 @@ class Undecided:
     error: BaseException
 
 
-Settled = Outcome | Failed | Undecided
+Settled = StoredOutcome | Failed | Undecided
 
 
 @dataclass(frozen=True, slots=True)
-class Settler:
+class RetryingApplier:
     """Applies jobs until each is answered or known to be at fault itself."""
 
     engine: Engine
@@ -91,15 +91,15 @@ class Settler:
     reminder: Reminder = field(default_factory=Reminder)
     progress: Progress = field(default_factory=Progress)
 
-    def settle(self, jobs: Sequence[Job]) -> list[Outcome | Failed]:
+    def apply(self, jobs: Sequence[Job]) -> list[StoredOutcome | Failed]:
         """An answer or a Failed for each job, in their order. Lasts as long as a transient fault does."""
-        return self._run(self._settling_all(jobs))
+        return self._run(self._apply_all(jobs))
 
     def persist(self, action: Callable[[], T]) -> T:
         """What `action` returns, once no transient fault keeps it from returning."""
         return self._run(self.persisting(action))
 
-    def settling(self, jobs: Sequence[Job]) -> Steps[list[Settled]]:
+    def applying(self, jobs: Sequence[Job]) -> Backoffs[list[Settled]]:
         """The steps of `settle`, in one pass. Jobs that fail together are applied one after the other, in their order.
 
         Those that it cannot tell from the deployment are Undecided: the caller brings them again, with what has come
@@ -108,12 +108,12 @@ class Settler:
         settled: dict[int, Settled] = {}
         if len(jobs) > 1:
             try:
-                yield from self._settling_together(dict(enumerate(jobs)), settled)
+                yield from self._apply_together(dict(enumerate(jobs)), settled)
             except Exception as error:  # noqa: BLE001 - whatever it is, one of the jobs has it
                 _LOG.warning("jobs.isolating", jobs=len(jobs), error=str(error), next="each job is applied on its own")
         late = [number for number in range(len(jobs)) if number not in settled]
         for number in late:
-            settled[number] = yield from self._settling_one(jobs[number])
+            settled[number] = yield from self._apply_one(jobs[number])
         if failed := _alike([settled[number] for number in late], passed=len(settled) > len(late)):
             remedy = failed.next_step if isinstance(failed, Fault) else "mend what keeps them all from being written"
             self.progress.failed(str(failed), remedy)
@@ -124,18 +124,18 @@ class Settler:
             self.progress.passed()
         return [settled[number] for number in range(len(jobs))]
 
-    def _settling_all(self, jobs: Sequence[Job]) -> Steps[list[Outcome | Failed]]:
+    def _apply_all(self, jobs: Sequence[Job]) -> Backoffs[list[StoredOutcome | Failed]]:
         """Every job until it is decided: the sweeps bring all that there is at once, and nothing joins them."""
-        decided: dict[int, Outcome | Failed] = {}
+        decided: dict[int, StoredOutcome | Failed] = {}
         while True:
             rest = [number for number in range(len(jobs)) if number not in decided]
-            again = yield from self.settling([jobs[number] for number in rest])
+            again = yield from self.applying([jobs[number] for number in rest])
             decided |= {n: each for n, each in zip(rest, again, strict=True) if not isinstance(each, Undecided)}
             if len(decided) == len(jobs):
                 return [decided[number] for number in range(len(jobs))]
             yield self.policy.cap_s
 
-    def _settling_together(self, jobs: Mapping[int, Job], settled: dict[int, Settled]) -> Steps[None]:
+    def _apply_together(self, jobs: Mapping[int, Job], settled: dict[int, Settled]) -> Backoffs[None]:
         """First the jobs whose accounts are free, then those that had to wait for another transaction."""
         batch = [*jobs.values()]
         outcomes = yield from self.persisting(lambda: apply_free(self.engine, batch, self.limits))
@@ -146,7 +146,7 @@ class Settler:
             answers = yield from self.persisting(lambda: apply(self.engine, rest, self.limits))
             settled |= dict(zip(late, answers, strict=True))
 
-    def persisting(self, action: Callable[[], T], limit: int | None = 1) -> Steps[T]:
+    def persisting(self, action: Callable[[], T], limit: int | None = 1) -> Backoffs[T]:
         """The steps of `persist`. A fault that is not transient is raised after `limit` attempts; None: never."""
         policy, attempt = replace(self.policy, limit=sys.maxsize if limit is None else limit), 0
         while True:
@@ -174,14 +174,14 @@ class Settler:
         elif self.reminder.due("jobs.waiting", str(error)) or attempt == 1:
             _LOG.warning("jobs.waiting", **said)
 
-    def _settling_one(self, job: Job) -> Steps[Outcome | Failed]:
+    def _apply_one(self, job: Job) -> Backoffs[StoredOutcome | Failed]:
         try:
             return (yield from self.persisting(lambda: apply(self.engine, [job], self.limits)[0], self.policy.limit))
         except Exception as error:  # noqa: BLE001 - whatever it is, the job is parked with it
             _LOG.error("job.failed", job=job.name, producer=job.producer, key=job.key, exc_info=error, next="parked")
             return Failed(job, error, self.policy.limit)
 
-    def _run(self, steps: Steps[T]) -> T:
+    def _run(self, steps: Backoffs[T]) -> T:
         while True:
             try:
                 seconds = next(steps)

@@ -16,14 +16,13 @@ from models.domain.jobs import commands
 from models.domain.jobs.commands import Job, Target
 from models.domain.jobs.decision import Decision, Original
 from models.domain.outcome import Refusal
-from models.store.write import accounts, entries
-from models.store.write import profiles as faces
+from models.store.write import accounts, entries, profiles
 
 _NO_ENTRIES: Mapping[UUID, Original] = {}
 T = TypeVar("T", Grant, Hold)
 
 
-class Book:
+class WorkingSet:
     """Locked accounts, looked up by whatever name a job uses for them."""
 
     def __init__(
@@ -58,14 +57,14 @@ class Book:
         account, before = decision.account, self._now.get(decision.account.key)
         self._now[account.key] = account
         for entry in (decision.entry, decision.bonus):
-            if entry is not None and entry.note.reverses is not None:
-                taken_back = account.id, entry.note.reverses
+            if entry is not None and entry.details.reverses is not None:
+                taken_back = account.id, entry.details.reverses
                 self.reversed[taken_back] = self.reversed.get(taken_back, 0) + abs(entry.amount)
-        if isinstance(account.face, User) and (before is None or before.face is not account.face):
+        if isinstance(account.profile, User) and (before is None or before.profile is not account.profile):
             for telegram_id in [known for known, key in self.telegram_owners.items() if key == account.key]:
                 del self.telegram_owners[telegram_id]
-            if account.face.telegram_id is not None:
-                self.telegram_owners[account.face.telegram_id] = account.key
+            if account.profile.telegram_id is not None:
+                self.telegram_owners[account.profile.telegram_id] = account.key
 
     def created(self) -> list[Account]:
         return [account for key, account in self._now.items() if key not in self._before]
@@ -74,8 +73,8 @@ class Book:
         """Accounts that existed and whose own row differs now."""
         return [account for account, before in self._pairs() if before is not None and account is not before]
 
-    def changed_faces(self) -> list[Account]:
-        return [account for account, before in self._pairs() if before is None or account.face is not before.face]
+    def changed_profiles(self) -> list[Account]:
+        return [account for account, before in self._pairs() if before is None or account.profile is not before.profile]
 
     def changed_grants(self) -> list[tuple[int, Grant]]:
         """(account id, grant) of grants that are new or changed."""
@@ -98,8 +97,10 @@ class Book:
             yield account, self._before.get(key)
 
 
-def lock_free(connection: Connection, jobs: Sequence[Job]) -> tuple[list[accounts.Locked], set[AccountKey]] | None:
-    """What `open_book` locks, without waiting: (locked rows, accounts that another transaction holds).
+def lock_uncontended(
+    connection: Connection, jobs: Sequence[Job]
+) -> tuple[list[accounts.Locked], set[AccountKey]] | None:
+    """What `load_working_set` locks, without waiting: (locked rows, accounts that another transaction holds).
 
     None when waiting is the better way: when a job names its account otherwise than by its key, so that which one it
     is can only be known under the lock, or when another transaction holds all there is to lock.
@@ -108,11 +109,13 @@ def lock_free(connection: Connection, jobs: Sequence[Job]) -> tuple[list[account
     keys = [target for target in targets if isinstance(target, AccountKey)]
     if len(keys) < len(targets):
         return None
-    locked, held = accounts.lock_free(connection, keys)
+    locked, held = accounts.lock_uncontended(connection, keys)
     return (locked, held) if locked or not held else None
 
 
-def open_book(connection: Connection, jobs: Sequence[Job], locked: Sequence[accounts.Locked] | None = None) -> Book:
+def load_working_set(
+    connection: Connection, jobs: Sequence[Job], locked: Sequence[accounts.Locked] | None = None
+) -> WorkingSet:
     """Locks what the jobs are about, unless it is, and reads all that deciding them takes.
 
     The number of statements is constant.
@@ -135,7 +138,7 @@ def open_book(connection: Connection, jobs: Sequence[Job], locked: Sequence[acco
     read = accounts.read(connection, locked, grants_named(wanted, originals), holds_named(originals))
     missing = sorted({c.target for c in wanted if isinstance(c, commands.CREATES) and c.target not in there}, key=str)
     written = [entry for original in originals.values() for entry in original.entries]
-    return Book(
+    return WorkingSet(
         read,
         originals,
         entries.reversed_of(connection, written) if written else {},
@@ -152,17 +155,17 @@ def grants_named(wanted: Sequence[Any], originals: Mapping[UUID, Original]) -> s
             named |= set(command.grants)
     for original in originals.values():
         for entry in original.entries:
-            named |= {grant_id for grant_id, _ in entry.note.draws}
-            named |= {part.grant_id for change in entry.note.holds for part in change.parts}
-            if entry.note.grant_id is not None:
-                named.add(entry.note.grant_id)
+            named |= {grant_id for grant_id, _ in entry.details.draws}
+            named |= {part.grant_id for change in entry.details.holds for part in change.parts}
+            if entry.details.grant_id is not None:
+                named.add(entry.details.grant_id)
     return named
 
 
 def holds_named(originals: Mapping[UUID, Original]) -> set[UUID]:
     """Ids of the holds that these jobs made or changed."""
     written = (entry for original in originals.values() for entry in original.entries)
-    return {change.hold_id for entry in written for change in entry.note.holds}
+    return {change.hold_id for entry in written for change in entry.details.holds}
 
 
 def _differing(now: Sequence[T], before: Sequence[T]) -> list[T]:
@@ -180,12 +183,12 @@ def _telegram_owners(
 ) -> dict[int, AccountKey]:
     """Who has which telegram id: from the locked users, and for ids that none of them has, from everybody."""
     owners = {
-        account.face.telegram_id: account.key
+        account.profile.telegram_id: account.key
         for account in read
-        if isinstance(account.face, User) and account.face.telegram_id is not None
+        if isinstance(account.profile, User) and account.profile.telegram_id is not None
     }
     given = {command.changes["telegram_id"] for command in upserts if command.changes.get("telegram_id")}
-    elsewhere = faces.telegram_owners(connection, sorted((given | telegram_ids) - set(owners)))
+    elsewhere = profiles.telegram_owners(connection, sorted((given | telegram_ids) - set(owners)))
     if moved := telegram_ids & set(elsewhere):
         # Nobody answers "not found" for a user who is there, only not locked.
         raise KeyRace(f"telegram ids {sorted(moved)} went to another user while this batch waited for its locks")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from models.domain.accounts import AccountKey
 from models.domain.jobs.commands import AUTO_TOP_UP, Job, WalletAutoTopUp
 from models.store.write import auto_topups as topups
-from tasks.apply.retries import Settler
+from tasks.apply.retries import RetryingApplier
 from tasks.scheduled.sweep import sweep, system_job
 
 
-def scan(settler: Settler, batch: int) -> int:
+def scan(applier: RetryingApplier, batch: int) -> int:
     """Takes every look that is to be taken, `batch` wallets a transaction. Returns how many it took."""
-    return sweep(settler, lambda connection: [look_job(*wallet) for wallet in topups.due(connection, batch)])
+    return sweep(applier, lambda connection: [look_job(*wallet) for wallet in topups.due(connection, batch)])
 
 
 def look_job(account: AccountKey, crossing: int) -> Job:

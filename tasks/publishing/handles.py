@@ -15,7 +15,7 @@ from kombu.utils.json import object_hook
 
 from models.domain.outcome import Status
 from tasks.publishing.job_message import JobMessage
-from tasks.publishing.result_reader import Results
+from tasks.publishing.result_reader import ResultReader
 
 _NO_ANSWER: Final = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 _FINAL: Final = ("SUCCESS", "FAILURE", "REVOKED")
@@ -91,7 +91,7 @@ class JobHandle:
 
     __slots__ = ("__weakref__", "_answer", "_results", "idempotency_key", "name", "producer", "task_id")
 
-    def __init__(self, job: JobMessage, results: Results | None) -> None:
+    def __init__(self, job: JobMessage, results: ResultReader | None) -> None:
         self.name = job.name
         self.producer = job.producer
         self.idempotency_key = job.idempotency_key

@@ -27,7 +27,7 @@ REPLY_EXPIRES_S: Final = 24 * 3600  # a reply queue that nobody uses for so long
 Text = str | bytes
 
 
-class Results(Protocol):
+class ResultReader(Protocol):
     """One process's way to Celery's results."""
 
     reply_to: str  # the queue to which the worker shall send them; empty when it stores them
@@ -42,7 +42,7 @@ class Results(Protocol):
 
 
 class RedisResults:
-    """Results that the worker stores under celery-task-meta-<id> and announces on the channel of that name."""
+    """ResultReader that the worker stores under celery-task-meta-<id> and announces on the channel of that name."""
 
     reply_to = ""
 
@@ -93,7 +93,7 @@ class RedisResults:
 
 
 class ReplyQueue:
-    """Results that the worker sends to a queue of this process's own (Celery's rpc:// backend)."""
+    """ResultReader that the worker sends to a queue of this process's own (Celery's rpc:// backend)."""
 
     def __init__(self, url: str, timeout_s: float, tls: Tls) -> None:
         self.reply_to = f"balance.replies.{uuid4().hex}"

@@ -13,16 +13,16 @@ from models.contracts.catalogue import EXPIRE_GRANT, EXPIRE_HOLD, OPEN_GRANT
 from models.domain.accounts import AccountKey
 from models.domain.jobs.commands import GrantExpire, GrantOpen, HoldExpire, Job
 from models.store.write import grants, holds
-from tasks.apply.retries import Settler
+from tasks.apply.retries import RetryingApplier
 from tasks.scheduled.sweep import sweep, system_job
 
 
-def expire(settler: Settler, batch: int) -> int:
+def expire(applier: RetryingApplier, batch: int) -> int:
     """Does what time has brought, `batch` grants or holds a transaction. Returns how many jobs that took.
 
     Grants are written off when the grace is over: until then a late debit may use what was there when it happened.
     """
-    grace = settler.limits.expiry_grace
+    grace = applier.limits.expiry_grace
 
     def begun(connection: Connection) -> list[Job]:
         return [open_job(*found) for found in grants.begun(connection, batch)]
@@ -33,7 +33,7 @@ def expire(settler: Settler, batch: int) -> int:
     def over(connection: Connection) -> list[Job]:
         return [expire_job(*found) for found in grants.expired(connection, batch, grace)]
 
-    return sum(sweep(settler, find) for find in (begun, run_out, over))
+    return sum(sweep(applier, find) for find in (begun, run_out, over))
 
 
 def expire_job(account: AccountKey, grant_id: UUID, seq: int) -> Job:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from models.store.connection.session import transaction
 from models.store.write import jobs
-from tasks.apply.retries import Settler
+from tasks.apply.retries import RetryingApplier
 
 
-def prune(settler: Settler, older_than_days: int, batch: int) -> int:
+def prune(applier: RetryingApplier, older_than_days: int, batch: int) -> int:
     """Prunes every job settled longer ago than that, `batch` jobs a transaction. Returns how many it pruned."""
 
     def once() -> int:
-        with transaction(settler.engine) as connection:
+        with transaction(applier.engine) as connection:
             return jobs.prune(connection, older_than_days, batch)
 
     total = 0
     while True:
-        pruned = settler.persist(once)
+        pruned = applier.persist(once)
         total += pruned
         if pruned < batch:
             return total

@@ -15,8 +15,8 @@ from models.domain.idempotency import canonical, fingerprint
 from models.domain.jobs.commands import SYSTEM_PRODUCER, Command, Job
 from models.domain.outcome import Status
 from models.store.connection.session import snapshot
-from tasks.apply.outcome import Outcome
-from tasks.apply.retries import Settler
+from tasks.apply.outcome import StoredOutcome
+from tasks.apply.retries import RetryingApplier
 
 
 def system_job(name: str, subject: str, body: dict[str, Any], command: Command) -> Job:
@@ -36,16 +36,16 @@ def system_job(name: str, subject: str, body: dict[str, Any], command: Command) 
     )
 
 
-def sweep(settler: Settler, find: Callable[[Connection], list[Job]]) -> int:
+def sweep(applier: RetryingApplier, find: Callable[[Connection], list[Job]]) -> int:
     """Settles what `find` finds until it finds nothing new. Returns how many jobs were applied, replays not counted."""
     applied, seen = 0, set[str]()
-    while jobs := [job for job in settler.persist(lambda: _look(settler, find)) if job.key not in seen]:
+    while jobs := [job for job in applier.persist(lambda: _look(applier, find)) if job.key not in seen]:
         seen.update(job.key for job in jobs)
-        for outcome in settler.settle(jobs):
-            applied += isinstance(outcome, Outcome) and outcome.status is Status.APPLIED and not outcome.replayed
+        for outcome in applier.apply(jobs):
+            applied += isinstance(outcome, StoredOutcome) and outcome.status is Status.APPLIED and not outcome.replayed
     return applied
 
 
-def _look(settler: Settler, find: Callable[[Connection], list[Job]]) -> list[Job]:
-    with snapshot(settler.engine) as connection:
+def _look(applier: RetryingApplier, find: Callable[[Connection], list[Job]]) -> list[Job]:
+    with snapshot(applier.engine) as connection:
         return find(connection)

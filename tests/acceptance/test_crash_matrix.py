@@ -48,7 +48,7 @@ def _step(function: str, when: Any, call: int = 1, **what: Any) -> Step:
 
 
 _ACK: Final = "kombu.message:Message.ack_log_error"
-_LOCK: Final = "models.store.write.accounts:lock_free or models.store.write.accounts:lock"  # a batch, a lone job
+_LOCK: Final = "models.store.write.accounts:lock_uncontended or models.store.write.accounts:lock"  # a batch, a lone job
 _SEND: Final = "worker.consuming.callback_sender:FollowUps._send"
 STEPS: Final = {
     "1 the first message is in": _step("worker.consuming.batch_consumer:understand", "before"),

@@ -79,7 +79,7 @@ STEPS: Final[list[tuple[str, str, str, Any, int]]] = [  # tick, step, function, 
     (
         "autotopup.scan",
         "locked",
-        "models.store.write.accounts:lock_free or models.store.write.accounts:lock",
+        "models.store.write.accounts:lock_uncontended or models.store.write.accounts:lock",
         "after",
         0,
     ),

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ProgrammingError
 from models.domain.jobs.decision import Limits
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import make_engine
-from tasks.apply.retries import Settler
+from tasks.apply.retries import RetryingApplier
 from tasks.auto_topup import scan as autotopup
 from tasks.client import BalanceClient
 from tasks.scheduled import expiry
@@ -120,6 +120,8 @@ def test_these_privileges_are_enough_to_work(
 def test_these_privileges_are_enough_for_the_scheduled_sweeps(worker_database_url: str) -> None:
     engine = make_engine(worker_database_url)
     policy = RetryPolicy(base_s=0.01, cap_s=0.01, limit=1)
-    settler = Settler(engine, Limits(max_amount_kopeks=100), policy, wait=lambda _seconds: None, random=random.random)
-    assert autotopup.scan(settler, 10) == expiry.expire(settler, 10) == housekeeping.prune(settler, 1, 10) == 0
+    applier = RetryingApplier(
+        engine, Limits(max_amount_kopeks=100), policy, wait=lambda _seconds: None, random=random.random
+    )
+    assert autotopup.scan(applier, 10) == expiry.expire(applier, 10) == housekeeping.prune(applier, 1, 10) == 0
     engine.dispose()

@@ -16,14 +16,14 @@ from kombu import Connection, Exchange, Queue
 from kombu.message import Message
 
 from models.domain.outcome import Code, Status
-from tasks.apply.outcome import Outcome
+from tasks.apply.outcome import StoredOutcome
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.queues import taken
 from worker.consuming import result_writer as answers
-from worker.consuming.result_writer import Answer, Parked, Results
+from worker.consuming.result_writer import Answer, Parked, ResultWriter
 from worker.encoding.serialization import EXACT_JSON, register_exact_json
 
-_DONE = Outcome(UUID(int=1), Status.APPLIED, Code.APPLIED, '{"status": "applied", "replayed": false}')
+_DONE = StoredOutcome(UUID(int=1), Status.APPLIED, Code.APPLIED, '{"status": "applied", "replayed": false}')
 _LOST = "\ud800"
 _LONG = "x" * 256
 
@@ -101,7 +101,7 @@ def _store(app: Celery, reply_to: str, strange: str) -> None:
         return Request(message, app=app, headers=headers, task=task, body=[[], {}, {}], decoded=True)
 
     headers, properties, answer = STRANGE[strange]
-    Results(app, timer=None).store([
+    ResultWriter(app, timer=None).store([
         (request({"id": "before"}, {}), _DONE),
         (request({"id": "strange", **headers}, properties), answer),
         (request({"id": "after"}, {}), _DONE),
@@ -121,13 +121,13 @@ class _Timer:
 
 
 @pytest.fixture
-def away(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Proxy, Results, _Timer, Any]]:
+def away(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Proxy, ResultWriter, _Timer, Any]]:
     """A result backend that refuses connections, results on their way to it, and its server."""
     clock = [1_000.0]
     monkeypatch.setattr(answers, "monotonic", lambda: clock[0])
     with Proxy(redis_url) as proxy, redis.Redis.from_url(redis_url) as server:
         timer = _Timer()
-        results = Results(_app(backend=proxy.url), timer)
+        results = ResultWriter(_app(backend=proxy.url), timer)
         results._breaker.clock = lambda: clock[0]
         proxy.refuse()
         yield proxy, results, timer, (server, clock)
@@ -141,7 +141,7 @@ def _asked(app: Celery, task_id: str) -> Request:
 
 
 def test_what_was_not_stored_is_kept_for_a_minute_and_no_more_than_there_is_room_for(
-    away: tuple[Proxy, Results, _Timer, Any],
+    away: tuple[Proxy, ResultWriter, _Timer, Any],
 ) -> None:
     proxy, results, timer, (server, clock) = away
     app = results._app

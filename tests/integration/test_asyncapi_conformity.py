@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.spec.schemas import event_schema, face_of
+from models.contracts.spec.schemas import event_schema, family_of
 from models.domain.events import EventType
 from models.store.write import outbox
 from tasks.apply.path import apply
@@ -18,7 +18,7 @@ from tests.unit.test_asyncapi import SCHEMAS, validator
 WALLET, USER, APP = {"wallet_id": "w"}, {"user_id": 1}, {"app_id": "a", "store_id": "s"}
 REASON = {"transaction_reason": "PURCHASED_CREDIT_DIRECT"}
 
-# Applied, unchanged, refused and invalid, for every face; events of every type.
+# Applied, unchanged, refused and invalid, for every profile; events of every type.
 JOBS: list[tuple[str, dict[str, Any]]] = [
     ("wallets.top_up", {**WALLET, **REASON, "credits_to_add": 1}),
     (
@@ -113,11 +113,11 @@ def credits_in_use(engine: Engine) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.fixture
 def answered(engine: Engine) -> list[tuple[str, dict[str, Any]]]:
-    """(job, outcome document) of each of JOBS, of their replays, a conflict, and reversals on every face."""
+    """(job, outcome document) of each of JOBS, of their replays, a conflict, and reversals on every profile."""
     made = [job(name, **fields) for name, fields in JOBS]
     outcomes = [(each.name, outcome.document()) for each in made for outcome in apply(engine, [each], LIMITS)]
     outcomes += credits_in_use(engine)
-    credited = {face_of(name): document["job_id"] for name, document in outcomes if document["entry"]}
+    credited = {family_of(name): document["job_id"] for name, document in outcomes if document["entry"]}
     more = [job("entries.reverse", job_id=job_id, force=True) for job_id in credited.values()]
     more += [made[1], made[5]]
     more.append(job("users.update_balance", idempotency_key=made[-1].key, user_id=1, amount_kopeks=1))
@@ -127,16 +127,16 @@ def answered(engine: Engine) -> list[tuple[str, dict[str, Any]]]:
 
 def test_outcomes_have_the_promised_shape(answered: list[tuple[str, dict[str, Any]]]) -> None:
     for name, document in answered:
-        schema = validator(SCHEMAS[f"{face_of(name)}Outcome"])
+        schema = validator(SCHEMAS[f"{family_of(name)}Outcome"])
         assert [f"{name} {document}: {error.message}" for error in schema.iter_errors(document)] == []
         result = {"task_id": "t", "status": "SUCCESS", "result": document, "traceback": None}
-        validator(SCHEMAS[f"{face_of(name)}Result"]).validate(result)
+        validator(SCHEMAS[f"{family_of(name)}Result"]).validate(result)
 
 
 def test_the_jobs_show_every_side_of_every_face(answered: list[tuple[str, dict[str, Any]]]) -> None:
-    for face in ("User", "Wallet", "App", "Entry"):
-        seen = {document["status"] for name, document in answered if face_of(name) == face}
-        assert seen == {"applied", "rejected"}, face
+    for profile in ("User", "Wallet", "App", "Entry"):
+        seen = {document["status"] for name, document in answered if family_of(name) == profile}
+        assert seen == {"applied", "rejected"}, profile
     assert {name for name, _ in answered} == set(CATALOGUE)
     assert {"unchanged", "invalid_request", "idempotency_conflict"} <= {document["code"] for _, document in answered}
     assert any("bonus_entry" in document for _, document in answered)

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from models.domain.accounts import AccountKey, Kind
 from models.domain.jobs.commands import Job, WalletAutoTopUp
-from tasks.apply.outcome import Outcome
+from tasks.apply.outcome import StoredOutcome
 from tasks.apply.path import apply
 from tasks.scheduled.expiry import expire_job, hold_job, open_job
 from tasks.scheduled.sweep import system_job
@@ -94,10 +94,10 @@ def _credit(wallet: str, **fields: Any) -> Job:
     return job("wallets.top_up", wallet_id=wallet, credits_to_add=12, transaction_reason="INVOICE_REFUND", **fields)
 
 
-def play(engine: Engine, history: History, batches: Sequence[Sequence[int]] | None = None) -> dict[int, Outcome]:
+def play(engine: Engine, history: History, batches: Sequence[Sequence[int]] | None = None) -> dict[int, StoredOutcome]:
     """Settles the history, batch by batch; returns the answers by place."""
     apply(engine, setup(), LIMITS)
-    answers: dict[int, Outcome] = {}
+    answers: dict[int, StoredOutcome] = {}
     for batch in history.batches() if batches is None else batches:
         if history.steps[batch[0]].name == TIME:
             _time_comes(engine, history.steps[batch[0]], answers)
@@ -107,13 +107,13 @@ def play(engine: Engine, history: History, batches: Sequence[Sequence[int]] | No
     return answers
 
 
-def _time_comes(engine: Engine, step: Step, answers: Mapping[int, Outcome]) -> None:
+def _time_comes(engine: Engine, step: Step, answers: Mapping[int, StoredOutcome]) -> None:
     assert step.of is not None
     for statement in _COMES:
         execute_resealed(engine, statement, id=answers[step.of].job_id)
 
 
-def _job(history: History, place: int, answers: Mapping[int, Outcome]) -> Job:
+def _job(history: History, place: int, answers: Mapping[int, StoredOutcome]) -> Job:
     step = history.steps[place]
     named = str(answers[step.of].job_id) if step.of is not None else ""
     wallet = AccountKey(Kind.WALLET, step.account)

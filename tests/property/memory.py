@@ -20,11 +20,11 @@ from models.domain.credits.holds import Hold
 from models.domain.events import EventType
 from models.domain.jobs.commands import AUTO_TOP_UP, EntryOfJob, Job, WalletAutoTopUp
 from models.domain.jobs.decide import decide
-from models.domain.jobs.decision import Decision, Facts, Limits, Original
+from models.domain.jobs.decision import Decision, DecisionContext, Limits, Original
 from models.domain.ledger import MOVES_NOTHING, Entry, Proof, entry_hash, made_by, seal
 from models.domain.outcome import Refusal
 from models.store.read.credits import Credits
-from tasks.apply.working_set import Book, grants_named, holds_named
+from tasks.apply.working_set import WorkingSet, grants_named, holds_named
 from tasks.scheduled.expiry import expire_job, hold_job, open_job
 from tasks.scheduled.sweep import system_job
 from tests.property.coins import GRACE
@@ -63,21 +63,21 @@ class Rows:
         self.reversed: dict[tuple[int, int], int] = {}
 
     @property
-    def face(self) -> Wallet:
-        assert isinstance(self.account.face, Wallet)
-        return self.account.face
+    def profile(self) -> Wallet:
+        assert isinstance(self.account.profile, Wallet)
+        return self.account.profile
 
     @property
-    def facts(self) -> Facts:
-        return Facts(at(self.now), LIMITS)
+    def context(self) -> DecisionContext:
+        return DecisionContext(at(self.now), LIMITS)
 
     def do(self, asked: Job, number: int) -> Decision | Refusal:
         """The answer to the job with this number, with its effects kept."""
         asked = replace(asked, id=number_id(number))
         named = set() if isinstance(asked.command, Refusal) else self._named_by(asked)
         before = self.loaded(named)
-        facts = replace(self.facts, originals=self.originals, reversed=self.reversed)
-        decision = decide(asked, before, facts)
+        context = replace(self.context, originals=self.originals, reversed=self.reversed)
+        decision = decide(asked, before, context)
         if isinstance(decision, Decision):
             self._keep(asked, before, decision)
         return decision
@@ -95,15 +95,15 @@ class Rows:
         return grants_named([asked.command], originals) | holds_named(originals)
 
     def _keep(self, asked: Job, before: Account, decision: Decision) -> None:
-        book = Book([before], self.originals, self.reversed, {}, {})
-        book.accept(decision)
-        self.grants |= {grant.id: grant for _, grant in book.changed_grants()}
-        self.holds |= {hold.id: hold for _, hold in book.changed_holds()}
+        working_set = WorkingSet([before], self.originals, self.reversed, {}, {})
+        working_set.accept(decision)
+        self.grants |= {grant.id: grant for _, grant in working_set.changed_grants()}
+        self.holds |= {hold.id: hold for _, hold in working_set.changed_holds()}
         written: tuple[Entry, ...] = ()
         head = self.account.head
         for entry in (decision.entry, decision.bonus):
             if entry is not None:
-                made = made_by(entry.note, decision.account.grants, decision.account.holds)
+                made = made_by(entry.details, decision.account.grants, decision.account.holds)
                 sealed = seal(entry, head, Proof(b"", made))
                 written, head = (*written, sealed), sealed.hash
         self.account = replace(decision.account, grants=(), holds=(), head=head)
@@ -118,7 +118,7 @@ class Rows:
     def shown(self) -> dict[str, Decimal | int]:
         """By answers, and by the rows as the next job will find them."""
         account, now = self.loaded(), at(self.now)
-        body = wallet_body(account, self.facts)
+        body = wallet_body(account, self.context)
         assert body["balance"] == body["credit_balance"], "the rate is 1"
         left = credits.Move(account, now).grants
         return {
@@ -150,14 +150,14 @@ class Rows:
 
     def scan(self) -> Job | None:
         """The job of a look that is to be taken now."""
-        due_at = self.face.due_at
-        return None if due_at is None or due_at > at(self.now) else look_job(self.face.crossing)
+        due_at = self.profile.due_at
+        return None if due_at is None or due_at > at(self.now) else look_job(self.profile.crossing)
 
     # --- what must hold
 
     def assert_constraints_hold(self, written: tuple[Entry, ...]) -> None:
         """What the tables refuse (models/tables): said again, because there is no database here."""
-        account, face = self.account, self.face
+        account, profile = self.account, self.profile
         grants, holds = self.grants.values(), self.holds.values()
         for grant in grants:
             assert grant.amount > 0
@@ -174,10 +174,10 @@ class Rows:
             assert grant.held == sum(units for hold in holds for of, units in hold.backing if of == grant.id)
         assert account.granted == sum(grant.remaining for grant in grants)
         assert account.held == sum(hold.remaining for hold in holds)
-        in_force = face.trigger is not TopUpTrigger.DISABLED and face.status is WalletStatus.ACTIVE
-        assert (face.due_at is None and face.wanted is None) or (in_force and face.suspended is None)
+        in_force = profile.trigger is not TopUpTrigger.DISABLED and profile.status is WalletStatus.ACTIVE
+        assert (profile.due_at is None and profile.wanted is None) or (in_force and profile.suspended is None)
         for entry in written:
-            assert entry.amount or entry.note.kind in MOVES_NOTHING
+            assert entry.amount or entry.details.kind in MOVES_NOTHING
 
     def explained(self) -> Credits:
         """What the audit makes of the entries, and finds wrong."""
@@ -196,7 +196,7 @@ class Rows:
             balance += entry.amount
             assert (entry.seq, entry.balance_after, entry.prev_hash) == (seq, balance, previous)
             proof = Proof(b"", self.explained().made_by(entry))
-            assert entry.hash == entry_hash(previous, WALLET, seq, entry.amount, balance, entry.note, proof)
+            assert entry.hash == entry_hash(previous, WALLET, seq, entry.amount, balance, entry.details, proof)
             previous = entry.hash
         assert (self.account.seq, self.account.head, self.account.balance) == (len(self.entries), previous, balance)
         assert self.findings() == []

@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 from models.domain.ids import second_id
 from models.domain.outcome import Code, Status
 from models.store.audit.entries import assert_ledger_is_coherent
-from tasks.apply.outcome import Outcome
+from tasks.apply.outcome import StoredOutcome
 from tests.property.drawn import histories
 from tests.property.histories import WALLETS, History, Step, play
 from tests.support.builders import reset, rows
@@ -35,7 +35,7 @@ on_a_database = settings(
 MAY_PASS_THE_FLOOR = ("reversal", "expiry", "void")
 
 
-def fresh(engine: Engine, history: History, batches: list[list[int]] | None = None) -> dict[int, Outcome]:
+def fresh(engine: Engine, history: History, batches: list[list[int]] | None = None) -> dict[int, StoredOutcome]:
     reset(engine)
     return play(engine, history, batches)
 
@@ -100,7 +100,7 @@ def told(engine: Engine) -> list[str]:
     return [row["type"] for row in rows(engine, "select type from outbox order by id")]
 
 
-def first_answers(answers: Mapping[int, Outcome]) -> dict[int, Outcome]:
+def first_answers(answers: Mapping[int, StoredOutcome]) -> dict[int, StoredOutcome]:
     """Answers that stand for a job: no replays, no key conflicts."""
     return {
         place: outcome
@@ -137,7 +137,7 @@ def test_the_ledger_adds_up_and_makes_no_money(engine: Engine, history: History)
 
 
 def assert_entries_are_what_was_asked_and_make_the_balances(
-    engine: Engine, history: History, answers: Mapping[int, Outcome]
+    engine: Engine, history: History, answers: Mapping[int, StoredOutcome]
 ) -> None:
     sums: dict[str, int] = {}
     left: dict[str, int] = {}  # of what a job moved, after its reversals
@@ -177,7 +177,7 @@ def assert_floors_hold(engine: Engine) -> None:
     assert [entry for entry in passed if entry["kind"] not in MAY_PASS_THE_FLOOR] == []
 
 
-def assert_keys_have_one_answer(engine: Engine, history: History, answers: Mapping[int, Outcome]) -> None:
+def assert_keys_have_one_answer(engine: Engine, history: History, answers: Mapping[int, StoredOutcome]) -> None:
     stored = {row["id"]: row for row in rows(engine, "select *, outcome::text as text from jobs")}
     for place, outcome in answers.items():
         row = stored[outcome.job_id]

@@ -33,14 +33,14 @@ def test_who_is_below_is_looked_at() -> None:
         model = life.model
         assert model is not None
         for happened in life.through(history):
-            face = life.rows.face
-            assert autotopup.in_force(face) is model.in_force
+            profile = life.rows.profile
+            assert autotopup.in_force(profile) is model.in_force
             if not model.in_force:
-                assert (face.due_at, face.wanted) == (None, None)
+                assert (profile.due_at, profile.wanted) == (None, None)
             refused = isinstance(happened, Step) and life.answer is Code.INSUFFICIENT_FUNDS
             if model.below or (refused and model.due):
-                assert face.due_at is not None
-                assert face.due_at <= at(model.ready)
+                assert profile.due_at is not None
+                assert profile.due_at <= at(model.ready)
 
     holds_for(LIVES, holds, policy=True)
 
@@ -50,10 +50,10 @@ def test_a_look_is_taken_once_and_there_is_a_cooldown() -> None:
         life = Life(history.floor)
         for happened in life.through(history):
             if isinstance(happened, Step):
-                crossing = life.rows.face.crossing
+                crossing = life.rows.profile.crossing
                 if life.do(LOOK) is not None:
                     assert life.rows.do(look_job(crossing), 0).code is Code.TOP_UP_NOT_DUE
-                assert life.rows.face.crossing >= crossing
+                assert life.rows.profile.crossing >= crossing
         assert_cooldowns(life)
 
     holds_for(LIVES, holds, policy=True)
@@ -62,20 +62,20 @@ def test_a_look_is_taken_once_and_there_is_a_cooldown() -> None:
 def assert_cooldowns(life: Life) -> None:
     made = [original.entries[0] for original in life.rows.originals.values() if original.name == AUTO_TOP_UP]
     for one, next_one in pairwise(made):
-        assert next_one.note.at - one.note.at >= LIMITS.top_up_cooldown
+        assert next_one.details.at - one.details.at >= LIMITS.top_up_cooldown
 
 
 def test_a_look_before_its_time_buys_nothing() -> None:
     def holds(history: History) -> None:
         life = Life(history.floor, modelled=False)
         for _ in life.through(history):
-            face, shown = life.rows.face, life.rows.shown()
-            if face.due_at is not None and face.due_at > at(life.rows.now):
+            profile, shown = life.rows.profile, life.rows.shown()
+            if profile.due_at is not None and profile.due_at > at(life.rows.now):
                 life.swept += 1
-                assert life.rows.do(look_job(face.crossing), life.swept).code is Code.UNCHANGED
+                assert life.rows.do(look_job(profile.crossing), life.swept).code is Code.UNCHANGED
                 assert life.rows.shown() == shown
                 below = autotopup.below(life.rows.loaded(), at(life.rows.now))
-                assert not below or life.rows.face.due_at == face.due_at
+                assert not below or life.rows.profile.due_at == profile.due_at
 
     holds_for(LIVES, holds, policy=True)
 
@@ -86,7 +86,7 @@ def test_the_level_gets_to_the_minimum() -> None:
         assert life.model is not None
         for _ in life.through(history):
             pass
-        while (due_at := life.rows.face.due_at) is not None:
+        while (due_at := life.rows.profile.due_at) is not None:
             while at(life.rows.now) < due_at:
                 life.wait(1)
             assert life.do(LOOK) in (Code.APPLIED, Code.UNCHANGED)
@@ -118,11 +118,11 @@ def test_what_was_refunded_is_not_bought_again() -> None:
             if happened.what == "update" and life.answer is Code.APPLIED and "auto_topup_trigger" in happened.fields:
                 refunded = refunded and happened.fields["auto_topup_trigger"] == "disabled"
             if happened.what == "reverse" and life.answer is Code.APPLIED:
-                last = life.rows.entries[-1].note.reverses
+                last = life.rows.entries[-1].details.reverses
                 assert last is not None
-                taken_back = life.rows.originals[life.rows.entries[last - 1].note.job_id]
+                taken_back = life.rows.originals[life.rows.entries[last - 1].details.job_id]
                 refunded = refunded or taken_back.name == AUTO_TOP_UP
-            assert (life.rows.face.suspended == autotopup.REFUNDED) is refunded
+            assert (life.rows.profile.suspended == autotopup.REFUNDED) is refunded
             looked = life.do(LOOK)
             assert looked is None or not refunded
 
@@ -141,7 +141,7 @@ def test_who_falls_below_is_told_once() -> None:
             changed = isinstance(happened, Step) and happened.what == "update" and life.answer is Code.APPLIED
             moved = changed or len(rows.entries) > entries
             heard, entries = len(rows.events), len(rows.entries)
-            if not autotopup.in_force(rows.face):
+            if not autotopup.in_force(rows.profile):
                 below = False
             elif moved:
                 assert below is autotopup.below(rows.loaded(), at(rows.now))

@@ -90,8 +90,8 @@ def test_a_sweep_takes_what_is_left_of_a_grant_and_changes_nothing_that_is_shown
             if happened in SWEEPS:
                 assert told(life.rows) == shown
                 for entry in life.rows.entries[entries:]:
-                    if entry.note.kind is EntryKind.EXPIRY and entry.note.grant_id is not None:
-                        assert -entry.amount == left[entry.note.grant_id].remaining
+                    if entry.details.kind is EntryKind.EXPIRY and entry.details.grant_id is not None:
+                        assert -entry.amount == left[entry.details.grant_id].remaining
             shown, entries = told(life.rows), len(life.rows.entries)
             left = credits.Move(life.rows.loaded(), at(life.rows.now)).grants
 
@@ -142,7 +142,7 @@ def test_a_reversal_takes_what_is_there_once() -> None:
 def assert_nothing_is_taken_twice(rows: Rows) -> None:
     for (_, seq), units in rows.reversed.items():
         entry = rows.entries[seq - 1]
-        grant = rows.grants.get(entry.note.grant_id) if entry.note.grant_id else None
+        grant = rows.grants.get(entry.details.grant_id) if entry.details.grant_id else None
         gone = 0 if grant is None else grant.expired + grant.voided
         assert units <= abs(entry.amount) - gone
         assert grant is None or grant.reversed == units

@@ -82,7 +82,7 @@ def new_consumer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
     )  # fmt: skip
     monkeypatch.setattr(Celery, "backend", _Backend())
     yield lambda: BatchConsumer(app, consumer)
-    for name in ("settler", "settings", "intake"):
+    for name in ("applier", "settings", "intake"):
         vars(RUNTIME).pop(name, None)
     use_transport("stock")  # the app's configuration chose another for this process
 

@@ -129,7 +129,7 @@ def add_entry(engine: Engine, account: str, job_id: str) -> None:
     account_id = id_of(engine, account)
     with transaction(engine) as connection:
         *_, last = store.stream(connection, account_id)
-    note = replace(last.note, job_id=UUID(job_id))
+    note = replace(last.details, job_id=UUID(job_id))
     balance, seq = last.balance_after + last.amount, last.seq + 1
     with transaction(engine) as connection:
         [proof] = connection.execute(

@@ -15,8 +15,8 @@ from models.contracts.wire.message import parse
 from models.domain.accounts import (
     Account,
     AccountKey,
-    Face,
     Kind,
+    Profile,
     TopUpTrigger,
     User,
     UserStatus,
@@ -33,7 +33,7 @@ from models.store.connection.session import transaction
 from models.store.read import accounts as history
 from models.store.write import outbox
 from tasks.apply.path import apply
-from tasks.apply.retries import Settler
+from tasks.apply.retries import RetryingApplier
 from tasks.scheduled import expiry
 from tests.support.resealed import execute_resealed
 
@@ -118,16 +118,16 @@ def shown(engine: Engine, wallet: str = "w") -> tuple[int, int, int]:
 
 def sweep(engine: Engine, limits: Limits = LIMITS) -> int:
     """Does what time has brought, as the beat's tick does."""
-    return expiry.expire(settler(engine, limits), 100)
+    return expiry.expire(applier(engine, limits), 100)
 
 
-def settler(engine: Engine, limits: Limits = LIMITS) -> Settler:
+def applier(engine: Engine, limits: Limits = LIMITS) -> RetryingApplier:
     """One that never has to wait."""
 
     def never(seconds: float) -> None:
         raise AssertionError(f"nothing is to be waited for, not even {seconds} s")
 
-    return Settler(engine, limits, RetryPolicy(), never, lambda: 0.5)
+    return RetryingApplier(engine, limits, RetryPolicy(), never, lambda: 0.5)
 
 
 def events(engine: Engine) -> list[tuple[str, Document]]:
@@ -178,17 +178,22 @@ def reset(engine: Engine) -> None:
 # --- the pure domain
 
 
-def wallet_account(*, balance: int = 0, grants: tuple[Grant, ...] = (), floor: int = 0, **face: Any) -> Account:
+def wallet_account(*, balance: int = 0, grants: tuple[Grant, ...] = (), floor: int = 0, **profile: Any) -> Account:
     """A wallet of scale 0 and rate 1, so that a unit is a credit."""
     granted = sum(grant.remaining for grant in grants)
     return account_of(
-        AccountKey(Kind.WALLET, "w"), wallet_face(**face), balance=balance, floor=floor, grants=grants, granted=granted
+        AccountKey(Kind.WALLET, "w"),
+        wallet_face(**profile),
+        balance=balance,
+        floor=floor,
+        grants=grants,
+        granted=granted,
     )
 
 
-def user_account(*, balance: int = 0, floor: int = 0, **face: Any) -> Account:
+def user_account(*, balance: int = 0, floor: int = 0, **profile: Any) -> Account:
     user = User(7, None, None, None, None, "ru", UserStatus.ACTIVE, None, None, False, False, None, None, None)
-    return account_of(AccountKey(Kind.USER, "7"), replace(user, **face), balance=balance, floor=floor, scale=2)
+    return account_of(AccountKey(Kind.USER, "7"), replace(user, **profile), balance=balance, floor=floor, scale=2)
 
 
 def wallet_face(**changes: Any) -> Wallet:
@@ -211,8 +216,8 @@ def wallet_face(**changes: Any) -> Wallet:
     return replace(plain, **changes)
 
 
-def account_of(key: AccountKey, face: Face, **changes: Any) -> Account:
-    plain = Account(1, key, "unit", 0, 0, 0, 0, b"", None, NOW, NOW, face)
+def account_of(key: AccountKey, profile: Profile, **changes: Any) -> Account:
+    plain = Account(1, key, "unit", 0, 0, 0, 0, b"", None, NOW, NOW, profile)
     return replace(plain, **changes)
 
 

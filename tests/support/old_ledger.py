@@ -17,7 +17,7 @@ from models.domain.accounts import AccountKey, Kind
 from models.domain.credits.grants import Draw, Grant
 from models.domain.idempotency import fingerprint
 from models.domain.ids import uuid7
-from models.domain.ledger import Entry, EntryKind, Note, entry_hash, post
+from models.domain.ledger import Entry, EntryDetails, EntryKind, entry_hash, post
 from models.domain.outcome import Code, Status
 from models.store.connection.session import transaction
 from models.store.read import accounts as history
@@ -49,9 +49,9 @@ class OldWallet:
         """Adds a grant, whatever is owed; it expires so long after that."""
         at = self._at + timedelta(minutes=1)
         entry = self._write(EntryKind.CREDIT, units, grant=(units, at + expires_in))
-        assert entry.note.grant_id is not None
-        self._made[entry.seq] = entry.note.grant_id
-        return entry.note.grant_id
+        assert entry.details.grant_id is not None
+        self._made[entry.seq] = entry.details.grant_id
+        return entry.details.grant_id
 
     def debit(self, units: int, *draws: Draw) -> Entry:
         return self._write(EntryKind.DEBIT, -units, draws)
@@ -82,7 +82,7 @@ class OldWallet:
             self._grants[grant_id] = Grant(grant_id, grant[0], grant[0], None, grant[1], self._at)
         with transaction(self._engine) as connection:
             [account] = accounts.read(connection, accounts.lock(connection, [self.key]))
-            text = Note(kind, asked.id, self._at, "R", grant_id=grant_id, draws=draws, reverses=reverses)
+            text = EntryDetails(kind, asked.id, self._at, "R", grant_id=grant_id, draws=draws, reverses=reverses)
             after, entry = post(account, amount, text)
             digest = entry_hash(account.head, entry.account, entry.seq, amount, entry.balance_after, text)
             entry = replace(entry, prev_hash=account.head, hash=digest)
@@ -101,14 +101,14 @@ class OldWallet:
 
     def _take(self, entry: Entry) -> None:
         """What the migration to the rules of today writes into the rows of grants."""
-        note = entry.note
-        for grant_id, units in note.draws:
+        details = entry.details
+        for grant_id, units in details.draws:
             self._grants[grant_id] = self._grants[grant_id].less(units)
-        if note.kind is EntryKind.EXPIRY and note.grant_id is not None:
-            grant = self._grants[note.grant_id]
-            self._grants[note.grant_id] = replace(grant, expired=grant.expired - entry.amount)
-        if note.reverses in self._made:
-            grant = self._grants[self._made[note.reverses]]
+        if details.kind is EntryKind.EXPIRY and details.grant_id is not None:
+            grant = self._grants[details.grant_id]
+            self._grants[details.grant_id] = replace(grant, expired=grant.expired - entry.amount)
+        if details.reverses in self._made:
+            grant = self._grants[self._made[details.reverses]]
             room = grant.amount - grant.remaining - grant.expired
             self._grants[grant.id] = replace(grant, reversed=min(grant.reversed - entry.amount, room))
         for grant_id, grant in self._grants.items():

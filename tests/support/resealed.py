@@ -44,7 +44,7 @@ def _entries(connection: Connection) -> None:
         prev = heads.get(entry.account_id, b"")
         made = wallets.get(entry.account_id, Credits("", {}, {})).made_by(entry)
         proof = None if each.older else Proof(each.digest, made)
-        digest = entry_hash(prev, entry.account, entry.seq, entry.amount, entry.balance_after, entry.note, proof)
+        digest = entry_hash(prev, entry.account, entry.seq, entry.amount, entry.balance_after, entry.details, proof)
         heads[entry.account_id] = digest
         if (prev, digest) != (entry.prev_hash, entry.hash):
             _set(connection, "entries", "prev_hash = :prev, hash = :hash", "account_id = :id and seq = :seq",

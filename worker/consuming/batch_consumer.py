@@ -29,13 +29,13 @@ from models.contracts.wire.message import Malformed
 from models.domain.jobs.commands import Job
 from models.domain.outcome import Status
 from models.store.write.dead_letters import DeadLetter
-from tasks.apply.outcome import Outcome
-from tasks.apply.retries import Failed, Steps, Undecided
+from tasks.apply.outcome import StoredOutcome
+from tasks.apply.retries import Backoffs, Failed, Undecided
 from worker.clock import now
 from worker.consuming.callback_sender import FollowUps, letter_of, not_allowed
 from worker.consuming.callbacks import FollowUp
 from worker.consuming.delivery import Delivery, MoneyRequest, understand
-from worker.consuming.result_writer import Answer, Parked, Results
+from worker.consuming.result_writer import Answer, Parked, ResultWriter
 from worker.dead_letters.park import park
 from worker.runtime import RUNTIME
 
@@ -69,11 +69,11 @@ class BatchConsumer:
         self._app, self._consumer = app, consumer
         self._limit = RUNTIME.settings.batch_limit
         self._waiting: deque[Delivery] = deque()
-        self._work: Steps[None] | None = None  # settles the batch in hand, for as long as a fault holds it up
+        self._work: Backoffs[None] | None = None  # settles the batch in hand, for as long as a fault holds it up
         self._in_hand: Sequence[Delivery] = ()
-        self._results = Results(app, consumer.timer)
-        settler = RUNTIME.settler
-        self._follow_ups = FollowUps(RUNTIME.settings, settler.policy, settler.random)
+        self._results = ResultWriter(app, consumer.timer)
+        applier = RUNTIME.applier
+        self._follow_ups = FollowUps(RUNTIME.settings, applier.policy, applier.random)
         self.unacknowledged = 0  # settled, and waiting for their follow-ups
         self._told = False  # to flush
         self._paused_until = 0.0  # monotonic seconds: while it is not known whose fault a fault is
@@ -146,11 +146,11 @@ class BatchConsumer:
         self._advance()
         self.flush()
 
-    def _settle(self, batch: Sequence[Delivery]) -> Steps[None]:
+    def _settle(self, batch: Sequence[Delivery]) -> Backoffs[None]:
         began = monotonic()
         _accept([delivery.request for delivery in batch])
         jobs = [delivery.job for delivery in batch if isinstance(delivery.job, Job)]
-        settled = iter((yield from RUNTIME.settler.settling(jobs)))
+        settled = iter((yield from RUNTIME.applier.applying(jobs)))
         became = [(delivery, None if isinstance(delivery.job, Malformed) else next(settled)) for delivery in batch]
         self._keep_undecided([delivery for delivery, each in became if isinstance(each, Undecided)])
         batch = [delivery for delivery, each in became if not isinstance(each, Undecided)]
@@ -162,9 +162,9 @@ class BatchConsumer:
         followed = self._answer([*zip(batch, answers, strict=True)], monotonic() - began)
         yield from self._follow_up(followed)
 
-    def _parking(self, letters: Sequence[DeadLetter]) -> Steps[list[Parked]]:
+    def _parking(self, letters: Sequence[DeadLetter]) -> Backoffs[list[Parked]]:
         """Until they are kept, whatever the fault: a message that is neither applied nor parked is not let go."""
-        return RUNTIME.settler.persisting(lambda: park(letters), limit=None)
+        return RUNTIME.applier.persisting(lambda: park(letters), limit=None)
 
     def _keep_undecided(self, deliveries: Sequence[Delivery]) -> None:
         """They come first again after a pause, with what has come in the meantime: neighbours that pass, or do not."""
@@ -192,7 +192,7 @@ class BatchConsumer:
         _log([answer for _, answer in settled], runtime_s)
         return followed
 
-    def _follow_up(self, followed: Sequence[tuple[Delivery, list[FollowUp]]]) -> Steps[None]:
+    def _follow_up(self, followed: Sequence[tuple[Delivery, list[FollowUp]]]) -> Backoffs[None]:
         """Sends on at least once: who dies before the acknowledgement is answered alike, and sends again."""
         if not followed:
             return
@@ -227,7 +227,7 @@ def _accept(requests: Sequence[MoneyRequest]) -> None:
     state.all_total_count[0] += len(requests)
 
 
-def _outcome_or_letter(delivery: Delivery, became: Outcome | Failed | None) -> Outcome | DeadLetter:
+def _outcome_or_letter(delivery: Delivery, became: StoredOutcome | Failed | None) -> StoredOutcome | DeadLetter:
     """What became of a message; None: it holds no job."""
     if isinstance(delivery.job, Malformed):
         return delivery.letter(delivery.job.reason, str(delivery.job))
@@ -237,7 +237,7 @@ def _outcome_or_letter(delivery: Delivery, became: Outcome | Failed | None) -> O
 
 def _tell(request: Request, answer: Answer, runtime_s: float) -> None:
     """Events for Flower, and Celery's signals."""
-    if isinstance(answer, Outcome):
+    if isinstance(answer, StoredOutcome):
         code = f"{answer.code.value} (replayed)" if answer.replayed else answer.code.value
         request.send_event("task-succeeded", result=code, runtime=runtime_s)
         signals.task_success.send(sender=request.task, result=answer)
@@ -249,7 +249,7 @@ def _tell(request: Request, answer: Answer, runtime_s: float) -> None:
 
 
 def _log(answers: Sequence[Answer], runtime_s: float) -> None:
-    outcomes = [answer for answer in answers if isinstance(answer, Outcome)]
+    outcomes = [answer for answer in answers if isinstance(answer, StoredOutcome)]
     kinds = Counter("replayed" if outcome.replayed else outcome.status for outcome in outcomes)
     _LOG.info(
         "jobs.settled", jobs=len(answers), applied=kinds[Status.APPLIED], replayed=kinds["replayed"],

@@ -12,7 +12,7 @@ import structlog
 from models.domain.letters import FOLLOW_UP_FAILED, FOLLOW_UP_NOT_ALLOWED
 from models.domain.retry import Park, RetryPolicy, decide_retry
 from models.store.write.dead_letters import DeadLetter
-from tasks.apply.retries import Steps
+from tasks.apply.retries import Backoffs
 from tasks.publishing.confirmed import NotAccepted, Publisher
 from worker.consuming.breaker import Breaker
 from worker.consuming.callbacks import FollowUp
@@ -35,7 +35,7 @@ class FollowUps:
         self._policy, self._random = policy, random
         self._breaker = Breaker(base_s=30.0)
 
-    def sending(self, follow_ups: Sequence[FollowUp]) -> Steps[list[GivenUp]]:
+    def sending(self, follow_ups: Sequence[FollowUp]) -> Backoffs[list[GivenUp]]:
         """The steps of sending them (seconds to wait). Returns those that are given up, each with the reason."""
         # Once given up, the next are tried once: or each batch would wait for what does not come back.
         policy = replace(self._policy, limit=1) if self._breaker.is_open else self._policy

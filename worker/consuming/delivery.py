@@ -16,7 +16,7 @@ from models.contracts.catalogue import CATALOGUE
 from models.contracts.wire.message import Malformed, parse
 from models.domain.jobs.commands import Job
 from models.store.write.dead_letters import DeadLetter
-from tasks.apply.outcome import Outcome
+from tasks.apply.outcome import StoredOutcome
 from worker.brokers.rabbitmq.unreadable import UNREADABLE
 from worker.consuming.admission import check_place, queue_of
 from worker.consuming.callbacks import NO_LINKS, FollowUp, Links
@@ -86,7 +86,7 @@ class Delivery:
         """What the publisher asked to be sent on, now that the message has become an outcome or a dead letter."""
         task_id = str(self.request.id)
         root_id = str(self.request.root_id or task_id)
-        if isinstance(answer, Outcome):
+        if isinstance(answer, StoredOutcome):
             return self.links.after_outcome(task_id, root_id, answer.document())
         return self.links.after_parking(task_id, root_id)
 

@@ -27,7 +27,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from models.domain.text import storable_text
-from tasks.apply.outcome import Outcome
+from tasks.apply.outcome import StoredOutcome
 from tasks.apply.retries import Reminder
 from worker.consuming.breaker import Breaker
 from worker.encoding.names import is_name
@@ -51,7 +51,7 @@ class Parked(Exception):
         super().__init__(storable_text(text))  # what strangers wrote is in it
 
 
-Answer = Outcome | Parked
+Answer = StoredOutcome | Parked
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class _Result:
     at: float
 
 
-class Results:
+class ResultWriter:
     """Celery's result backend, written to a batch at a time. `timer`: of the worker's event loop."""
 
     def __init__(self, app: Any, timer: Any) -> None:

@@ -47,7 +47,7 @@ class DatabaseWatch:
         while not self._stopping.is_set():
             at = monotonic()
             # Whoever is working shows how it is without being asked, but not what time it is there.
-            if at - RUNTIME.settler.progress.passed_at < _EVERY_S and at - looked < _CLOCK_EVERY_S:
+            if at - RUNTIME.applier.progress.passed_at < _EVERY_S and at - looked < _CLOCK_EVERY_S:
                 self._found = None
             else:
                 seen, looked = look(engine), at

@@ -116,7 +116,7 @@ class ReadinessStep(bootsteps.StartStopStep):
             yield Trouble("database", found.what, found.remedy)
         settings = RUNTIME.settings
         over_s = 2 * settings.retry_cap_s + settings.statement_timeout_ms / 1000  # a wait, and an attempt
-        if held := _held(RUNTIME.settler.progress.held, monotonic(), over_s):
+        if held := _held(RUNTIME.applier.progress.held, monotonic(), over_s):
             yield held
 
     def _log(self, troubles: list[Trouble]) -> None:

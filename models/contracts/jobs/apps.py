@@ -13,7 +13,7 @@ from models.contracts.wire.fields import Count, Identifier, Int64, whole
 from models.domain import money
 from models.domain.accounts import Account, AccountKey, Kind
 from models.domain.jobs import commands
-from models.domain.jobs.decision import Facts
+from models.domain.jobs.decision import DecisionContext
 from models.domain.outcome import HTTP_STATUS, Code, Refusal
 
 UPDATED: Final = "تم تحديث رصيد المتجر بنجاح"
@@ -62,8 +62,8 @@ class _AppContract(Contract):
         return AccountKey(Kind.APP, f"{self.app_id}/{self.store_id}")
 
     @classmethod
-    def response(cls, account: Account, facts: Facts) -> dict[str, Any]:
-        return app_body(account, facts)
+    def response(cls, account: Account, context: DecisionContext) -> dict[str, Any]:
+        return app_body(account, context)
 
     @classmethod
     def error(cls, refusal: Refusal) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class AppsUpdateBalance(_AppContract):
         return commands.AppSet(self.account, self.balance)
 
 
-def app_body(account: Account, facts: Facts) -> dict[str, Any]:
+def app_body(account: Account, context: DecisionContext) -> dict[str, Any]:
     return {"status": 201, "success": True, "data": {"message": UPDATED, "code": 201}}
 
 

@@ -13,7 +13,7 @@ from models.contracts.wire.envelope import Contract
 from models.contracts.wire.fields import JobId, Number, OptionalDescription
 from models.domain.accounts import Account, Kind
 from models.domain.jobs import commands
-from models.domain.jobs.decision import Facts
+from models.domain.jobs.decision import DecisionContext
 from models.domain.outcome import Refusal
 
 
@@ -42,20 +42,20 @@ class EntriesReverse(Contract):
         )
 
     @classmethod
-    def response(cls, account: Account, facts: Facts) -> dict[str, Any]:
-        return account_body(account, facts)
+    def response(cls, account: Account, context: DecisionContext) -> dict[str, Any]:
+        return account_body(account, context)
 
     @classmethod
     def error(cls, refusal: Refusal) -> dict[str, Any]:
         return wallet_error(refusal)
 
 
-def account_body(account: Account, facts: Facts) -> dict[str, Any]:
+def account_body(account: Account, context: DecisionContext) -> dict[str, Any]:
     """The body that the account's own API shows it with."""
     match account.key.kind:
         case Kind.USER:
-            return user_body(account, facts)
+            return user_body(account, context)
         case Kind.WALLET:
-            return wallet_body(account, facts)
+            return wallet_body(account, context)
         case Kind.APP:
-            return app_body(account, facts)
+            return app_body(account, context)

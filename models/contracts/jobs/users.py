@@ -15,7 +15,7 @@ from models.contracts.wire.fields import Count, Description, Id64, Int64, Measur
 from models.domain import money
 from models.domain.accounts import Account, AccountKey, Kind, User, UserStatus
 from models.domain.jobs import commands
-from models.domain.jobs.decision import Facts
+from models.domain.jobs.decision import DecisionContext
 from models.domain.outcome import HTTP_STATUS, Code, Refusal
 
 DEFAULT_DESCRIPTION = "Корректировка через веб-API"
@@ -66,8 +66,8 @@ class Subscription(_Part):
 
 class _UserContract(Contract):
     @classmethod
-    def response(cls, account: Account, facts: Facts) -> dict[str, Any]:
-        return user_body(account, facts)
+    def response(cls, account: Account, context: DecisionContext) -> dict[str, Any]:
+        return user_body(account, context)
 
     @classmethod
     def error(cls, refusal: Refusal) -> dict[str, Any]:
@@ -148,9 +148,9 @@ class UsersUpdateBalance(_UserContract):
         )
 
 
-def user_body(account: Account, facts: Facts) -> dict[str, Any]:
+def user_body(account: Account, context: DecisionContext) -> dict[str, Any]:
     """The whole user of the source document."""
-    user = account.face
+    user = account.profile
     assert isinstance(user, User)
     return {
         "id": user.user_id,
@@ -170,13 +170,13 @@ def user_body(account: Account, facts: Facts) -> dict[str, Any]:
         "referred_by_id": user.referred_by_id,
         "last_activity": user.last_activity,
         "promo_group": user.promo_group,
-        "subscription": None if user.subscription is None else _subscription(dict(user.subscription), facts),
+        "subscription": None if user.subscription is None else _subscription(dict(user.subscription), context),
     }
 
 
-def _subscription(stored: dict[str, Any], facts: Facts) -> dict[str, Any]:
+def _subscription(stored: dict[str, Any], context: DecisionContext) -> dict[str, Any]:
     actual, end = stored["status"], stored["end_date"]
-    if actual in ("active", "trial") and (end is None or datetime.fromisoformat(end) <= facts.now):
+    if actual in ("active", "trial") and (end is None or datetime.fromisoformat(end) <= context.now):
         actual = "expired"
     # A fraction is kept as text: in the database's JSON it would become a float.
     stored["traffic_used_gb"] = money.number(Decimal(stored["traffic_used_gb"]))

@@ -12,7 +12,7 @@ from models.contracts.wire.fields import Identifier, Number, Time
 from models.domain import accounts, money
 from models.domain.accounts import Account, AccountKey, Kind
 from models.domain.credits import balance as credits
-from models.domain.jobs.decision import Facts
+from models.domain.jobs.decision import DecisionContext
 from models.domain.outcome import HTTP_STATUS, Refusal
 
 Trigger = Literal["disabled", "balance_below_threshold"]
@@ -29,8 +29,8 @@ class WalletAnswer(Contract):
     """A job that is answered with the wallet."""
 
     @classmethod
-    def response(cls, account: Account, facts: Facts) -> dict[str, Any]:
-        return wallet_body(account, facts)
+    def response(cls, account: Account, context: DecisionContext) -> dict[str, Any]:
+        return wallet_body(account, context)
 
     @classmethod
     def error(cls, refusal: Refusal) -> dict[str, Any]:
@@ -47,20 +47,20 @@ class WalletContract(WalletAnswer):
         return AccountKey(Kind.WALLET, self.wallet_id)
 
 
-def wallet_body(account: Account, facts: Facts) -> dict[str, Any]:
+def wallet_body(account: Account, context: DecisionContext) -> dict[str, Any]:
     """The whole wallet of the source document, and what is held beside it.
 
     `credit_balance` is what is there at this time: credits that have expired or have not begun are not counted.
     """
-    wallet = account.face
+    wallet = account.profile
     assert isinstance(wallet, accounts.Wallet)
 
     def in_credits(units: int | None) -> int | Decimal | None:
         return None if units is None else money.number(money.from_units(units, account.scale))
 
     balance, held = (
-        money.from_units(credits.credit(account, facts.now), account.scale),
-        credits.held(account, facts.now),
+        money.from_units(credits.credit(account, context.now), account.scale),
+        credits.held(account, context.now),
     )
     return {
         "auto_topup_amount": in_credits(wallet.top_up_amount),

@@ -40,9 +40,9 @@ def entry_document(entry: Entry, scale: int) -> dict[str, Any]:
         "balance_before": entry.balance_before,
         "balance_after": entry.balance_after,
         "scale": scale,
-        "created_at": entry.note.at,
+        "created_at": entry.details.at,
     }
-    if (paid := origin(entry.note)) is not None:
+    if (paid := origin(entry.details)) is not None:
         document["origin"] = paid
     return document
 

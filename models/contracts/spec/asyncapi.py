@@ -8,7 +8,7 @@ import yaml
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.spec.examples import EXAMPLES
-from models.contracts.spec.schemas import FACES, Schema, event_schema, face_of, ref, schemas
+from models.contracts.spec.schemas import PROFILES, Schema, event_schema, family_of, ref, schemas
 from models.contracts.spec.wire_schemas import UNSAID
 from models.contracts.wire.envelope import Contract
 from models.domain.events import EventType
@@ -119,12 +119,12 @@ def _channels() -> dict[str, Any]:
             "title": "Answers",
             "description": _OUTCOMES_TEXT,
             "messages": {
-                f"{face}Result": {
+                f"{profile}Result": {
                     "title": f"Answer to {jobs}",
                     "contentType": "application/json",
-                    "payload": ref(f"{face}Result"),
+                    "payload": ref(f"{profile}Result"),
                 }
-                for face, jobs in _jobs_by_face().items()
+                for profile, jobs in _jobs_by_family().items()
             },
         },
         "events": {
@@ -139,8 +139,10 @@ def _channels() -> dict[str, Any]:
     }
 
 
-def _jobs_by_face() -> dict[str, str]:
-    return {face: ", ".join(name for name in CATALOGUE if face_of(name) == face) for face in (*FACES, "Entry")}
+def _jobs_by_family() -> dict[str, str]:
+    return {
+        profile: ", ".join(name for name in CATALOGUE if family_of(name) == profile) for profile in (*PROFILES, "Entry")
+    }
 
 
 def _job_message(contract: type[Contract]) -> dict[str, Any]:
@@ -220,6 +222,6 @@ def _job_operation(contract: type[Contract]) -> dict[str, Any]:
                 "description": "Redis: the key celery-task-meta-<id>. RabbitMQ: the queue named by reply-to.",
             },
             "channel": {"$ref": "#/channels/outcomes"},
-            "messages": [{"$ref": f"#/channels/outcomes/messages/{face_of(name)}Result"}],
+            "messages": [{"$ref": f"#/channels/outcomes/messages/{family_of(name)}Result"}],
         },
     }

@@ -21,7 +21,7 @@ Schema = dict[str, Any]
 
 _BODIES: Final[tuple[type[BaseModel], ...]] = (UserBody, WalletBody, AppBody)
 _DOCUMENTS: Final[tuple[type[BaseModel], ...]] = (EntryDocument, ErrorDocument, OutcomeDocument)
-FACES: Final = ("User", "Wallet", "App")
+PROFILES: Final = ("User", "Wallet", "App")
 _FACE_OF: Final = {
     "users": "User",
     "wallets": "Wallet",
@@ -50,7 +50,7 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def face_of(job: str) -> str:
+def family_of(job: str) -> str:
     """Whose body a job is answered with: User, Wallet, App, or Entry for the body of whatever account it is about."""
     return _FACE_OF[job.partition(".")[0]]
 
@@ -221,16 +221,16 @@ def _errors() -> dict[str, Schema]:
 
 def _outcomes() -> dict[str, Schema]:
     """The outcome document, and the Celery result that carries it, for each body it can be answered with."""
-    bodies: dict[str, Schema] = {face: ref(f"{face}Body") for face in FACES}
+    bodies: dict[str, Schema] = {profile: ref(f"{profile}Body") for profile in PROFILES}
     bodies["Entry"] = {"anyOf": list(bodies.values())}
     made: dict[str, Schema] = {}
-    for face, body in bodies.items():
-        error = {"allOf": [ref("ErrorDocument"), _object({"body": ref(f"{face}Error")})]}
-        made[f"{face}Outcome"] = {
+    for profile, body in bodies.items():
+        error = {"allOf": [ref("ErrorDocument"), _object({"body": ref(f"{profile}Error")})]}
+        made[f"{profile}Outcome"] = {
             "allOf": [ref("OutcomeDocument"), _object({"response": _nullable(body), "error": _nullable(error)})]
         }
-        result = {"anyOf": [ref(f"{face}Outcome"), ref("CeleryFailure")]}
-        made[f"{face}Result"] = {"allOf": [ref("CeleryResult"), _object({"result": result})]}
+        result = {"anyOf": [ref(f"{profile}Outcome"), ref("CeleryFailure")]}
+        made[f"{profile}Result"] = {"allOf": [ref("CeleryResult"), _object({"result": result})]}
     return made
 
 
@@ -264,15 +264,15 @@ def event_schema(kind: EventType) -> str:
 
 def _event_data(kind: EventType) -> Schema:
     if kind is EventType.JOB_REJECTED:
-        body = {"anyOf": [ref(f"{face}Error") for face in FACES]}
+        body = {"anyOf": [ref(f"{profile}Error") for profile in PROFILES]}
         error = {"allOf": [ref("ErrorDocument"), _object({"body": body})]}
         return _object(
             {"name": {"enum": [*CATALOGUE, *SYSTEM_JOBS]}, "code": ref("Code"), "error": error},
             additionalProperties=False,
         )
-    face = kind.value.partition(".")[0].title()
+    profile = kind.value.partition(".")[0].title()
     return _object(
-        {"entry": _nullable(ref("EntryDocument")), "account": ref(f"{face}Body")},
+        {"entry": _nullable(ref("EntryDocument")), "account": ref(f"{profile}Body")},
         additionalProperties=False,
         description="The entry that was written, and the account as the job left it",
     )

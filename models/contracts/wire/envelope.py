@@ -14,7 +14,7 @@ from models.contracts.wire.fields import Identifier, OptionalMetadata, Time
 from models.domain.accounts import Account
 from models.domain.idempotency import canonical
 from models.domain.jobs.commands import SYSTEM_PRODUCER, Command
-from models.domain.jobs.decision import Facts
+from models.domain.jobs.decision import DecisionContext
 from models.domain.outcome import Refusal
 from models.domain.text import shown, storable_text
 
@@ -104,7 +104,7 @@ class Contract(Identity):
         raise TypeError(f"{type(self).__name__} has no command")  # pragma: no cover - Contract itself is not a job
 
     @classmethod
-    def response(cls, account: Account, facts: Facts) -> dict[str, Any]:
+    def response(cls, account: Account, context: DecisionContext) -> dict[str, Any]:
         """The body that the source API answers with, for the account as the job left it."""
         raise TypeError(f"{cls.__name__} has no response")  # pragma: no cover
 

@@ -24,7 +24,7 @@ from models.domain import ledger
 from models.domain.accounts import Account
 from models.domain.credits.grants import Draw, Grant, consumption_order
 from models.domain.credits.holds import Hold, HoldChange, HoldEnd, HoldPart, HoldVerb
-from models.domain.ledger import Entry, Note
+from models.domain.ledger import Entry, EntryDetails
 
 _NO_GRACE = timedelta(0)
 
@@ -208,13 +208,13 @@ class Move:
             held=self.held,
         )
 
-    def post(self, note: Note) -> tuple[Account, Entry]:
+    def post(self, details: EntryDetails) -> tuple[Account, Entry]:
         """The account after the move, and its entry. Debts are paid by now, or by this."""
         self.pay_debt()
         if self.draws or self.paid or self.changes:
-            note = replace(note, draws=tuple(self.draws), paid=tuple(self.paid), holds=tuple(self.changes))
+            details = replace(details, draws=tuple(self.draws), paid=tuple(self.paid), holds=tuple(self.changes))
         account = self.result() if self.grants or self.holds else self.account
-        return ledger.post(account, self.balance - account.balance, note)
+        return ledger.post(account, self.balance - account.balance, details)
 
 
 def credit(account: Account, at: datetime) -> int:

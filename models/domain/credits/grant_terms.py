@@ -9,14 +9,14 @@ from models.domain.accounts import Account, Wallet
 from models.domain.credits.grants import Grant
 from models.domain.ids import second_id
 from models.domain.jobs.commands import Job
-from models.domain.jobs.decision import Facts
+from models.domain.jobs.decision import DecisionContext
 from models.domain.outcome import Code, Refusal
 
 
 def new_grant(
     account: Account,
     job: Job,
-    facts: Facts,
+    context: DecisionContext,
     units: int,
     ends: datetime | date | None,
     priority: int | None,
@@ -26,10 +26,10 @@ def new_grant(
 ) -> Grant | Refusal | None:
     """The grant that a top-up makes; None when its credits are plain. A job makes one at the most, and one for its
     bonus: they are named by it."""
-    assert isinstance(account.face, Wallet)
-    expires_at = _end(ends, account.face.timezone)
-    begins = effective_at if effective_at is not None and effective_at > facts.now else None
-    decided_at = min(job.occurred_at or facts.now, facts.now)
+    assert isinstance(account.profile, Wallet)
+    expires_at = _end(ends, account.profile.timezone)
+    begins = effective_at if effective_at is not None and effective_at > context.now else None
+    decided_at = min(job.occurred_at or context.now, context.now)
     if expires_at is not None and expires_at <= (begins or decided_at):
         field = "bonus_expiry_date_utc" if bonus else "expiry_date_utc"
         return Refusal(
@@ -40,7 +40,7 @@ def new_grant(
     if expires_at is None and priority is None and begins is None:
         return None
     grant_id = second_id(job.id) if bonus else job.id
-    return Grant(grant_id, units, units, priority, expires_at, facts.now, begins, pending=begins is not None)
+    return Grant(grant_id, units, units, priority, expires_at, context.now, begins, pending=begins is not None)
 
 
 def _end(ends: datetime | date | None, timezone: str | None) -> datetime | None:

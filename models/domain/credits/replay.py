@@ -40,22 +40,22 @@ class Replay:
 
     def apply(self, entry: Entry) -> None:
         """The next entry of the wallet, in their order."""
-        note, amount = entry.note, entry.amount
-        if note.kind is EntryKind.CORRECTION:
+        details, amount = entry.details, entry.amount
+        if details.kind is EntryKind.CORRECTION:
             self.problems.clear()  # an operator set right what was found so far
         self._hold_changes(entry)
         # Debts are paid before this entry's own move, with what time has brought, and after it, with what came of it.
-        later = [*note.paid] if self.problems else [self._paid(grant_id, units) for grant_id, units in note.paid]
-        if note.kind is EntryKind.REVERSAL and note.reverses in self._made:
-            amount = self._reversal(entry, self._made[note.reverses])
-        elif note.kind in _TAKES_A_GRANT and note.grant_id is not None:
-            amount = self._taken(entry, note.grant_id)
-        elif note.kind is EntryKind.CREDIT and note.grant_id is not None:
-            self._granted(entry, note.grant_id)
-        elif note.kind is EntryKind.CORRECTION:
+        later = [*details.paid] if self.problems else [self._paid(grant_id, units) for grant_id, units in details.paid]
+        if details.kind is EntryKind.REVERSAL and details.reverses in self._made:
+            amount = self._reversal(entry, self._made[details.reverses])
+        elif details.kind in _TAKES_A_GRANT and details.grant_id is not None:
+            amount = self._taken(entry, details.grant_id)
+        elif details.kind is EntryKind.CREDIT and details.grant_id is not None:
+            self._granted(entry, details.grant_id)
+        elif details.kind is EntryKind.CORRECTION:
             amount = self._corrected(entry)
-        if note.kind not in _DRAWS_ARE_KNOWN:
-            for grant_id, units in note.draws:
+        if details.kind not in _DRAWS_ARE_KNOWN:
+            for grant_id, units in details.draws:
                 self._drawn(entry, grant_id, units)
         self.balance += amount
         for grant_id, units in later:
@@ -88,7 +88,7 @@ class Replay:
         if grant is None:
             return
         if units < 0:
-            back = 0 if grant.lapsed(entry.note.at) else grant.returned(-units)
+            back = 0 if grant.lapsed(entry.details.at) else grant.returned(-units)
             if back < -units:
                 self._wrong(entry, f"puts {-units} back into grant {grant_id}, which can take {back}")
             units = -back
@@ -103,10 +103,10 @@ class Replay:
         if grant is None:
             return entry.amount
         left = grant.remaining
-        if entry.note.kind is EntryKind.VOID:
-            self.grants[grant_id] = replace(grant, remaining=0, voided=grant.voided + left, voided_at=entry.note.at)
+        if entry.details.kind is EntryKind.VOID:
+            self.grants[grant_id] = replace(grant, remaining=0, voided=grant.voided + left, voided_at=entry.details.at)
         else:
-            if not grant.lapsed(entry.note.at):
+            if not grant.lapsed(entry.details.at):
                 self._wrong(entry, f"expires grant {grant_id} before its time")
             self.grants[grant_id] = replace(grant, remaining=0, expired=grant.expired + left)
         if -entry.amount != left:
@@ -117,9 +117,9 @@ class Replay:
         """Returns the amount that is right."""
         grant, units = self.grants[grant_id], -entry.amount
         gone = grant.reversed + grant.expired + grant.voided
-        if grant.lapsed(entry.note.at):
+        if grant.lapsed(entry.details.at):
             # Once it was taken before the sweep came: then it is reversed, and does not expire as well.
-            gone += max(0, grant.remaining - dict(entry.note.draws).get(grant_id, 0))
+            gone += max(0, grant.remaining - dict(entry.details.draws).get(grant_id, 0))
         allowed = max(0, min(units, grant.amount - gone))
         if allowed < units:
             self._wrong(entry, f"takes {units} back of grant {grant_id}, of which {allowed} can be")
@@ -127,7 +127,7 @@ class Replay:
         return -allowed
 
     def _hold_changes(self, entry: Entry) -> None:
-        for change in entry.note.holds:
+        for change in entry.details.holds:
             left = self.holds.get(change.hold_id, 0)
             if change.verb is HoldVerb.HOLD:
                 self.holds[change.hold_id] = change.units
@@ -151,7 +151,7 @@ class Replay:
         debt = -self.plain
         if debt <= 0:
             return
-        at = entry.note.at
+        at = entry.details.at
         open_ = consumption_order(grant for grant in self.grants.values() if _open(grant, at))
         if open_:
             self._wrong(entry, f"leaves a debt of {debt} beside {sum(g.remaining for g in open_)} of open grants")

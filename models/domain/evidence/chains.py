@@ -16,7 +16,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from models.domain import money
-from models.domain.accounts import Account, App, Face, User, Wallet
+from models.domain.accounts import Account, App, Profile, User, Wallet
 from models.domain.jobs.commands import Job
 from models.domain.ledger import Entry, EntryKind, microseconds
 from models.domain.outcome import Code, Status
@@ -27,7 +27,7 @@ Changes = Mapping[str, list[Any]]
 NO_CHANGES: Final[Changes] = {}
 
 # What decides about money, and whose it is. Names of people do not: what is in a chain is there for ever.
-_TERMS: Final[Mapping[type[Face], tuple[str, ...]]] = {
+_TERMS: Final[Mapping[type[Profile], tuple[str, ...]]] = {
     User: ("user_id", "telegram_id", "status"),
     Wallet: (
         "customer_id",
@@ -99,11 +99,11 @@ def job_digest(
 
 def terms(account: Account) -> dict[str, Any]:
     """What decides about the account, beside its entries, grants and holds, as JSON has it."""
-    face = account.face
+    profile = account.profile
     return {
         "account": str(account.key),
         **{name: plain(getattr(account, name)) for name in _OF_EVERY_ACCOUNT},
-        **{name: plain(getattr(face, name)) for name in _TERMS[type(face)]},
+        **{name: plain(getattr(profile, name)) for name in _TERMS[type(profile)]},
     }
 
 
@@ -119,8 +119,8 @@ def changes(before: Account | None, after: Account, entry: Entry | None) -> Chan
 
 def moved_by(entry: Entry) -> dict[str, Any]:
     """The terms that an entry sets by itself."""
-    at = plain(entry.note.at)
-    return {"updated_at": at, "set_at": at} if entry.note.kind is EntryKind.SET else {"updated_at": at}
+    at = plain(entry.details.at)
+    return {"updated_at": at, "set_at": at} if entry.details.kind is EntryKind.SET else {"updated_at": at}
 
 
 def plain(item: Any) -> Any:
@@ -140,6 +140,6 @@ def plain(item: Any) -> Any:
 
 def _as_before(before: Account, after: Account, entry: Entry) -> bool:
     """Whether none but what an entry changes has changed: nearly every job, so it is looked at first."""
-    if after.face is not before.face or after.floor != before.floor:
+    if after.profile is not before.profile or after.floor != before.floor:
         return False
-    return after.set_at == (entry.note.at if entry.note.kind is EntryKind.SET else before.set_at)
+    return after.set_at == (entry.details.at if entry.details.kind is EntryKind.SET else before.set_at)

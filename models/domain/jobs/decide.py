@@ -1,4 +1,4 @@
-"""One job, one decision. Pure: the same job, account and facts always give the same answer."""
+"""One job, one decision. Pure: the same job, account and context always give the same answer."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from models.domain.jobs import (
     wallets,
 )
 from models.domain.jobs.commands import Job
-from models.domain.jobs.decision import Decision, Facts
+from models.domain.jobs.decision import Decision, DecisionContext
 from models.domain.outcome import Code, Refusal
 
-_DECIDERS: Final[dict[type, Callable[[Any, Account | None, Job, Facts], Decision | Refusal]]] = {
+_DECIDERS: Final[dict[type, Callable[[Any, Account | None, Job, DecisionContext], Decision | Refusal]]] = {
     commands.UserUpsert: users.upsert,
     commands.UserCorrect: users.correct,
     commands.WalletCreate: wallet_terms.create,
@@ -44,15 +44,15 @@ _DECIDERS: Final[dict[type, Callable[[Any, Account | None, Job, Facts], Decision
 }
 
 
-def decide(job: Job, account: Account | None, facts: Facts) -> Decision | Refusal:
+def decide(job: Job, account: Account | None, context: DecisionContext) -> Decision | Refusal:
     """What job does to account, which is None when there is no such account."""
     if isinstance(job.command, Refusal):
         return job.command
-    if job.occurred_at is not None and job.occurred_at > facts.now + facts.limits.future_tolerance:
+    if job.occurred_at is not None and job.occurred_at > context.now + context.limits.future_tolerance:
         # One set from the year 9999 would supersede every later one.
         return Refusal(
             Code.OCCURRED_IN_FUTURE,
             "occurred_at is in the future: is the publisher's clock right?",
-            {"field": "occurred_at", "input": job.occurred_at.isoformat(), "now": facts.now.isoformat()},
+            {"field": "occurred_at", "input": job.occurred_at.isoformat(), "now": context.now.isoformat()},
         )
-    return _DECIDERS[type(job.command)](job.command, account, job, facts)
+    return _DECIDERS[type(job.command)](job.command, account, job, context)

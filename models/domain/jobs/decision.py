@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from models.domain.accounts import Account, AccountKey, Face
+from models.domain.accounts import Account, AccountKey, Profile
 from models.domain.events import EventType
 from models.domain.jobs.commands import Job
-from models.domain.ledger import Entry, EntryKind, Note
+from models.domain.ledger import Entry, EntryDetails, EntryKind
 from models.domain.outcome import Code, Refusal
 from models.domain.value import value
 
@@ -50,7 +50,7 @@ class Limits:
 
 
 @value(frozen=True, slots=True)
-class Facts:
+class DecisionContext:
     """What a decision may know beyond its account. All of it was read under the account's lock."""
 
     now: datetime  # the database's clock: one for all workers
@@ -76,10 +76,12 @@ class Decision:
     refusal: Refusal | None = None
 
 
-def opened(key: AccountKey, facts: Facts, unit: str, scale: int, face: Face, floor: int = 0) -> Account:
+def opened(
+    key: AccountKey, context: DecisionContext, unit: str, scale: int, profile: Profile, floor: int = 0
+) -> Account:
     """A new account: empty, with the id that was set aside for it."""
     return Account(
-        id=facts.new_ids[key],
+        id=context.new_ids[key],
         key=key,
         unit=unit,
         scale=scale,
@@ -88,14 +90,20 @@ def opened(key: AccountKey, facts: Facts, unit: str, scale: int, face: Face, flo
         floor=floor,
         head=b"",
         set_at=None,
-        created_at=facts.now,
-        updated_at=facts.now,
-        face=face,
+        created_at=context.now,
+        updated_at=context.now,
+        profile=profile,
     )
 
 
-def note(
-    job: Job, facts: Facts, kind: EntryKind, reason: str | None, description: str | None, *, listed: bool = True
-) -> Note:
-    """The note of an entry that this job writes."""
-    return Note(kind, job.id, facts.now, reason, description, job.metadata or None, listed)
+def entry_details(
+    job: Job,
+    context: DecisionContext,
+    kind: EntryKind,
+    reason: str | None,
+    description: str | None,
+    *,
+    listed: bool = True,
+) -> EntryDetails:
+    """The details of an entry that this job writes."""
+    return EntryDetails(kind, job.id, context.now, reason, description, job.metadata or None, listed)

@@ -10,14 +10,14 @@ from models.domain.accounts import Account, Kind
 from models.domain.credits.balance import Move
 from models.domain.credits.grants import Grant
 from models.domain.jobs.commands import AccountRepair, Job
-from models.domain.jobs.decision import Decision, Facts, note
+from models.domain.jobs.decision import Decision, DecisionContext, entry_details
 from models.domain.jobs.wallets import NOT_FOUND, OVERFLOW, posted
 from models.domain.outcome import Code, Refusal
 
 CORRECTED_REASON: Final = "LEDGER_CORRECTION"
 
 
-def repair(command: AccountRepair, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+def repair(command: AccountRepair, account: Account | None, job: Job, context: DecisionContext) -> Decision | Refusal:
     """Posts the difference to what is right. Refused when entries have been written since that was worked out."""
     if account is None or account.key.kind is not Kind.WALLET:
         return NOT_FOUND
@@ -27,11 +27,11 @@ def repair(command: AccountRepair, account: Account | None, job: Job, facts: Fac
         return OVERFLOW
     # What time has brought, a hold that ran out or a grant that began, it has brought to what is right.
     right = tuple(_as(grant, command.grants.get(grant.id, grant)) for grant in account.grants)
-    move = Move(replace(account, balance=command.balance, grants=right), facts.now)
+    move = Move(replace(account, balance=command.balance, grants=right), context.now)
     move.account = account
     move.draws += command.draws
-    text = note(job, facts, ledger.EntryKind.CORRECTION, CORRECTED_REASON, command.reason)
-    return posted(move, replace(text, metadata={"operator": command.operator}), facts)
+    details = entry_details(job, context, ledger.EntryKind.CORRECTION, CORRECTED_REASON, command.reason)
+    return posted(move, replace(details, metadata={"operator": command.operator}), context)
 
 
 def _as(grant: Grant, right: Grant) -> Grant:

@@ -15,7 +15,7 @@ from models.domain.credits.grants import Grant
 from models.domain.credits.holds import HoldVerb
 from models.domain.events import EventType
 from models.domain.jobs.commands import AUTO_TOP_UP, EntryReverse, Job
-from models.domain.jobs.decision import Decision, Facts, Original, note
+from models.domain.jobs.decision import Decision, DecisionContext, Original, entry_details
 from models.domain.jobs.wallets import OVERFLOW, units_of, unstorable
 from models.domain.ledger import Entry, EntryKind
 from models.domain.outcome import Code, Refusal
@@ -37,82 +37,84 @@ _EVENT: Final = {
 }
 
 
-def reverse(command: EntryReverse, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+def reverse(command: EntryReverse, account: Account | None, job: Job, context: DecisionContext) -> Decision | Refusal:
     """Posts the opposite amount. With `force` neither the floor nor the rule of an app holds it back.
 
     A reversal takes back what is still there to be taken: the amount less what has expired or been voided and less what
     has been reversed. When nothing is, the balance is right already.
     """
-    original = facts.originals.get(command.target.job_id)
+    original = context.originals.get(command.target.job_id)
     if account is None or original is None:
         return Refusal(
             Code.JOB_NOT_FOUND, "No entry was written by a job with this id", {"job_id": str(command.target.job_id)}
         )
-    if refusal := _forbidden(command, original, account, job, facts):
+    if refusal := _forbidden(command, original, account, job, context):
         return refusal
     asked = _units(command, account)
     if isinstance(asked, Refusal):
         return asked
-    if asked is not None and asked > (open_ := sum(_unreversed(entry, facts) for entry in original.entries)) > 0:
+    if asked is not None and asked > (open_ := sum(_unreversed(entry, context) for entry in original.entries)) > 0:
         return Refusal(
             Code.REVERSAL_EXCEEDS_ENTRY,
             "More is asked back than has not been reversed yet",
             {"entry": original.entries[0].id, "requested": asked, "left": open_},
         )
-    return _take_back(command, account, original, asked, job, facts)
+    return _take_back(command, account, original, asked, job, context)
 
 
 def _take_back(
-    command: EntryReverse, account: Account, original: Original, asked: int | None, job: Job, facts: Facts
+    command: EntryReverse, account: Account, original: Original, asked: int | None, job: Job, context: DecisionContext
 ) -> Decision | Refusal:
     before, written = account, list[Entry]()
-    if isinstance(account.face, Wallet) and original.name == AUTO_TOP_UP:
+    if isinstance(account.profile, Wallet) and original.name == AUTO_TOP_UP:
         # Who is given the money back does not want to buy it again.
-        face = replace(account.face, suspended=autotopup.REFUNDED, due_at=None, wanted=None)
-        account = replace(account, face=face)
+        profile = replace(account.profile, suspended=autotopup.REFUNDED, due_at=None, wanted=None)
+        account = replace(account, profile=profile)
     for entry in original.entries:
-        move = Move(account, facts.now)
-        left = _left(entry, move, facts)
+        move = Move(account, context.now)
+        left = _left(entry, move, context)
         units = left if asked is None else min(left, asked)
         if not units:
             continue
-        if refusal := _undo(command, entry, move, units, facts):
+        if refusal := _undo(command, entry, move, units, context):
             return refusal
-        text = note(job, facts, EntryKind.REVERSAL, entry.note.reason, command.description, listed=entry.note.listed)
-        account, posted = move.post(replace(text, reverses=entry.seq, part=len(written)))
+        details = entry_details(
+            job, context, EntryKind.REVERSAL, entry.details.reason, command.description, listed=entry.details.listed
+        )
+        account, posted = move.post(replace(details, reverses=entry.seq, part=len(written)))
         written.append(posted)
         asked = None if asked is None else asked - units
     if not written:
         return Decision(before, Code.UNCHANGED)
-    listed = original.entries[0].note.listed
+    listed = original.entries[0].details.listed
     events: tuple[EventType, ...] = (_EVENT[account.key.kind],) if listed else ()
-    if isinstance(account.face, Wallet):
-        account, crossing = autotopup.follow(before, account, facts)
+    if isinstance(account.profile, Wallet):
+        account, crossing = autotopup.follow(before, account, context)
         events += crossing
     return Decision(account, entry=written[0], events=events, bonus=written[1] if len(written) > 1 else None)
 
 
-def _undo(command: EntryReverse, entry: Entry, move: Move, units: int, facts: Facts) -> Refusal | None:
+def _undo(command: EntryReverse, entry: Entry, move: Move, units: int, context: DecisionContext) -> Refusal | None:
     """Takes the units of the entry back, or says why not."""
     account = move.account
     amount = units if entry.amount < 0 else -units
     if abs(move.balance + amount) > money.UNITS_MAX:
         return OVERFLOW
     if amount > 0:
-        if isinstance(account.face, App) and account.face.decrease_only and not command.force:
+        if isinstance(account.profile, App) and account.profile.decrease_only and not command.force:
             return Refusal(
                 Code.DECREASE_ONLY,
                 "The balance of this app may only decrease; use force to reverse all the same",
                 {"balance": account.balance, "amount": amount},
             )
-        for grant_id, part in _undrawn(entry, facts.reversed.get((entry.account_id, entry.seq), 0), units):
+        for grant_id, part in _undrawn(entry, context.reversed.get((entry.account_id, entry.seq), 0), units):
             move.restore(grant_id, part)
         move.balance += amount
         return None
     grant = _grant(entry, move)
-    there = 0 if grant is None or grant.lapsed(facts.now) else min(units, grant.remaining)
+    there = 0 if grant is None or grant.lapsed(context.now) else min(units, grant.remaining)
     plain_enough = account.floor is None or move.plain - units >= account.floor
-    if not command.force and not (plain_enough if entry.note.grant_id is None else there == units):
+    if not command.force and not (plain_enough if entry.details.grant_id is None else there == units):
         return Refusal(
             Code.INSUFFICIENT_FUNDS,
             "The funds have been spent; use force to reverse all the same",
@@ -131,18 +133,20 @@ def _undo(command: EntryReverse, entry: Entry, move: Move, units: int, facts: Fa
     return None
 
 
-def _forbidden(command: EntryReverse, original: Original, account: Account, job: Job, facts: Facts) -> Refusal | None:
+def _forbidden(
+    command: EntryReverse, original: Original, account: Account, job: Job, context: DecisionContext
+) -> Refusal | None:
     first = original.entries[0]
-    if not facts.limits.may_reverse(job.producer, original.producer):
+    if not context.limits.may_reverse(job.producer, original.producer):
         return Refusal(
             Code.NOT_YOUR_JOB,
             "The job is another producer's, and BALANCE_PRODUCERS does not name this one for it",
             {"entry": first.id, "producer": original.producer},
         )
-    if first.note.kind not in _REVERSIBLE:
-        kind = first.note.kind.value
+    if first.details.kind not in _REVERSIBLE:
+        kind = first.details.kind.value
         return Refusal(Code.NOT_REVERSIBLE, f"An entry of kind {kind} cannot be reversed", {"entry": first.id})
-    if isinstance(account.face, Wallet) and account.face.status is WalletStatus.CLOSED:
+    if isinstance(account.profile, Wallet) and account.profile.status is WalletStatus.CLOSED:
         return Refusal(Code.WALLET_CLOSED, "Wallet is closed")
     return None
 
@@ -151,7 +155,7 @@ def _units(command: EntryReverse, account: Account) -> int | Refusal | None:
     """How many units are asked back, in the account's unit; None: all that can be."""
     if command.credits is None and command.amount is None:
         return None
-    if isinstance(account.face, Wallet):
+    if isinstance(account.profile, Wallet):
         return units_of(account, command.credits, command.amount, "credits")
     if command.amount is None or command.amount <= 0:
         unit = "kopeks" if account.key.kind is Kind.USER else "the app's units"
@@ -162,28 +166,28 @@ def _units(command: EntryReverse, account: Account) -> int | Refusal | None:
         return unstorable(error, "amount", 0)
 
 
-def _unreversed(entry: Entry, facts: Facts) -> int:
-    return abs(entry.amount) - facts.reversed.get((entry.account_id, entry.seq), 0)
+def _unreversed(entry: Entry, context: DecisionContext) -> int:
+    return abs(entry.amount) - context.reversed.get((entry.account_id, entry.seq), 0)
 
 
-def _left(entry: Entry, move: Move, facts: Facts) -> int:
+def _left(entry: Entry, move: Move, context: DecisionContext) -> int:
     """What is still there to be taken. What is left of an expired grant has expired, the sweep or not."""
     grant = _grant(entry, move)
     gone = 0
     if grant is not None:
-        gone = grant.expired + grant.voided + (grant.remaining if grant.lapsed(facts.now) else 0)
-    return max(0, _unreversed(entry, facts) - gone)
+        gone = grant.expired + grant.voided + (grant.remaining if grant.lapsed(context.now) else 0)
+    return max(0, _unreversed(entry, context) - gone)
 
 
 def _grant(entry: Entry, move: Move) -> Grant | None:
-    return None if entry.note.grant_id is None else move.grants.get(entry.note.grant_id)
+    return None if entry.details.grant_id is None else move.grants.get(entry.details.grant_id)
 
 
 def _undrawn(entry: Entry, reversed_: int, units: int) -> Iterator[tuple[UUID, int]]:
     """The grants that `units` of a debit came from, when `reversed_` were taken back before: what was drawn last comes
     back first, as if less had been debited."""
-    drawn = [*entry.note.draws]
-    for change in entry.note.holds:
+    drawn = [*entry.details.draws]
+    for change in entry.details.holds:
         if change.verb is HoldVerb.CAPTURE:
             drawn += [(part.grant_id, -part.held) for part in change.parts]
     plain = -entry.amount - sum(part for _, part in drawn)

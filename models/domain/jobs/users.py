@@ -8,7 +8,7 @@ from models.domain import ledger
 from models.domain.accounts import USER_SCALE, Account, User, UserStatus
 from models.domain.events import EventType
 from models.domain.jobs.commands import Job, UserCorrect, UserUpsert
-from models.domain.jobs.decision import Decision, Facts, note, opened
+from models.domain.jobs.decision import Decision, DecisionContext, entry_details, opened
 from models.domain.outcome import Code, Refusal
 
 _NEW_USER = User(
@@ -29,9 +29,9 @@ _NEW_USER = User(
 )
 
 
-def correct(command: UserCorrect, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+def correct(command: UserCorrect, account: Account | None, job: Job, context: DecisionContext) -> Decision | Refusal:
     """Adds a signed amount of kopeks."""
-    amount, limit = command.amount_kopeks, facts.limits.max_amount_kopeks
+    amount, limit = command.amount_kopeks, context.limits.max_amount_kopeks
     if amount == 0:
         return Refusal(Code.AMOUNT_ZERO, "Amount must be non-zero")
     if abs(amount) > limit:
@@ -51,24 +51,24 @@ def correct(command: UserCorrect, account: Account | None, job: Job, facts: Fact
             {"balance": account.balance, "floor": account.floor, "amount": amount},
         )
     kind = ledger.EntryKind.DEPOSIT if amount > 0 else ledger.EntryKind.WITHDRAWAL
-    text = note(job, facts, kind, None, command.description, listed=command.listed)
-    after, entry = ledger.post(account, amount, text)
+    details = entry_details(job, context, kind, None, command.description, listed=command.listed)
+    after, entry = ledger.post(account, amount, details)
     return Decision(after, entry=entry, events=(EventType.USER_BALANCE_UPDATED,) if command.listed else ())
 
 
-def upsert(command: UserUpsert, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+def upsert(command: UserUpsert, account: Account | None, job: Job, context: DecisionContext) -> Decision | Refusal:
     """Makes the user known, or changes the fields given. The balance moves by corrections alone."""
     telegram_id = command.changes.get("telegram_id")
-    if telegram_id is not None and facts.telegram_owners.get(telegram_id, command.target) != command.target:
+    if telegram_id is not None and context.telegram_owners.get(telegram_id, command.target) != command.target:
         return Refusal(
             Code.TELEGRAM_ID_TAKEN,
             "Another user has this telegram id",
-            {"telegram_id": telegram_id, "user": str(facts.telegram_owners[telegram_id])},
+            {"telegram_id": telegram_id, "user": str(context.telegram_owners[telegram_id])},
         )
     if account is None:
         user = replace(_NEW_USER, user_id=command.user_id)
-        account = opened(command.target, facts, "RUB", USER_SCALE, user)
-    assert isinstance(account.face, User)
-    face = replace(account.face, **command.changes)
+        account = opened(command.target, context, "RUB", USER_SCALE, user)
+    assert isinstance(account.profile, User)
+    profile = replace(account.profile, **command.changes)
     floor = account.floor if command.floor is None else command.floor
-    return Decision(replace(account, face=face, floor=floor, updated_at=facts.now))
+    return Decision(replace(account, profile=profile, floor=floor, updated_at=context.now))

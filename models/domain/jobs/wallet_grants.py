@@ -9,7 +9,7 @@ from models.domain import ledger
 from models.domain.accounts import Account
 from models.domain.credits.balance import Move
 from models.domain.jobs.commands import GrantExpire, GrantOpen, GrantVoid, Job
-from models.domain.jobs.decision import Decision, Facts, note
+from models.domain.jobs.decision import Decision, DecisionContext, entry_details
 from models.domain.jobs.wallets import NOT_FOUND, posted
 from models.domain.outcome import Code, Refusal
 
@@ -17,54 +17,54 @@ EXPIRED_REASON = "CREDIT_EXPIRED"
 VOIDED_REASON = "CREDIT_VOIDED"
 
 
-def expire(command: GrantExpire, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+def expire(command: GrantExpire, account: Account | None, job: Job, context: DecisionContext) -> Decision | Refusal:
     """Takes what is left of an expired grant out of the balance. The floor is no obstacle: it was not spendable."""
     if account is None:
         return NOT_FOUND
-    move = Move(account, facts.now)
+    move = Move(account, context.now)
     grant = move.grants.get(command.grant_id)
-    waits = grant is None or grant.ends is None or grant.ends + facts.limits.expiry_grace > facts.now
+    waits = grant is None or grant.ends is None or grant.ends + context.limits.expiry_grace > context.now
     if grant is None or waits or not grant.remaining:
         return Decision(account, Code.UNCHANGED)
     units = grant.remaining
     move.take(grant.id, units)
     move.balance -= units
     move.grants[grant.id] = replace(move.grants[grant.id], expired=grant.expired + units)
-    text = note(job, facts, ledger.EntryKind.EXPIRY, EXPIRED_REASON, "Credits expired")
-    return posted(move, replace(text, grant_id=grant.id), facts)
+    details = entry_details(job, context, ledger.EntryKind.EXPIRY, EXPIRED_REASON, "Credits expired")
+    return posted(move, replace(details, grant_id=grant.id), context)
 
 
-def void(command: GrantVoid, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+def void(command: GrantVoid, account: Account | None, job: Job, context: DecisionContext) -> Decision | Refusal:
     """Takes what is left of one grant, and ends it: what comes back to it later is gone as well."""
     if account is None:
         return NOT_FOUND
-    move = Move(account, facts.now)
+    move = Move(account, context.now)
     grant = move.grants.get(command.grant_id)
     if grant is None:
         return Refusal(
             Code.GRANT_NOT_FOUND, "The wallet has no grant made by this job", {"grant": str(command.grant_id)}
         )
-    if grant.lapsed(facts.now) or not grant.remaining + grant.held:
+    if grant.lapsed(context.now) or not grant.remaining + grant.held:
         return Decision(account, Code.UNCHANGED)
     units = grant.remaining
     move.take(grant.id, units)
     move.balance -= units
-    move.grants[grant.id] = replace(move.grants[grant.id], voided=units, voided_at=facts.now, pending=False)
-    text = note(job, facts, ledger.EntryKind.VOID, VOIDED_REASON, command.reason)
-    signed = replace(text, grant_id=grant.id, metadata={**job.metadata, "operator": command.operator})
-    return posted(move, signed, facts)
+    move.grants[grant.id] = replace(move.grants[grant.id], voided=units, voided_at=context.now, pending=False)
+    details = entry_details(job, context, ledger.EntryKind.VOID, VOIDED_REASON, command.reason)
+    signed = replace(details, grant_id=grant.id, metadata={**job.metadata, "operator": command.operator})
+    return posted(move, signed, context)
 
 
-def begin(command: GrantOpen, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+def begin(command: GrantOpen, account: Account | None, job: Job, context: DecisionContext) -> Decision | Refusal:
     """Notes that a grant counts from now on. An entry is written when a debt was waiting for it."""
     if account is None:
         return NOT_FOUND
-    move = Move(account, facts.now)
+    move = Move(account, context.now)
     grant = move.grants.get(command.grant_id)
-    if grant is None or not grant.pending or not grant.begun(facts.now):
+    if grant is None or not grant.pending or not grant.begun(context.now):
         return Decision(account, Code.UNCHANGED)
     if move.paid or move.changes:
-        text = note(job, facts, ledger.EntryKind.OPENING, None, "Credits begin")
-        return posted(move, replace(text, grant_id=grant.id), facts)
-    after, events = autotopup.follow(account, replace(move.result(), updated_at=facts.now), facts)
+        details = entry_details(job, context, ledger.EntryKind.OPENING, None, "Credits begin")
+        return posted(move, replace(details, grant_id=grant.id), context)
+    after, events = autotopup.follow(account, replace(move.result(), updated_at=context.now), context)
     return Decision(after, Code.UNCHANGED, events=events)

@@ -13,12 +13,12 @@ from models.domain.credits import balance as credits
 from models.domain.credits.balance import Move
 from models.domain.events import EventType
 from models.domain.jobs.commands import Job, WalletCreate, WalletTerminate, WalletUpdate
-from models.domain.jobs.decision import Decision, Facts, note, opened
+from models.domain.jobs.decision import Decision, DecisionContext, entry_details, opened
 from models.domain.jobs.wallets import NOT_FOUND, TERMINATED_REASON, posted, unstorable
 from models.domain.outcome import Code, Refusal
 
 
-def create(command: WalletCreate, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+def create(command: WalletCreate, account: Account | None, job: Job, context: DecisionContext) -> Decision | Refusal:
     if account is not None:
         return Refusal(Code.WALLET_EXISTS, "A wallet with this id exists", {"wallet_id": command.target.ref})
     terms = _policy_units(command.policy.min_balance, command.policy.amount, command.scale)
@@ -48,15 +48,15 @@ def create(command: WalletCreate, account: Account | None, job: Job, facts: Fact
     )
     if refusal := _unsound(wallet):
         return refusal
-    after = autotopup.noted(opened(command.target, facts, "credit", command.scale, wallet, floor), facts)
+    after = autotopup.noted(opened(command.target, context, "credit", command.scale, wallet, floor), context)
     return Decision(after, events=(EventType.WALLET_UPDATED,))
 
 
-def update(command: WalletUpdate, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+def update(command: WalletUpdate, account: Account | None, job: Job, context: DecisionContext) -> Decision | Refusal:
     if account is None:
         return NOT_FOUND
-    assert isinstance(account.face, Wallet)
-    if account.face.status is WalletStatus.CLOSED:
+    assert isinstance(account.profile, Wallet)
+    if account.profile.status is WalletStatus.CLOSED:
         return Refusal(Code.WALLET_CLOSED, "Wallet is closed")
     terms = _policy_units(command.min_balance, command.top_up_amount, account.scale)
     if isinstance(terms, Refusal):
@@ -73,27 +73,27 @@ def update(command: WalletUpdate, account: Account | None, job: Job, facts: Fact
         "overdraft_allowed": command.overdraft_allowed,
         "timezone": command.timezone,
     }
-    wallet = replace(account.face, **{field: value for field, value in given.items() if value is not None})
+    wallet = replace(account.profile, **{field: value for field, value in given.items() if value is not None})
     if command.trigger is TopUpTrigger.BALANCE_BELOW_THRESHOLD:
         wallet = replace(wallet, suspended=None)
     if refusal := _unsound(wallet):
         return refusal
-    changed = replace(account, face=wallet, updated_at=facts.now)
+    changed = replace(account, profile=wallet, updated_at=context.now)
     if command.floor is not None:
         try:
             changed = replace(changed, floor=money.to_units(command.floor, account.scale))
         except (money.ScaleExceeded, money.Overflow) as error:
             return unstorable(error, "floor", account.scale)
-    if refusal := _uncovered(changed, wallet, facts):
+    if refusal := _uncovered(changed, wallet, context):
         return refusal
-    after, crossing = autotopup.follow(account, changed, facts)
+    after, crossing = autotopup.follow(account, changed, context)
     return Decision(after, events=(EventType.WALLET_UPDATED, *crossing))
 
 
-def _uncovered(account: Account, wallet: Wallet, facts: Facts) -> Refusal | None:
+def _uncovered(account: Account, wallet: Wallet, context: DecisionContext) -> Refusal | None:
     """What a hold has reserved must still be there when it is captured."""
-    held = credits.held(account, facts.now)
-    spendable = credits.spendable(account, facts.now)
+    held = credits.held(account, context.now)
+    spendable = credits.spendable(account, context.now)
     if not held or wallet.overdraft_allowed or account.floor is None or spendable >= account.floor:
         return None
     return Refusal(
@@ -103,15 +103,17 @@ def _uncovered(account: Account, wallet: Wallet, facts: Facts) -> Refusal | None
     )
 
 
-def terminate(command: WalletTerminate, account: Account | None, job: Job, facts: Facts) -> Decision | Refusal:
+def terminate(
+    command: WalletTerminate, account: Account | None, job: Job, context: DecisionContext
+) -> Decision | Refusal:
     """Takes what is left, expired or not, and closes. A wallet in debt stays open: a write-off is a decision."""
     if account is None:
         return NOT_FOUND
-    assert isinstance(account.face, Wallet)
-    if account.face.status is WalletStatus.CLOSED:
+    assert isinstance(account.profile, Wallet)
+    if account.profile.status is WalletStatus.CLOSED:
         return Refusal(Code.WALLET_CLOSED, "Wallet is closed")
-    face = replace(account.face, status=WalletStatus.CLOSED, due_at=None, wanted=None)
-    move = Move(replace(account, face=face), facts.now)
+    profile = replace(account.profile, status=WalletStatus.CLOSED, due_at=None, wanted=None)
+    move = Move(replace(account, profile=profile), context.now)
     if held := move.held:
         return Refusal(
             Code.CREDITS_HELD,
@@ -125,11 +127,11 @@ def terminate(command: WalletTerminate, account: Account | None, job: Job, facts
         move.take(grant.id, grant.remaining)
         move.grants[grant.id] = replace(move.grants[grant.id], pending=False)
     if not (move.balance or move.draws or move.changes or move.paid):
-        closed = replace(account, face=face, updated_at=facts.now)
+        closed = replace(account, profile=profile, updated_at=context.now)
         return Decision(closed, events=(EventType.WALLET_UPDATED,))
     move.balance = 0
-    text = note(job, facts, ledger.EntryKind.TERMINATION, TERMINATED_REASON, command.description)
-    decision = posted(move, text, facts, before=account)
+    details = entry_details(job, context, ledger.EntryKind.TERMINATION, TERMINATED_REASON, command.description)
+    decision = posted(move, details, context, before=account)
     return replace(decision, events=(*decision.events, EventType.WALLET_UPDATED))
 
 

@@ -156,7 +156,7 @@ def _all_accounts(connection: Connection, report: Report, progress: Callable[[in
                 progress(report.entries)
             entry = each.entry
             assert entry is not None, "its account was found just now"
-            if credits is None and (entry.note.grant_id or entry.note.draws or entry.note.holds):
+            if credits is None and (entry.details.grant_id or entry.details.draws or entry.details.holds):
                 credits = Credits(name, {}, {})  # whose rows are gone
             if not chain.broken and (problem := _wrong(each, entry, chain, credits)):
                 chain.broken = True
@@ -192,13 +192,13 @@ def _wrong(each: Written, entry: Entry, chain: _Chain, credits: Credits | None) 
     if entry.prev_hash != chain.head:
         return "is not chained to the entry before it"
     if each.digest is None:
-        return f"is of job {entry.note.job_id}, which does not exist"
+        return f"is of job {entry.details.job_id}, which does not exist"
     proof = Proof(each.digest, () if credits is None else credits.made_by(entry))
-    content = chain.head, entry.account, entry.seq, entry.amount, entry.balance_after, entry.note
+    content = chain.head, entry.account, entry.seq, entry.amount, entry.balance_after, entry.details
     if entry.hash == entry_hash(*content, proof) or (each.older and entry.hash == entry_hash(*content)):
         return None
     terms = "".join(f", and the terms of {made}" for made, _ in proof.made)
-    covered = "" if each.older else f", which covers job {entry.note.job_id} with its answer{terms}"
+    covered = "" if each.older else f", which covers job {entry.details.job_id} with its answer{terms}"
     return f"its content does not match its hash{covered}"
 
 
@@ -216,9 +216,9 @@ def _shown(row: Row[Any], chain: _Chain, credits: Credits | None) -> Iterator[Fi
 
 def _uncovered(account: Account, credits: Credits, now: datetime) -> str | None:
     """What holds have reserved must be there when it is captured."""
-    if not isinstance(account.face, Wallet):
+    if not isinstance(account.profile, Wallet):
         return None
-    if not account.held or account.face.overdraft_allowed or account.floor is None:
+    if not account.held or account.profile.overdraft_allowed or account.floor is None:
         return None
     spendable = credits.spendable(account.balance, now)
     if spendable >= account.floor or not credits.cuttable(now):

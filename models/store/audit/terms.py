@@ -70,7 +70,7 @@ class Terms:
     def _forbidden(self, entry: Entry, job_name: str | None) -> str | None:
         """What the terms of its time do not allow an entry, were they as the records say."""
         state = self.state
-        if job_name == AUTO_TOP_UP and entry.note.kind is EntryKind.CREDIT:
+        if job_name == AUTO_TOP_UP and entry.details.kind is EntryKind.CREDIT:
             in_force = (
                 state.get("trigger") == TopUpTrigger.BALANCE_BELOW_THRESHOLD
                 and state.get("status") == WalletStatus.ACTIVE
@@ -80,7 +80,7 @@ class Terms:
             if not in_force or state.get("top_up_amount") != entry.amount:
                 return f"is an auto top-up of {entry.amount} that no policy on record asked for"
         floor = state.get("floor")
-        held_to = floor if entry.note.kind in _SPENT and not state.get("overdraft_allowed") else None
+        held_to = floor if entry.details.kind in _SPENT and not state.get("overdraft_allowed") else None
         if held_to is not None and entry.balance_after < held_to:
             return f"leaves {entry.balance_after}, less than the floor on record, {floor}"
         return None

@@ -52,11 +52,11 @@ def reversals_of(connection: Connection, entry: Entry) -> list[Row]:
 
 def reversed_by(connection: Connection, entry: Entry) -> Row | None:
     """seq, job_id, created_at and amount of the entry that this one takes back."""
-    return _first(connection, _ENTRY, {"account_id": entry.account_id, "seq": entry.note.reverses})
+    return _first(connection, _ENTRY, {"account_id": entry.account_id, "seq": entry.details.reverses})
 
 
 def account(connection: Connection, target: AccountKey | TelegramUser) -> Account | None:
-    """An account with its face, open grants and holds, without a lock: what it was a moment ago."""
+    """An account with its profile, open grants and holds, without a lock: what it was a moment ago."""
     parameters: dict[str, Any]
     if isinstance(target, AccountKey):
         where, parameters = "where a.kind = :kind and a.ref = :ref", {"kind": target.kind.value, "ref": target.ref}
@@ -93,7 +93,7 @@ def entries_of(connection: Connection, account_id: int, limit: int, before: int 
 def grants_made(connection: Connection, account_id: int) -> dict[UUID, Entry]:
     """The entry that made each grant that there ever was in an account, by the grant."""
     made = [entries.from_row(row) for row in fetch(connection, _GRANTS_MADE, {"account_id": account_id})]
-    return {entry.note.grant_id: entry for entry in made if entry.note.grant_id is not None}
+    return {entry.details.grant_id: entry for entry in made if entry.details.grant_id is not None}
 
 
 def now(connection: Connection) -> datetime:

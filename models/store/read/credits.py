@@ -47,7 +47,7 @@ class Credits:
 
     def apply(self, entry: Entry) -> None:
         """The next entry of the wallet."""
-        note, self.last = entry.note, entry
+        note, self.last = entry.details, entry
         if note.grant_id is not None and note.kind is EntryKind.CREDIT:
             self._granted[note.grant_id] = entry.amount
             self._take(note.grant_id, -entry.amount)
@@ -61,7 +61,7 @@ class Credits:
 
     def _mark(self, entry: Entry) -> None:
         """What rows of grants and holds note beside their units."""
-        note = entry.note
+        note = entry.details
         grants = self.replay.grants
         if self._pending:
             waiting = (grants[grant_id] for grant_id in self._pending)
@@ -81,16 +81,16 @@ class Credits:
         if change.verb is HoldVerb.UNBACK:
             return self._ended.get(change.hold_id)
         hold = self.holds.get(change.hold_id)
-        if change.verb is HoldVerb.RELEASE and hold is not None and hold.lapsed(entry.note.at):
+        if change.verb is HoldVerb.RELEASE and hold is not None and hold.lapsed(entry.details.at):
             return HoldEnd.EXPIRED  # before whatever the entry did
-        return _ENDS.get(entry.note.kind)
+        return _ENDS.get(entry.details.kind)
 
     def _take(self, grant_id: UUID, units: int) -> None:
         self.left[grant_id] = self.left.get(grant_id, 0) - units
 
     def made_by(self, entry: Entry) -> list[Any]:
         """The terms of the grant and the hold that an entry made, as their rows say now."""
-        note = entry.note
+        note = entry.details
         if note.grant_id is None and not note.holds:
             return []
         named = [self.grants[note.grant_id]] if note.grant_id in self.grants else []

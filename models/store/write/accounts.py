@@ -1,4 +1,4 @@
-"""Accounts: locked in one order by all, read with their faces after the lock, written once a batch."""
+"""Accounts: locked in one order by all, read with their profiles after the lock, written once a batch."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from models.domain.accounts import Account, AccountKey, Face, Kind
+from models.domain.accounts import Account, AccountKey, Kind, Profile
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
-from models.store.write import grants, holds, rows
-from models.store.write import profiles as faces
+from models.store.write import grants, holds, profiles, rows
 from models.tables import accounts as tables
 
 # Sorted ids: two transactions that want the same accounts queue up for the first one instead of deadlocking.
@@ -77,7 +76,7 @@ def lock(
     return found.all()
 
 
-def lock_free(connection: Connection, keys: Iterable[AccountKey]) -> tuple[list[Locked], set[AccountKey]]:
+def lock_uncontended(connection: Connection, keys: Iterable[AccountKey]) -> tuple[list[Locked], set[AccountKey]]:
     """Locks those of the accounts that nobody else has locked, and names the others. Never waits."""
     wanted = sorted(set(keys), key=str)
     found = connection.execute(
@@ -90,12 +89,12 @@ def lock_free(connection: Connection, keys: Iterable[AccountKey]) -> tuple[list[
 def read(
     connection: Connection, locked: Sequence[Locked], grant_ids: Iterable[UUID] = (), hold_ids: Iterable[UUID] = ()
 ) -> list[Account]:
-    """The accounts of locked rows, with their faces, and the grants and holds of those that have some.
+    """The accounts of locked rows, with their profiles, and the grants and holds of those that have some.
 
     All of it is only changed under the lock, so it is read after it. Grants and holds that are named by their ids are
     read even if nothing is left of them.
     """
-    shown = faces.load(connection, {row.id: Kind(row.kind) for row in locked})
+    shown = profiles.load(connection, {row.id: Kind(row.kind) for row in locked})
     holding = [row for row in locked if row.granted or row.held]  # few, and most of the time none
     granted_ids, named = [row.id for row in holding], list(grant_ids)
     granted = grants.load(connection, granted_ids, named) if granted_ids or named else {}
@@ -110,7 +109,7 @@ def every(connection: Connection) -> Iterator[tuple[Locked, Account | None]]:
     """Every account by its id, without grants and holds, beside its row; None when what it shows is gone."""
     last = -1
     while page := connection.execute(_EVERY, {"last": last}).all():
-        shown = faces.load(connection, {row.id: Kind(row.kind) for row in page})
+        shown = profiles.load(connection, {row.id: Kind(row.kind) for row in page})
         for row in page:
             yield row, _account(row, shown[row.id]) if row.id in shown else None
         last = page[-1].id
@@ -166,12 +165,12 @@ def _movable(account: Account, heads: Heads) -> dict[str, Any]:
     }
 
 
-def _account(row: Locked, face: Face, granted: tuple[Grant, ...] = (), held: tuple[Hold, ...] = ()) -> Account:
+def _account(row: Locked, profile: Profile, granted: tuple[Grant, ...] = (), held: tuple[Hold, ...] = ()) -> Account:
     # By place: it is made for every account of every batch, and a row looks each of its names up.
     values: Sequence[Any] = row
     account_id, kind, ref, unit, scale, balance, seq = values[:7]
     floor, head, set_at, created_at, updated_at, left, reserved, changes = values[7:15]
     return Account(
         account_id, AccountKey(Kind(kind), ref), unit, scale, balance, seq, floor, bytes(head), set_at, created_at,
-        updated_at, face, granted, held, left, reserved, changes,
+        updated_at, profile, granted, held, left, reserved, changes,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from models.domain.accounts import AccountKey, Kind
 from models.domain.credits.holds import HoldChange, HoldPart, HoldVerb
 from models.domain.jobs.decision import Original
-from models.domain.ledger import Entry, EntryKind, Note, hold_changes
+from models.domain.ledger import Entry, EntryDetails, EntryKind, hold_changes
 from models.domain.value import value
 from models.store.audit import digests
 from models.store.write import rows
@@ -99,21 +99,21 @@ def insert(connection: Connection, entries: Sequence[Entry]) -> None:
                 "seq": entry.seq,
                 "amount": entry.amount,
                 "balance_after": entry.balance_after,
-                "kind": entry.note.kind.value,
-                "reason": entry.note.reason,
-                "description": entry.note.description,
-                "job_id": entry.note.job_id,
-                "grant_id": entry.note.grant_id,
-                "draws": entry.note.draws or None,
-                "reverses": entry.note.reverses,
-                "paid": entry.note.paid or None,
-                "holds": hold_changes(entry.note.holds) or None,
-                "part": entry.note.part,
-                "metadata": entry.note.metadata,
-                "listed": entry.note.listed,
+                "kind": entry.details.kind.value,
+                "reason": entry.details.reason,
+                "description": entry.details.description,
+                "job_id": entry.details.job_id,
+                "grant_id": entry.details.grant_id,
+                "draws": entry.details.draws or None,
+                "reverses": entry.details.reverses,
+                "paid": entry.details.paid or None,
+                "holds": hold_changes(entry.details.holds) or None,
+                "part": entry.details.part,
+                "metadata": entry.details.metadata,
+                "listed": entry.details.listed,
                 "prev_hash": rows.hexed(entry.prev_hash),
                 "hash": rows.hexed(entry.hash),
-                "created_at": entry.note.at,
+                "created_at": entry.details.at,
             }
             for entry in entries
         ],
@@ -122,7 +122,7 @@ def insert(connection: Connection, entries: Sequence[Entry]) -> None:
 
 def from_row(row: Mapping[str, Any]) -> Entry:
     """The entry of a row that holds COLUMNS."""
-    note = Note(
+    details = EntryDetails(
         kind=EntryKind(row["kind"]),
         job_id=row["job_id"],
         at=row["created_at"],
@@ -144,7 +144,7 @@ def from_row(row: Mapping[str, Any]) -> Entry:
         row["seq"],
         row["amount"],
         row["balance_after"],
-        note,
+        details,
         bytes(row["prev_hash"]),
         bytes(row["hash"]),
     )

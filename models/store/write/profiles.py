@@ -15,8 +15,8 @@ from models.domain.accounts import (
     Account,
     AccountKey,
     App,
-    Face,
     Kind,
+    Profile,
     TopUpTrigger,
     User,
     UserStatus,
@@ -40,17 +40,17 @@ _FIXED: Final[dict[Kind, frozenset[str]]] = {
     Kind.APP: frozenset({"app_id", "store_id"}),
 }
 
-_FACES: Final[dict[Kind, type[Face]]] = {Kind.USER: User, Kind.WALLET: Wallet, Kind.APP: App}
-_ENUMS: Final[dict[type[Face], dict[str, type[Enum]]]] = {
+_PROFILES: Final[dict[Kind, type[Profile]]] = {Kind.USER: User, Kind.WALLET: Wallet, Kind.APP: App}
+_ENUMS: Final[dict[type[Profile], dict[str, type[Enum]]]] = {
     User: {"status": UserStatus},
     Wallet: {"wallet_type": WalletType, "status": WalletStatus, "trigger": TopUpTrigger},
     App: {},
 }
 
 
-def load(connection: Connection, kinds: Mapping[int, Kind]) -> dict[int, Face]:
-    """The faces of accounts, by account id."""
-    found: dict[int, Face] = {}
+def load(connection: Connection, kinds: Mapping[int, Kind]) -> dict[int, Profile]:
+    """The profiles of accounts, by account id."""
+    found: dict[int, Profile] = {}
     for kind in Kind:
         ids = [account_id for account_id, of in kinds.items() if of is kind]
         if ids:
@@ -58,22 +58,22 @@ def load(connection: Connection, kinds: Mapping[int, Kind]) -> dict[int, Face]:
     return found
 
 
-def _load(connection: Connection, kind: Kind, ids: list[int]) -> dict[int, Face]:
-    face, (query, enums) = _FACES[kind], _SELECT[kind]
-    found: dict[int, Face] = {}
+def _load(connection: Connection, kind: Kind, ids: list[int]) -> dict[int, Profile]:
+    profile, (query, enums) = _PROFILES[kind], _SELECT[kind]
+    found: dict[int, Profile] = {}
     for account_id, *values in connection.execute(query, {"ids": ids}).all():
         for number, enum in enums:
             values[number] = enum(values[number])
-        found[account_id] = face(*values)
+        found[account_id] = profile(*values)
     return found
 
 
 def _select(kind: Kind) -> tuple[TextClause, list[tuple[int, type[Enum]]]]:
-    """Values come in the order of the face's fields, so that a face is made without looking up names row by row."""
-    table, names = _TABLES[kind].__tablename__, [field.name for field in fields(_FACES[kind])]
+    """Values come in the order of the profile's fields, so that one is made without looking up names row by row."""
+    table, names = _TABLES[kind].__tablename__, [field.name for field in fields(_PROFILES[kind])]
     columns = ", ".join(f'"{name}"' for name in ("account_id", *names))
     query = text(f"select {columns} from {table} where account_id = any(cast(:ids as bigint[]))")  # noqa: S608 - names come from our tables
-    return query, [(names.index(name), enum) for name, enum in _ENUMS[_FACES[kind]].items()]
+    return query, [(names.index(name), enum) for name, enum in _ENUMS[_PROFILES[kind]].items()]
 
 
 _SELECT: Final = {kind: _select(kind) for kind in Kind}
@@ -94,7 +94,7 @@ def telegram_owners(connection: Connection, telegram_ids: Sequence[int]) -> dict
 
 
 def save(connection: Connection, accounts: Sequence[Account]) -> None:
-    """Writes the faces of these accounts, new or changed."""
+    """Writes the profiles of these accounts, new or changed."""
     for kind, table in _TABLES.items():
         changed = [_row(account) for account in accounts if account.key.kind is kind]
         rows.upsert(connection, table, "account_id", changed, _FIXED[kind])
@@ -105,7 +105,7 @@ def _any(ids: list[int]) -> CollectionAggregate[bool]:
 
 
 def _row(account: Account) -> dict[str, Any]:
-    row = {"account_id": account.id, **asdict(account.face)}
+    row = {"account_id": account.id, **asdict(account.profile)}
     if "conversion_rate" in row:
         row["conversion_rate"] = money.text(row["conversion_rate"])
     return row

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tasks.auto_topup import scan as autotopup
-from tests.support.builders import ask, balance, done, entries, let_expire, rows, settler, sweep
+from tests.support.builders import applier, ask, balance, done, entries, let_expire, rows, sweep
 from tests.support.resealed import execute_resealed
 
 POLICY: dict[str, Any] = {
@@ -23,7 +23,7 @@ def create(engine: Engine, **terms: Any) -> None:
 def scan(engine: Engine) -> int:
     """How many wallets it topped up."""
     before = len(auto(engine))
-    autotopup.scan(settler(engine), 100)
+    autotopup.scan(applier(engine), 100)
     return len(auto(engine)) - before
 
 

@@ -11,9 +11,9 @@ from models.domain.errors import TransientFault
 from models.domain.jobs.commands import Job
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import make_engine
-from tasks.apply.outcome import Outcome
+from tasks.apply.outcome import StoredOutcome
 from tasks.apply.path import apply_free
-from tasks.apply.retries import Settler
+from tasks.apply.retries import RetryingApplier
 from tests.acceptance.system import wait_until
 from tests.support.builders import LIMITS, balance, done, entries, job
 
@@ -43,9 +43,9 @@ def held(engine: Engine, ref: str) -> Iterator[None]:
         connection.rollback()
 
 
-def settler(engine: Engine) -> Settler:
+def applier(engine: Engine) -> RetryingApplier:
     policy = RetryPolicy(base_s=0.01, cap_s=0.1, limit=3)
-    return Settler(engine, LIMITS, policy, wait=lambda seconds: None, random=lambda: 0.5)
+    return RetryingApplier(engine, LIMITS, policy, wait=lambda seconds: None, random=lambda: 0.5)
 
 
 def test_jobs_of_a_held_account_are_left_out_and_the_others_applied(engine: Engine) -> None:
@@ -57,12 +57,12 @@ def test_jobs_of_a_held_account_are_left_out_and_the_others_applied(engine: Engi
 
 
 def test_what_was_left_out_comes_next_in_its_own_order(engine: Engine) -> None:
-    answers: list[Outcome] = []
+    answers: list[StoredOutcome] = []
     # Taking 5 is refused when it comes before the 5 are there.
     jobs = [add(1, 5), add(2, 7), add(1, -5)]
 
     def run() -> None:
-        answers.extend(outcome for outcome in settler(engine).settle(jobs) if isinstance(outcome, Outcome))
+        answers.extend(outcome for outcome in applier(engine).apply(jobs) if isinstance(outcome, StoredOutcome))
 
     thread = Thread(target=run)
     with held(engine, "1"):

@@ -175,9 +175,9 @@ def test_auto_top_up_says_where_it_stands(cli: Cli, engine: Engine) -> None:
     assert stands() == "waits until less than 10 can be spent"
     ask(engine, "wallets.debit", wallet_id="w", credits=15)
     assert stands().endswith(", for a refused job that needed 15: the next autotopup.scan makes it")
-    face = cli.json("accounts", "show", "wallet:w")["wallet"]
-    assert (face["wanted"], face["suspended"], face["topped_up_at"]) == (15, None, None)
-    assert face["due_at"] <= datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    profile = cli.json("accounts", "show", "wallet:w")["wallet"]
+    assert (profile["wanted"], profile["suspended"], profile["topped_up_at"]) == (15, None, None)
+    assert profile["due_at"] <= datetime.now(UTC).isoformat().replace("+00:00", "Z")
     done(engine, "wallets.update", wallet_id="w", wallet_status="frozen")
     assert stands() == "not while the wallet is frozen"
     done(engine, "wallets.update", wallet_id="w", wallet_status="active")

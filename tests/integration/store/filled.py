@@ -8,7 +8,7 @@ from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.connection.session import transaction
 from models.store.write import jobs
 from tasks.auto_topup import scan as autotopup
-from tests.support.builders import ask, done, let_expire, settler, sweep
+from tests.support.builders import applier, ask, done, let_expire, sweep
 from tests.support.resealed import execute_resealed
 
 FAR: Final = "2999-01-01T00:00:00Z"
@@ -53,6 +53,6 @@ def fill(engine: Engine) -> None:
     done(engine, "wallets.create", wallet_id="calm", scale=0, **POLICY)
     done(engine, "wallets.top_up", wallet_id="calm", credits_to_add=50, transaction_reason="INVOICE_REFUND")
     done(engine, "wallets.create", wallet_id="auto", scale=0, floor=-5, overdraft_allowed=True, **POLICY)
-    assert autotopup.scan(settler(engine), 10) == 1
+    assert autotopup.scan(applier(engine), 10) == 1
     done(engine, "wallets.debit", wallet_id="auto", credits=20)  # due again
     assert_ledger_is_coherent(engine)

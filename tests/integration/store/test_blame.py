@@ -11,8 +11,8 @@ from models.domain.errors import DeploymentFault, DoubtfulFault, Fault, KeyRace,
 from models.domain.jobs.commands import Job
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import snapshot, transaction
-from tasks.apply.outcome import Outcome
-from tasks.apply.retries import Failed, Reminder, Settler, Undecided
+from tasks.apply.outcome import StoredOutcome
+from tasks.apply.retries import Failed, Reminder, RetryingApplier, Undecided
 from tests.integration.store.racing import engine_of_its_own
 from tests.support.builders import LIMITS, balance, done, execute, job, rows
 
@@ -83,8 +83,8 @@ def users(engine: Engine) -> Callable[[], Job]:
 
 def settled(engine: Engine, jobs: Sequence[Job]) -> list[Any]:
     """What one pass makes of the jobs; pauses are not waited out."""
-    settler = Settler(engine, LIMITS, RetryPolicy(), lambda _: None, lambda: 0.5)
-    steps = settler.settling(jobs)
+    applier = RetryingApplier(engine, LIMITS, RetryPolicy(), lambda _: None, lambda: 0.5)
+    steps = applier.applying(jobs)
     while True:
         try:
             next(steps)
@@ -108,7 +108,7 @@ def test_doubtful_alone_waits_for_neighbours_that_show_whose_fault_it_is(
     bad = users()
     raising(engine, state, "new.amount = 1")
     assert settled(engine, [bad]) == [Undecided]
-    assert settled(engine, [bad, users()]) == [Failed, Outcome], "it is the job's"
+    assert settled(engine, [bad, users()]) == [Failed, StoredOutcome], "it is the job's"
     assert rows(engine, "select amount from entries") == [{"amount": 2}]
 
 
@@ -118,7 +118,7 @@ def test_what_all_fail_by_alike_is_the_deployments(engine: Engine, users: Callab
     raising(engine, state)
     assert settled(engine, jobs) == [Undecided] * 3
     execute(engine, "drop trigger boom on entries")
-    assert settled(engine, jobs) == [Outcome] * 3
+    assert settled(engine, jobs) == [StoredOutcome] * 3
     assert [balance(engine, f"user:{number}") for number in (1, 2, 3)] == [1, 2, 3]
 
 
@@ -140,25 +140,25 @@ def test_a_table_that_is_missing_holds_everything_and_parks_nothing(
 ) -> None:
     asked = users()
     execute(engine, "alter table outbox rename to elsewhere")
-    settler = Settler(engine, LIMITS, RetryPolicy(), lambda _: None, lambda: 0.5)
-    steps = settler.settling([asked])
+    applier = RetryingApplier(engine, LIMITS, RetryPolicy(), lambda _: None, lambda: 0.5)
+    steps = applier.applying([asked])
     assert [next(steps) > 0 for _ in range(20)] == [True] * 20
     execute(engine, "alter table elsewhere rename to outbox")
     with pytest.raises(StopIteration) as over:
         next(steps)
-    assert [type(each) for each in over.value.value] == [Outcome]
+    assert [type(each) for each in over.value.value] == [StoredOutcome]
 
 
 def test_what_is_waited_out_is_said_when_it_begins_and_once_a_minute(engine: Engine) -> None:
     at = [0.0]
-    settler = Settler(engine, LIMITS, RetryPolicy(), lambda _: None, lambda: 0.5, Reminder(clock=lambda: at[0]))
+    applier = RetryingApplier(engine, LIMITS, RetryPolicy(), lambda _: None, lambda: 0.5, Reminder(clock=lambda: at[0]))
 
     def away() -> None:
         raise TransientFault("away")
 
     with capture_logs() as said:
         for begins, lasts_s in ((0, 70), (80, 5)):
-            steps = settler.persisting(away)
+            steps = applier.persisting(away)
             for at[0] in range(begins, begins + lasts_s, 5):
                 next(steps)
     assert [(line["event"], line["attempt"]) for line in said] == [

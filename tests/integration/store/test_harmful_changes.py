@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from models.store.audit.entries import audit, audit_in
 from tasks.auto_topup import scan as autotopup
 from tests.integration.store.filled import FAR, fill
-from tests.support.builders import done, execute, rows, settler
+from tests.support.builders import applier, done, execute, rows
 from tests.support.resealed import execute_resealed
 
 pytestmark = pytest.mark.tampered_ledger
@@ -204,7 +204,7 @@ def test_what_was_spent_on_terms_that_were_changed_for_a_while_is_named(ledger: 
         done(ledger, "users.update_balance", user_id=1, amount_kopeks=-1000)
     else:
         execute(ledger, "update wallets set topped_up_at = null, due_at = now() where due_at is not null")
-        assert autotopup.scan(settler(ledger), 10) == 1
+        assert autotopup.scan(applier(ledger), 10) == 1
     assert execute(ledger, statement.format(right)) == 1
     assert any(told in finding.problem for finding in audit(ledger).findings)
 
@@ -215,7 +215,7 @@ def test_a_due_time_without_need_pays_nothing(ledger: Engine) -> None:
         "update wallets set due_at = now(), crossing = crossing + 1 where trigger <> 'disabled' and due_at is null",
     )
     before = rows(ledger, "select seq from accounts where ref = 'calm'")
-    autotopup.scan(settler(ledger), 10)
+    autotopup.scan(applier(ledger), 10)
     assert rows(ledger, "select seq from accounts where ref = 'calm'") == before
 
 

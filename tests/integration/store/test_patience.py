@@ -16,7 +16,7 @@ from models.domain.jobs.commands import Job
 from models.store.connection import patience
 from models.store.connection.patience import Patience, Silence
 from models.store.connection.session import make_engine, snapshot
-from tasks.apply.outcome import Outcome
+from tasks.apply.outcome import StoredOutcome
 from tasks.apply.path import apply
 from tests.acceptance.system import wait_until
 from tests.support.builders import LIMITS, execute, job, rows
@@ -54,7 +54,7 @@ class Worker:
         )
         self._pool = ThreadPoolExecutor(1)
 
-    def apply(self, asked: Job) -> Future[list[Outcome]]:
+    def apply(self, asked: Job) -> Future[list[StoredOutcome]]:
         return self._pool.submit(apply, self.engine, [asked], LIMITS)
 
     def waits_for_standby(self) -> None:

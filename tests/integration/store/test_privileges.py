@@ -22,7 +22,7 @@ from models.store.schema.privileges import CHANGED, NEEDED, PRUNING, SEQUENCE, s
 from models.store.schema.revision import COLUMNS
 from models.store.write import dead_letters, outbox
 from models.store.write.dead_letters import DeadLetter
-from tasks.apply.retries import Settler
+from tasks.apply.retries import RetryingApplier
 from tasks.auto_topup import scan as autotopup
 from tasks.scheduled import expiry
 from tasks.scheduled import prune as housekeeping
@@ -58,11 +58,11 @@ def worker(role: str, database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def sweeper(worker: Engine) -> Settler:
+def sweeper(worker: Engine) -> RetryingApplier:
     def held(_: float) -> None:
         raise DeploymentFault("a sweep is held: 42501", "")
 
-    return Settler(worker, LIMITS, RetryPolicy(), held, lambda: 0.5)
+    return RetryingApplier(worker, LIMITS, RetryPolicy(), held, lambda: 0.5)
 
 
 def do_everything(worker: Engine, owner: Engine) -> None:

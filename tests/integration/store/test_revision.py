@@ -18,8 +18,8 @@ from models.domain.jobs.commands import Job
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import make_engine, snapshot
 from models.store.schema import migrations as schema
-from tasks.apply.outcome import Outcome
-from tasks.apply.retries import Settler
+from tasks.apply.outcome import StoredOutcome
+from tasks.apply.retries import RetryingApplier
 from tasks.auto_topup import scan as autotopup
 from tasks.scheduled import expiry
 from tasks.scheduled import prune as housekeeping
@@ -135,12 +135,12 @@ def working(url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def settler(engine: Engine, wait: Callable[[float], None] = lambda _: None) -> Settler:
-    return Settler(engine, LIMITS, RetryPolicy(), wait, lambda: 0.5)
+def applier(engine: Engine, wait: Callable[[float], None] = lambda _: None) -> RetryingApplier:
+    return RetryingApplier(engine, LIMITS, RetryPolicy(), wait, lambda: 0.5)
 
 
 def held_until_mended(engine: Engine, url: str, way: Way) -> None:
-    steps = settler(engine).settling([asked()])
+    steps = applier(engine).applying([asked()])
     assert [next(steps) > 0 for _ in range(3)] == [True] * 3
     with pytest.raises(DeploymentFault) as caught, snapshot(engine):
         pass
@@ -149,7 +149,7 @@ def held_until_mended(engine: Engine, url: str, way: Way) -> None:
     way.mend(url)
     with pytest.raises(StopIteration) as over:
         next(steps)
-    assert [type(each) for each in over.value.value] == [Outcome]
+    assert [type(each) for each in over.value.value] == [StoredOutcome]
 
 
 @pytest.mark.parametrize("name", WAYS)
@@ -162,7 +162,7 @@ def test_a_worker_that_starts_holds_everything_until_its_tables_are_there(databa
 @pytest.mark.parametrize("name", NOTICED)
 def test_a_worker_that_runs_does_when_they_are_gone(database_url: str, name: str) -> None:
     with working(database_url) as engine:
-        settler(engine).settle([asked()])
+        applier(engine).apply([asked()])
         WAYS[name].spoil(database_url)
         held_until_mended(engine, database_url, WAYS[name])
 
@@ -170,7 +170,7 @@ def test_a_worker_that_runs_does_when_they_are_gone(database_url: str, name: str
 def test_a_database_that_is_made_anew_under_a_running_worker(postgres: EmbeddedPostgres, database_url: str) -> None:
     name = make_url(database_url).database or ""
     with working(database_url) as engine:
-        settler(engine).settle([asked()])
+        applier(engine).apply([asked()])
         servers.drop_database(postgres.url, name)
         servers.create_database(postgres.url, name)
         held_until_mended(engine, database_url, WAYS["no tables"])
@@ -183,25 +183,25 @@ def test_a_migration_that_is_under_way_is_waited_out(empty_database_url: str) ->
         config.attributes["connection"] = connection
         migration = connection.begin()
         command.upgrade(config, "head")
-        steps = settler(engine).settling([asked()])
+        steps = applier(engine).applying([asked()])
         assert [next(steps) > 0 for _ in range(3)] == [True] * 3
         migration.commit()
         with pytest.raises(StopIteration) as over:
             next(steps)
-        assert [type(each) for each in over.value.value] == [Outcome]
+        assert [type(each) for each in over.value.value] == [StoredOutcome]
     migrating.dispose()
 
 
 @pytest.mark.parametrize(
     "sweep",
     [
-        lambda settler: autotopup.scan(settler, 10),
-        lambda settler: expiry.expire(settler, 10),
-        lambda settler: housekeeping.prune(settler, 1, 10),
+        lambda applier: autotopup.scan(applier, 10),
+        lambda applier: expiry.expire(applier, 10),
+        lambda applier: housekeeping.prune(applier, 1, 10),
     ],
     ids=["autotopup.scan", "credits.expire", "jobs.prune"],
 )
-def test_a_sweep_waits_like_a_worker(database_url: str, sweep: Callable[[Settler], int]) -> None:
+def test_a_sweep_waits_like_a_worker(database_url: str, sweep: Callable[[RetryingApplier], int]) -> None:
     way, waits = WAYS["older ones"], count(1)
     way.spoil(database_url)
 
@@ -210,7 +210,7 @@ def test_a_sweep_waits_like_a_worker(database_url: str, sweep: Callable[[Settler
             way.mend(database_url)
 
     with working(database_url) as engine:
-        assert sweep(settler(engine, wait)) == 0
+        assert sweep(applier(engine, wait)) == 0
     assert next(waits) == 4
 
 

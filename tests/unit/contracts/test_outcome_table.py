@@ -8,7 +8,7 @@ from models.contracts.jobs.apps import app_body, app_error
 from models.contracts.jobs.users import user_error
 from models.contracts.jobs.wallet_contract import wallet_error
 from models.contracts.replies.outcome import OutcomeDocument
-from models.domain.jobs.decision import Facts
+from models.domain.jobs.decision import DecisionContext
 from models.domain.outcome import HTTP_STATUS, Code, Refusal
 from tests.support.builders import NOW, user_account
 
@@ -20,7 +20,7 @@ TABLE = [
 ]
 SUCCESSES = {Code.APPLIED, Code.UNCHANGED}
 DETAILS = {"errors": [], "field": "f", "input": 0}
-FACES = {"users": user_error, "wallets": wallet_error, "apps": app_error}
+PROFILES = {"users": user_error, "wallets": wallet_error, "apps": app_error}
 
 
 def test_lists_exactly_the_codes_there_are() -> None:
@@ -37,13 +37,13 @@ def test_each_code_has_a_status_a_meaning_and_an_advice() -> None:
 def test_statuses_are_those_of_the_error_bodies() -> None:
     for row in TABLE:
         code = Code(row[0].strip("`"))
-        for cell, error in zip(row[1:4], FACES.values(), strict=True):
+        for cell, error in zip(row[1:4], PROFILES.values(), strict=True):
             if code not in SUCCESSES and cell != "–":
                 assert error(Refusal(code, "no", DETAILS))["status"] == int(cell), row
 
 
 def test_successes_have_the_status_of_the_source_apis() -> None:
-    created = app_body(user_account(), Facts(NOW))["status"]
+    created = app_body(user_account(), DecisionContext(NOW))["status"]
     assert {HTTP_STATUS[code] for code in SUCCESSES} == {200}
     assert [row[1:4] for row in TABLE[:2]] == [["200", "200", str(created)]] * 2
 

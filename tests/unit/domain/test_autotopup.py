@@ -9,7 +9,7 @@ import pytest
 from models.domain import auto_topup as autotopup
 from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
 from models.domain.events import EventType
-from models.domain.jobs.decision import Facts
+from models.domain.jobs.decision import DecisionContext
 from tests.support.builders import NOW, grant, wallet_account
 
 DROPPED, RECOVERED = (EventType.WALLET_BALANCE_DROPPED,), (EventType.WALLET_BALANCE_RECOVERED,)
@@ -19,7 +19,7 @@ FROZEN = {**ON, "status": WalletStatus.FROZEN}
 CLOSED = {**ON, "status": WalletStatus.CLOSED}
 SUSPENDED = {**ON, "suspended": autotopup.REFUNDED}
 DUE, NOT_DUE = True, False
-FACTS = Facts(NOW)
+FACTS = DecisionContext(NOW)
 COOLDOWN = FACTS.limits.top_up_cooldown
 
 # name, (balance, terms) before, due before, (balance, terms) after, due after, number of new looks, events
@@ -48,8 +48,8 @@ CASES: list[tuple[str, Side, bool, Side, bool, int, tuple[EventType, ...]]] = [
 
 
 def wallet_of(account: Account) -> Wallet:
-    assert isinstance(account.face, Wallet)
-    return account.face
+    assert isinstance(account.profile, Wallet)
+    return account.profile
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
@@ -64,7 +64,7 @@ def test_follow(case: tuple[str, Side, bool, Side, bool, int, tuple[EventType, .
     assert (wallet.due_at is not None, wallet.crossing - 3, told) == (is_due, looks, events)
     if is_due:
         assert wallet.due_at == (earlier if was_due else NOW), "since when it is due"
-    assert replace(followed, face=after.face) == after, "nothing else changes"
+    assert replace(followed, profile=after.profile) == after, "nothing else changes"
 
 
 def test_follow_leaves_an_account_alone_that_has_nothing_to_follow() -> None:

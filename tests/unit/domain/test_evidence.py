@@ -11,7 +11,7 @@ from models.domain.accounts import App, Kind, User, Wallet, WalletStatus
 from models.domain.events import BITS, EventType, bits
 from models.domain.evidence.chains import Record, RecordKind, changes, job_digest, record_hash, terms
 from models.domain.jobs.commands import Job
-from models.domain.ledger import EntryKind, Note, post
+from models.domain.ledger import EntryDetails, EntryKind, post
 from models.domain.outcome import Code, Refusal, Status
 from tests.support.builders import NOW, user_account, wallet_account
 
@@ -100,23 +100,23 @@ SAID_ELSEWHERE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("face", "account"), [(User, user_account()), (Wallet, wallet_account())])
-def test_a_field_of_an_account_is_a_term_or_is_known_to_decide_nothing(face: type[Any], account: Any) -> None:
-    missing = {field.name for field in fields(face)} - set(terms(account))
-    assert missing == SAID_ELSEWHERE[face], "what decides is to be in the records"
+@pytest.mark.parametrize(("profile", "account"), [(User, user_account()), (Wallet, wallet_account())])
+def test_a_field_of_an_account_is_a_term_or_is_known_to_decide_nothing(profile: type[Any], account: Any) -> None:
+    missing = {field.name for field in fields(profile)} - set(terms(account))
+    assert missing == SAID_ELSEWHERE[profile], "what decides is to be in the records"
 
 
 def test_what_an_entry_says_is_no_change_of_terms() -> None:
     before = user_account()
-    after, entry = post(before, 5, Note(EntryKind.DEPOSIT, UUID(int=1), NOW + timedelta(seconds=1)))
+    after, entry = post(before, 5, EntryDetails(EntryKind.DEPOSIT, UUID(int=1), NOW + timedelta(seconds=1)))
     assert changes(before, after, entry) == {}
     assert changes(before, replace(after, floor=-5), entry) == {"floor": [0, -5]}
 
 
 def test_changes_say_what_was_and_what_is() -> None:
     before = wallet_account()
-    assert isinstance(before.face, Wallet)
-    after = replace(before, face=replace(before.face, status=WalletStatus.FROZEN, due_at=NOW), updated_at=NOW)
+    assert isinstance(before.profile, Wallet)
+    after = replace(before, profile=replace(before.profile, status=WalletStatus.FROZEN, due_at=NOW), updated_at=NOW)
     assert changes(before, after, None) == {
         "status": ["active", "frozen"],
         "due_at": [None, "2030-01-01T12:00:00.000000+00:00"],

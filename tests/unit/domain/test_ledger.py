@@ -12,8 +12,8 @@ from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold, HoldChange, HoldPart, HoldVerb
 from models.domain.ledger import (
     Entry,
+    EntryDetails,
     EntryKind,
-    Note,
     Proof,
     entry_hash,
     fits,
@@ -25,7 +25,7 @@ from models.domain.ledger import (
 from models.domain.money import UNITS_MAX
 from tests.support.builders import NOW, user_account
 
-NOTE = Note(
+DETAILS = EntryDetails(
     kind=EntryKind.DEPOSIT,
     job_id=UUID(int=1),
     at=NOW,
@@ -43,7 +43,7 @@ def test_post_numbers_and_sums_and_seal_chains() -> None:
     account, head = user_account(), b""
     posted: list[Entry] = []
     for amount in (100, -30, 5):
-        account, entry = post(account, amount, replace(NOTE, at=NOW + timedelta(seconds=len(posted))))
+        account, entry = post(account, amount, replace(DETAILS, at=NOW + timedelta(seconds=len(posted))))
         sealed = seal(entry, head, Proof(b"job"))
         head = sealed.hash
         posted.append(sealed)
@@ -58,9 +58,9 @@ def test_post_numbers_and_sums_and_seal_chains() -> None:
 
 def test_hash_is_pinned() -> None:
     # Version 1 of the form: if this test fails, every ledger written before would be called tampered with.
-    digest = entry_hash(b"\x01" * 32, KEY, 5, 100, 400, NOTE)
+    digest = entry_hash(b"\x01" * 32, KEY, 5, 100, 400, DETAILS)
     assert digest.hex() == "eeb3f1bac63f53d93d9aa1179dc723af55bcc6ca7d71bafc00ab77a9d7825b2d"
-    bare = entry_hash(b"", KEY, 1, -1, -1, Note(EntryKind.WITHDRAWAL, UUID(int=9), NOW))
+    bare = entry_hash(b"", KEY, 1, -1, -1, EntryDetails(EntryKind.WITHDRAWAL, UUID(int=9), NOW))
     assert bare.hex() == "13f2f21e9911e9e4880c166a7fdf8ff7422e870bed0a8ea5c5986f8334b69f0b"
 
 
@@ -68,14 +68,14 @@ def test_hash_of_an_entry_that_says_more_is_pinned() -> None:
     # Version 2 of the form, for what version 1 has no words for.
     part = HoldPart(UUID(int=3), 4, -4)
     holds = (HoldChange(UUID(int=4), HoldVerb.HOLD, 9, (part,)), HoldChange(UUID(int=5), HoldVerb.RELEASE, 1))
-    more = replace(NOTE, paid=((UUID(int=3), 7),), holds=holds, part=1)
+    more = replace(DETAILS, paid=((UUID(int=3), 7),), holds=holds, part=1)
     digest = entry_hash(b"\x01" * 32, KEY, 5, 100, 400, more)
     assert digest.hex() == "895ea72e9ef598f35e0833a9c9c38bbe4ad0a41d399492b8d99e73d5ed57fc1a"
 
 
 TERMS = Grant(UUID(int=2), 100, 90, 1, NOW, NOW)
 RESERVED = Hold(UUID(int=4), 9, 9, 0, (), NOW, NOW)
-MAKES = replace(NOTE, kind=EntryKind.CREDIT, holds=(HoldChange(UUID(int=4), HoldVerb.HOLD, 9),))
+MAKES = replace(DETAILS, kind=EntryKind.CREDIT, holds=(HoldChange(UUID(int=4), HoldVerb.HOLD, 9),))
 
 
 def proof(grant: Grant = TERMS, hold: Hold = RESERVED, job: bytes = b"\x02" * 32) -> Proof:
@@ -84,7 +84,7 @@ def proof(grant: Grant = TERMS, hold: Hold = RESERVED, job: bytes = b"\x02" * 32
 
 def test_hash_of_an_entry_with_its_job_is_pinned() -> None:
     # Version 3 of the form: with the job that wrote it, and the terms of what it made.
-    digest = entry_hash(b"\x01" * 32, KEY, 5, 100, 400, NOTE, Proof(b"\x02" * 32))
+    digest = entry_hash(b"\x01" * 32, KEY, 5, 100, 400, DETAILS, Proof(b"\x02" * 32))
     assert digest.hex() == "c75909a05b60107f0674bb6a29032569750a57b852f2e21ba41f29ae0896f07d"
     digest = entry_hash(b"\x01" * 32, KEY, 5, 100, 400, MAKES, proof())
     assert digest.hex() == "d2883c8015ecf5095e6668d1c4fc56d9d6a5411b09cf1d4a15de0c833d7f7006"
@@ -136,7 +136,7 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize("change", [case[1] for case in CHANGES], ids=[case[0] for case in CHANGES])
 def test_hash_covers_all_that_the_entry_says(change: dict[str, Any]) -> None:
-    assert entry_hash(b"", KEY, 5, 100, 400, replace(NOTE, **change)) != entry_hash(b"", KEY, 5, 100, 400, NOTE)
+    assert entry_hash(b"", KEY, 5, 100, 400, replace(DETAILS, **change)) != entry_hash(b"", KEY, 5, 100, 400, DETAILS)
 
 
 @pytest.mark.parametrize(
@@ -151,12 +151,12 @@ def test_hash_covers_all_that_the_entry_says(change: dict[str, Any]) -> None:
     ],
 )
 def test_hash_covers_place_and_amounts(other: tuple[bytes, AccountKey, int, int, int]) -> None:
-    assert entry_hash(*other, NOTE) != entry_hash(b"", KEY, 5, 100, 400, NOTE)
+    assert entry_hash(*other, DETAILS) != entry_hash(b"", KEY, 5, 100, 400, DETAILS)
 
 
 def test_hash_does_not_depend_on_the_order_of_metadata_nor_on_the_zone_of_the_time() -> None:
-    again = replace(NOTE, metadata={"b": "2", "a": "1"}, at=NOW.astimezone(timezone(timedelta(hours=3))))
-    assert entry_hash(b"", KEY, 5, 100, 400, again) == entry_hash(b"", KEY, 5, 100, 400, NOTE)
+    again = replace(DETAILS, metadata={"b": "2", "a": "1"}, at=NOW.astimezone(timezone(timedelta(hours=3))))
+    assert entry_hash(b"", KEY, 5, 100, 400, again) == entry_hash(b"", KEY, 5, 100, 400, DETAILS)
 
 
 @pytest.mark.parametrize(

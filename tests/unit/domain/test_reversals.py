@@ -14,8 +14,8 @@ from models.domain.credits.holds import Hold, HoldEnd
 from models.domain.events import EventType
 from models.domain.jobs.commands import Job
 from models.domain.jobs.decide import decide
-from models.domain.jobs.decision import Decision, Facts, Limits, Original
-from models.domain.ledger import Entry, EntryKind, Note, post
+from models.domain.jobs.decision import Decision, DecisionContext, Limits, Original
+from models.domain.ledger import Entry, EntryDetails, EntryKind, post
 from models.domain.outcome import Code, Refusal
 from tests.support.builders import LIMITS, NOW, account_of, grant, job, remaining, user_account, wallet_account
 
@@ -30,9 +30,9 @@ REVERSIBLE = {
 }
 
 
-def written(account: Account, amount: int, kind: EntryKind, **note: Any) -> tuple[Account, Entry]:
+def written(account: Account, amount: int, kind: EntryKind, **details: Any) -> tuple[Account, Entry]:
     """The account after the job ORIGINAL wrote an entry on it."""
-    return post(account, amount, Note(kind, ORIGINAL, NOW, **note))
+    return post(account, amount, EntryDetails(kind, ORIGINAL, NOW, **details))
 
 
 def reverse(
@@ -42,7 +42,9 @@ def reverse(
     asked: Job = job("entries.reverse", job_id=str(ORIGINAL), **fields)
     originals = {ORIGINAL: Original("wallets.top_up", "owner", (entry,))} if entry else {}
     before = {(entry.account_id, entry.seq): already} if entry else {}
-    return decide(replace(asked, id=UUID(int=6)), account, Facts(NOW, limits, originals=originals, reversed=before))
+    return decide(
+        replace(asked, id=UUID(int=6)), account, DecisionContext(NOW, limits, originals=originals, reversed=before)
+    )
 
 
 def decided(account: Account, entry: Entry, **fields: Any) -> Decision:
@@ -57,9 +59,14 @@ def test_posts_the_opposite_amount_naming_the_entry(amount: int, kind: EntryKind
     decision = decided(account, entry)
     assert decision.account.balance == 100
     assert decision.entry is not None
-    note = decision.entry.note
-    assert (decision.entry.amount, note.kind, note.reverses, note.reason) == (-amount, EntryKind.REVERSAL, 1, "R")
-    assert note.description == f"Reversal of job {ORIGINAL}"
+    details = decision.entry.details
+    assert (decision.entry.amount, details.kind, details.reverses, details.reason) == (
+        -amount,
+        EntryKind.REVERSAL,
+        1,
+        "R",
+    )
+    assert details.description == f"Reversal of job {ORIGINAL}"
     assert decision.events == (EventType.USER_BALANCE_UPDATED,)
 
 
@@ -67,7 +74,7 @@ def test_of_an_unlisted_entry_is_unlisted_and_silent() -> None:
     account, entry = written(user_account(), 30, EntryKind.DEPOSIT, listed=False)
     decision = decided(account, entry)
     assert decision.entry is not None
-    assert (decision.entry.note.listed, decision.events) == (False, ())
+    assert (decision.entry.details.listed, decision.events) == (False, ())
 
 
 def test_is_refused_when_no_job_of_that_id_wrote_an_entry() -> None:
@@ -154,7 +161,7 @@ def test_on_a_frozen_wallet_a_mistake_may_be_corrected() -> None:
 
 def test_is_refused_when_the_funds_are_gone_unless_forced() -> None:
     account, entry = written(user_account(), 30, EntryKind.DEPOSIT)
-    spent, _ = post(account, -1, Note(EntryKind.WITHDRAWAL, UUID(int=7), NOW))
+    spent, _ = post(account, -1, EntryDetails(EntryKind.WITHDRAWAL, UUID(int=7), NOW))
     refusal = reverse(spent, entry)
     assert isinstance(refusal, Refusal)
     assert (refusal.code, refusal.details["balance"], refusal.details["amount"]) == (Code.INSUFFICIENT_FUNDS, 29, -30)
@@ -165,12 +172,12 @@ def test_of_plain_credits_leaves_grants_alone_unless_it_is_forced() -> None:
     held = (grant(1, 10, priority=1),)
     account, entry = written(wallet_account(balance=10, grants=held), 30, EntryKind.CREDIT)
     assert remaining(decided(account, entry).account.grants) == {1: 10}
-    spent, _ = post(account, -1, Note(EntryKind.DEBIT, UUID(int=7), NOW))
+    spent, _ = post(account, -1, EntryDetails(EntryKind.DEBIT, UUID(int=7), NOW))
     assert reverse(spent, entry).code is Code.INSUFFICIENT_FUNDS
     forced = decided(spent, entry, force=True)
     assert (forced.account.balance, remaining(forced.account.grants)) == (9, {1: 9}), "the grant pays the debt"
     assert forced.entry is not None
-    assert forced.entry.note.paid == ((UUID(int=1), 1),)
+    assert forced.entry.details.paid == ((UUID(int=1), 1),)
 
 
 def test_a_forced_one_gives_up_what_holds_have_reserved_the_newest_first() -> None:
@@ -199,7 +206,7 @@ def test_of_a_grant_takes_the_grant(left: int, force: bool, balance: int | None,
     assert isinstance(decision, Decision)
     assert decision.entry is not None
     assert (decision.account.balance, remaining(decision.account.grants)) == (balance, {1: 0})
-    assert sum(units for _, units in decision.entry.note.draws) == taken
+    assert sum(units for _, units in decision.entry.details.draws) == taken
 
 
 @pytest.mark.parametrize("days", [-1, 0, 1])
@@ -211,7 +218,7 @@ def test_of_a_debit_restores_grants_that_have_not_expired(days: int) -> None:
     back = 10 if days > 0 else 0  # what came from an expired grant returns as plain credits
     assert (decision.account.balance, remaining(decision.account.grants)) == (20, {1: back, 2: 8})
     assert decision.entry is not None
-    assert {item.int: units for item, units in decision.entry.note.draws} == ({1: -10, 2: -5} if back else {2: -5})
+    assert {item.int: units for item, units in decision.entry.details.draws} == ({1: -10, 2: -5} if back else {2: -5})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from models.domain.accounts import Account, AccountKey, Kind, TopUpTrigger, Wall
 from models.domain.events import EventType
 from models.domain.jobs.commands import Job, WalletAutoTopUp
 from models.domain.jobs.decide import decide
-from models.domain.jobs.decision import Decision, Facts
+from models.domain.jobs.decision import Decision, DecisionContext
 from models.domain.outcome import Code, Refusal
 from tasks.scheduled.sweep import system_job
 from tests.support.builders import LIMITS, NOW, expire_job, grant, job, remaining, wallet_account
@@ -28,13 +28,13 @@ DUE: dict[str, Any] = {
 
 
 def decided(asked: Job, account: Account, now: datetime = NOW) -> Decision:
-    decision = decide(replace(asked, id=JOB_ID), account, Facts(now, LIMITS))
+    decision = decide(replace(asked, id=JOB_ID), account, DecisionContext(now, LIMITS))
     assert isinstance(decision, Decision), decision
     return decision
 
 
 def code(asked: Job, account: Account | None, now: datetime = NOW) -> Code:
-    decision = decide(asked, account, Facts(now))
+    decision = decide(asked, account, DecisionContext(now))
     return decision.code
 
 
@@ -74,7 +74,7 @@ def test_a_debit_after_expiry_leaves_the_expired_grant_to_the_sweep() -> None:
 
 def test_what_is_available_leaves_out_what_has_expired_and_what_the_floor_holds() -> None:
     account = wallet_account(balance=25, floor=-2, grants=(grant(1, 10, days=-1),))
-    refusal = decide(debit(18), account, Facts(NOW))
+    refusal = decide(debit(18), account, DecisionContext(NOW))
     assert isinstance(refusal, Refusal)
     assert refusal.details == {"requested": "18", "available": "17"}
     assert code(debit(17), account) is Code.APPLIED
@@ -105,13 +105,13 @@ def test_expiry_takes_what_is_left_and_the_floor_is_no_obstacle() -> None:
     decision = decided(expire_job(WALLET, str(UUID(int=1))), account)
     assert (decision.account.balance, remaining(decision.account.grants)) == (-3, {1: 0})
     assert decision.entry is not None
-    assert (decision.entry.amount, decision.entry.note.draws) == (-10, ((UUID(int=1), 10),))
+    assert (decision.entry.amount, decision.entry.details.draws) == (-10, ((UUID(int=1), 10),))
 
 
 def test_expiry_waits_for_the_grace() -> None:
     account = wallet_account(balance=10, grants=(grant(1, 10, days=-1),))
     patient = replace(LIMITS, expiry_grace=timedelta(days=1, microseconds=1))
-    decision = decide(expire_job(WALLET, str(UUID(int=1))), account, Facts(NOW, patient))
+    decision = decide(expire_job(WALLET, str(UUID(int=1))), account, DecisionContext(NOW, patient))
     assert decision == Decision(account, Code.UNCHANGED)
 
 
@@ -126,8 +126,8 @@ def test_what_expired_is_told_by_the_sweep_and_noted() -> None:
     expired = wallet_account(balance=15, grants=(grant(1, 10, days=-1),), **{**DUE, "due_at": None})
     account = replace(expired, updated_at=NOW - timedelta(days=2))
     decision = decided(expire_job(WALLET, str(UUID(int=1))), account)
-    assert isinstance(decision.account.face, Wallet)
-    assert (decision.account.face.due_at, decision.account.face.crossing) == (NOW, 4)
+    assert isinstance(decision.account.profile, Wallet)
+    assert (decision.account.profile.due_at, decision.account.profile.crossing) == (NOW, 4)
     assert EventType.WALLET_BALANCE_DROPPED in decision.events
 
 
@@ -140,21 +140,21 @@ def test_auto_top_up_answers_its_crossing_once() -> None:
 
 def test_auto_top_up_that_does_not_reach_the_minimum_is_followed_by_another() -> None:
     decision = decided(auto_top_up(3), wallet_account(balance=5, **{**DUE, "top_up_amount": 1}))
-    after = decision.account.face
+    after = decision.account.profile
     assert isinstance(after, Wallet)
     assert (after.due_at, after.crossing, decision.account.balance) == (NOW + LIMITS.top_up_cooldown, 4, 6)
     early = decided(auto_top_up(4), decision.account)
     assert (early.code, early.entry) == (Code.UNCHANGED, None)
-    assert isinstance(early.account.face, Wallet)
-    assert (early.account.face.due_at, early.account.face.crossing) == (NOW + LIMITS.top_up_cooldown, 5)
+    assert isinstance(early.account.profile, Wallet)
+    assert (early.account.profile.due_at, early.account.profile.crossing) == (NOW + LIMITS.top_up_cooldown, 5)
     assert decided(auto_top_up(5), early.account, NOW + LIMITS.top_up_cooldown).account.balance == 7
 
 
 def test_a_look_at_a_wallet_that_has_recovered_changes_nothing_and_is_used_up() -> None:
     decision = decided(auto_top_up(3), wallet_account(balance=50, **DUE))
     assert (decision.code, decision.entry) == (Code.UNCHANGED, None)
-    assert isinstance(decision.account.face, Wallet)
-    assert decision.account.face.due_at is None
+    assert isinstance(decision.account.profile, Wallet)
+    assert decision.account.profile.due_at is None
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def _facts(shown: Shown) -> dict[str, str]:
 
 
 def _status(account: Account) -> str | None:
-    return account.face.status.value if isinstance(account.face, User | Wallet) else None
+    return account.profile.status.value if isinstance(account.profile, User | Wallet) else None
 
 
 def _row(shown: Shown) -> list[str]:

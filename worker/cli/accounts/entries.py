@@ -17,7 +17,7 @@ def entry_document(entry: Entry, scale: int) -> dict[str, Any]:
     """All that an entry says: what it moved, and what it did to grants and holds."""
     from models.contracts.replies import outcome
 
-    note = entry.note
+    note = entry.details
     return {
         **outcome.entry_document(entry, scale),
         "kind": note.kind.value,
@@ -38,7 +38,7 @@ def entry_document(entry: Entry, scale: int) -> dict[str, Any]:
 
 def _held(entry: Entry) -> int:
     """By how much what is held changed."""
-    return sum(change.units if change.verb is HoldVerb.HOLD else -change.units for change in entry.note.holds)
+    return sum(change.units if change.verb is HoldVerb.HOLD else -change.units for change in entry.details.holds)
 
 
 def _draws(draws: Sequence[Draw]) -> list[dict[str, Any]]:
@@ -67,13 +67,13 @@ def tell_entries(entries: Sequence[Entry], scale: int) -> None:
         [
             (
                 str(entry.seq),
-                when(entry.note.at),
+                when(entry.details.at),
                 signed(entry.amount, scale),
                 signed(held, scale) if (held := _held(entry)) else "",
                 decimal(entry.balance_after, scale),
-                entry.note.kind.value,
-                entry.note.reason or entry.note.description or "",
-                str(entry.note.job_id),
+                entry.details.kind.value,
+                entry.details.reason or entry.details.description or "",
+                str(entry.details.job_id),
             )
             for entry in entries
         ],

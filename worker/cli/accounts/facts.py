@@ -1,4 +1,4 @@
-"""What an account is: its floor, its times, its face, and where its auto top-up stands."""
+"""What an account is: its floor, its times, its profile, and where its auto top-up stands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def account_document(account: Account, at: datetime) -> dict[str, Any]:
         "floor": account.floor,
         "set_at": account.set_at,
         "created_at": account.created_at,
-        account.key.kind.value: asdict(account.face),
+        account.key.kind.value: asdict(account.profile),
         "auto_top_up": _auto_top_up(account, at) or None,
     }
 
@@ -32,14 +32,16 @@ def account_facts(account: Account, at: datetime) -> dict[str, str]:
         "created": when(account.created_at),
         "updated": when(account.updated_at),
         "last set": when(account.set_at),
-        **{name.replace("_", " "): _told(name, value, account.scale) for name, value in asdict(account.face).items()},
+        **{
+            name.replace("_", " "): _told(name, value, account.scale) for name, value in asdict(account.profile).items()
+        },
         "auto top-up": _auto_top_up(account, at),
     }
 
 
 def _auto_top_up(account: Account, at: datetime) -> str:
     """Where it stands and what would have to change, in a sentence."""
-    wallet, scale = account.face, account.scale
+    wallet, scale = account.profile, account.scale
     if not isinstance(wallet, Wallet):
         return ""
     if wallet.trigger is TopUpTrigger.DISABLED:

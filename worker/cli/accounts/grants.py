@@ -108,9 +108,9 @@ class EveryGrant:
             return {**told, "origin": None, "job_id": None, "bonus": False}
         return {
             **told,
-            "origin": origin(item.made.note),
-            "job_id": item.made.note.job_id,
-            "bonus": bool(item.made.note.part),
+            "origin": origin(item.made.details),
+            "job_id": item.made.details.job_id,
+            "bonus": bool(item.made.details.part),
         }
 
     def tell(self) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from models.domain.accounts import Account, AccountKey
     from models.domain.jobs.commands import Job
     from models.store.read.credits import Credits
-    from tasks.apply.outcome import Outcome
+    from tasks.apply.outcome import StoredOutcome
     from worker.settings.settings import Settings
 
 _EXAMPLES: Final = """\
@@ -103,7 +103,7 @@ def _look(engine: Engine, key: AccountKey, reason: str, operator: str) -> Found:
     return Found(account, credits, repair_job(account, credits, reason, operator))
 
 
-def _settle(engine: Engine, settings: Settings, job: Job) -> Outcome:
+def _settle(engine: Engine, settings: Settings, job: Job) -> StoredOutcome:
     from models.domain.outcome import Status
     from tasks.apply.path import apply
     from worker.runtime import limits_of
@@ -114,7 +114,7 @@ def _settle(engine: Engine, settings: Settings, job: Job) -> Outcome:
     return outcome
 
 
-def _document(found: Found, outcome: Outcome | None) -> dict[str, Any]:
+def _document(found: Found, outcome: StoredOutcome | None) -> dict[str, Any]:
     from models.store.read.credits import told
 
     account, credits = found.account, found.credits
@@ -133,7 +133,7 @@ def _document(found: Found, outcome: Outcome | None) -> dict[str, Any]:
     }
 
 
-def _tell(found: Found, outcome: Outcome | None) -> None:
+def _tell(found: Found, outcome: StoredOutcome | None) -> None:
     account, credits = found.account, found.credits
     findings = [f"entry {seq}: {problem}" if seq else problem for _, seq, problem in credits.findings()]
     if found.job is None:

@@ -184,7 +184,7 @@ def _story(connection: Connection, job: Row) -> dict[str, Any]:
     written = history.entries_of_job(connection, job["id"])
     documents = [entry_document(entry, job["scale"]) for entry in written]
     taken_back = [row for entry in written for row in history.reversals_of(connection, entry)]
-    takes_back = [history.reversed_by(connection, entry) for entry in written if entry.note.reverses]
+    takes_back = [history.reversed_by(connection, entry) for entry in written if entry.details.reverses]
     events = outbox.of_job(connection, job["id"])
     return {
         **{field: value for field, value in _summary(job).items() if field not in ("seq", "amount", "balance_after")},

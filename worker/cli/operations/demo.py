@@ -86,10 +86,10 @@ def _play(console: Console, tour: Tour, engine: Engine) -> str:
     for title, steps in script.chapters():
         _show(console, tour, title, steps)
     _show(console, tour, "A debit leaves less than the wallet's minimum, and beat tops it up", script.spend())
-    tour.wait_for_entry("the auto top-up", lambda entry: entry.note.reason == AUTO_TOP_UP_REASON)
+    tour.wait_for_entry("the auto top-up", lambda entry: entry.details.reason == AUTO_TOP_UP_REASON)
     console.print("  beat found the wallet and topped it up by 40")
     _show(console, tour, "Credits that expire", script.grant())
-    tour.wait_for_entry("the expiry", lambda entry: entry.note.kind is EntryKind.EXPIRY)
+    tour.wait_for_entry("the expiry", lambda entry: entry.details.kind is EntryKind.EXPIRY)
     console.print("  beat found the expired credits and took them out")
     for account in (script.wallet, script.user, script.app):
         _show_ledger(console, tour, account)
@@ -138,9 +138,9 @@ def _show_ledger(console: Console, tour: Tour, key: AccountKey) -> None:
         amounts = [money.from_units(units, account.scale) for units in (entry.amount, entry.balance_after)]
         table.add_row(
             str(entry.seq),
-            f"{entry.note.at:%H:%M:%S}",
-            entry.note.kind.value,
-            entry.note.reason or entry.note.description or "",
+            f"{entry.details.at:%H:%M:%S}",
+            entry.details.kind.value,
+            entry.details.reason or entry.details.description or "",
             *(money.text(amount) for amount in amounts),
             entry.hash.hex()[:10],
         )
