@@ -23,7 +23,7 @@ from models.domain.jobs.decision import Limits
 from models.domain.retry import Park, RetryPolicy, decide_retry
 from models.store.connection.blame import error_kind
 from tasks.apply.outcome import StoredOutcome
-from tasks.apply.path import apply, apply_free
+from tasks.apply.path import apply, apply_uncontended
 from tasks.apply.progress import Progress
 
 _LOG: Final = structlog.get_logger(__name__)
@@ -138,7 +138,7 @@ class RetryingApplier:
     def _apply_together(self, jobs: Mapping[int, Job], settled: dict[int, Settled]) -> Backoffs[None]:
         """First the jobs whose accounts are free, then those that had to wait for another transaction."""
         batch = [*jobs.values()]
-        outcomes = yield from self.persisting(lambda: apply_free(self.engine, batch, self.limits))
+        outcomes = yield from self.persisting(lambda: apply_uncontended(self.engine, batch, self.limits))
         settled |= {number: outcome for number, outcome in zip(jobs, outcomes, strict=True) if outcome is not None}
         late = {number: job for number, job in jobs.items() if number not in settled}
         if late:

@@ -57,7 +57,7 @@ STEPS: Final = {
     "3 before the accounts are locked": _step(_LOCK, "before"),
     "3 the accounts are locked": _step(_LOCK, "after"),
     "4 the keys are looked up": _step("models.store.write.jobs:find", "after"),
-    "5 two jobs are decided": _step("tasks.apply.path:decide", "after", 2),
+    "5 two jobs are decided": _step("tasks.apply.unit_of_work:decide", "after", 2),
     "6 before anything is written": _step("models.store.write.jobs:insert", "before"),
     "6 jobs are written": _step("models.store.write.jobs:insert", "after"),
     "6 entries are written": _step("models.store.write.entries:insert", "after"),

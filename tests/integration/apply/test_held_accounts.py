@@ -12,7 +12,7 @@ from models.domain.jobs.commands import Job
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import make_engine
 from tasks.apply.outcome import StoredOutcome
-from tasks.apply.path import apply_free
+from tasks.apply.path import apply_uncontended
 from tasks.apply.retries import RetryingApplier
 from tests.acceptance.system import wait_until
 from tests.support.builders import LIMITS, balance, done, entries, job
@@ -50,7 +50,7 @@ def applier(engine: Engine) -> RetryingApplier:
 
 def test_jobs_of_a_held_account_are_left_out_and_the_others_applied(engine: Engine) -> None:
     with held(engine, "1"):
-        outcomes = apply_free(engine, [add(1, 5), add(2, 7), add(1, -3), add(404, 1)], LIMITS)
+        outcomes = apply_uncontended(engine, [add(1, 5), add(2, 7), add(1, -3), add(404, 1)], LIMITS)
     codes = [outcome.code.value if outcome else None for outcome in outcomes]
     assert codes == [None, "applied", None, "user_not_found"]
     assert (balance(engine, "user:1"), balance(engine, "user:2")) == (0, 7)
@@ -76,12 +76,12 @@ def test_what_was_left_out_comes_next_in_its_own_order(engine: Engine) -> None:
 
 def test_a_batch_waits_when_all_its_accounts_are_held(engine: Engine) -> None:
     with held(engine, "1"), pytest.raises(TransientFault, match="lock timeout"):
-        apply_free(engine, [add(1, 5), add(1, 6)], LIMITS)
+        apply_uncontended(engine, [add(1, 5), add(1, 6)], LIMITS)
     assert balance(engine, "user:1") == 0
 
 
 def test_a_batch_waits_when_a_name_is_known_only_under_the_lock(engine: Engine) -> None:
     by_telegram = job("users.update_balance", telegram_id=101, amount_kopeks=1)
     with held(engine, "1"), pytest.raises(TransientFault, match="lock timeout"):
-        apply_free(engine, [by_telegram, add(2, 5)], LIMITS)
+        apply_uncontended(engine, [by_telegram, add(2, 5)], LIMITS)
     assert balance(engine, "user:2") == 0

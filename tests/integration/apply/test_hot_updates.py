@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine, text
 
-from tasks.apply.path import decide_all
+from tasks.apply.path import decide_jobs
 from tests.support.builders import LIMITS, job, settle
 
 ACCOUNTS = 300  # several pages, each filled as far as the table lets them be filled
@@ -19,7 +19,7 @@ def test_balances_change_without_a_word_to_the_indexes(engine: Engine) -> None:
     changes = [job("users.update_balance", user_id=number, amount_kopeks=5) for number in range(1, ACCOUNTS, EVERY)]
     with engine.connect() as connection:
         before = connection.execute(_COUNTS).one()  # of transactions before, when they have not been handed in yet
-        decide_all(connection, changes, LIMITS).write(connection)
+        decide_jobs(connection, changes, LIMITS).write(connection)
         after = connection.execute(_COUNTS).one()
         connection.commit()
     assert (after.updated - before.updated, after.hot - before.hot) == (len(changes), len(changes))

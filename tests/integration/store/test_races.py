@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from tasks.apply.path import decide_all
+from tasks.apply.path import decide_jobs
 from tests.integration.store.racing import engine_of_its_own, race, wait_until_blocked
 from tests.support.builders import LIMITS, balance, done, entries, job, rows, settle
 
@@ -165,7 +165,7 @@ def test_a_telegram_id_that_moves_while_a_job_waits_for_its_user_is_found_again(
 def test_a_job_decides_on_what_the_worker_before_it_left(engine: Engine, database_url: str, commit: bool) -> None:
     withdrawal = correct(amount_kopeks=-5)
     with ThreadPoolExecutor(1) as pool, engine_of_its_own(database_url) as other, other.connect() as before:
-        decide_all(before, [correct(amount_kopeks=5)], LIMITS).write(before)
+        decide_jobs(before, [correct(amount_kopeks=5)], LIMITS).write(before)
         waiting = pool.submit(race, database_url, [[[withdrawal]]])
         wait_until_blocked(engine)
         before.commit() if commit else before.rollback()
