@@ -77,7 +77,7 @@ def new_consumer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
     events = _Events()
     consumer = SimpleNamespace(
         hostname="fuzz@host", event_dispatcher=events, connection_errors=(),
-        hub=SimpleNamespace(call_soon=lambda _: None), timer=None,
+        hub=SimpleNamespace(call_soon=lambda _: None, on_tick=set()), timer=None,
         connection=SimpleNamespace(transport=SimpleNamespace(driver_type="redis")),
     )  # fmt: skip
     monkeypatch.setattr(Celery, "backend", _Backend())

@@ -76,6 +76,7 @@ class BatchConsumer:
         self._follow_ups = FollowUps(RUNTIME.settings, applier.policy, applier.random)
         self.unacknowledged = 0  # settled, and waiting for their follow-ups
         self._told = False  # to flush
+        consumer.hub.on_tick.add(self._before_waiting)
         self._paused_until = 0.0  # monotonic seconds: while it is not known whose fault a fault is
 
     def on_message(self, message: Any) -> None:
@@ -89,9 +90,20 @@ class BatchConsumer:
             root_id=request.root_id, parent_id=request.parent_id, retries=0,
         )  # fmt: skip
         self._waiting.append(delivery)
+        self._look_soon()
+
+    def _look_soon(self) -> None:
         if not self._told:
             self._told = True
             self._consumer.hub.call_soon(self.flush)
+
+    def _before_waiting(self) -> None:
+        """kombu's loop waits with whatever was asked of it since it last looked what was.
+
+        A message of RabbitMQ that was read in between would wait with it for the next timer: for seconds.
+        """
+        if self._told:
+            self.flush()
 
     def flush(self) -> None:
         """Settles all that is here, a batch at a time, unless a fault holds up the one in hand."""
@@ -114,6 +126,7 @@ class BatchConsumer:
         if self._work is not None:
             _LOG.warning("batch.abandoned", next="its messages are delivered again, here or elsewhere")
             self._work.close()
+        self._consumer.hub.on_tick.discard(self._before_waiting)
         self._waiting.clear()
         self._follow_ups.close()
         self._results.close()
@@ -128,6 +141,8 @@ class BatchConsumer:
                 connection.drain_events(timeout=0)
         except (TimeoutError, BlockingIOError):
             return  # nothing more is ready
+        if self._work is None:
+            self._look_soon()  # with TLS the rest may be here already, where no socket tells of it
 
     def _advance(self) -> None:
         """Goes on with the batch in hand, until it is settled or has to wait."""
