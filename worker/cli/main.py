@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from worker.cli.accounts import commands as accounts
-from worker.cli.dead_letters import commands as dead_letters
+from worker.cli.dead_letters import group as dead_letters
 from worker.cli.documents import asyncapi, config, reference
 from worker.cli.jobs import commands as jobs
 from worker.cli.jobs import publish

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tasks.brokers.tls import is_tls
-
-if TYPE_CHECKING:
-    from worker.settings.settings import Settings
+from worker.settings.derived import DerivedSettings
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-def broken_rules(settings: Settings) -> list[str]:
+def broken_rules(settings: DerivedSettings) -> list[str]:
     """A sentence for each rule that these settings break together."""
     rules = {
         "BALANCE_IO_QUEUE must differ from BALANCE_QUEUE": settings.io_queue != settings.queue,

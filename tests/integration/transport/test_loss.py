@@ -12,7 +12,7 @@ import redis
 from tests.integration.transport.brokers import Broker, Kind, consuming, wait_until
 from tests.integration.transport.workers import Worker, left, number_of, send, working
 from tests.support.servers.proxy import Fault, Proxy
-from worker.brokers.redis.scripts import TAKE
+from worker.brokers.redis.lua import TAKE
 
 _JOBS: Final = (1, 2, 3)
 _KILLS: Final = int(os.environ.get("BALANCE_TEST_TRANSPORT_KILLS", "10"))  # for each transport

@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from tests.integration.transport.brokers import Broker, Consumption, abandon, consuming, queue
+from worker.brokers.redis.lua import CLAIM, FENCED, RELEASE, RENEW_LEASES
 from worker.brokers.redis.partition_channel import PartitionChannel, PartitionKeys
-from worker.brokers.redis.partition_scripts import CLAIM, FENCED, RELEASE, RENEW
 
 PARTITION: Final = "jobs.0"
 LEASE_MS: Final = 600_000
@@ -183,8 +183,8 @@ def test_the_messages_of_other_queues_are_looked_after_while_a_partition_is_held
 def test_leases_are_renewed_and_released_by_their_holder_alone(broker: Broker) -> None:
     claim(broker, "ours")
     key, other = f"balance.lease.{PARTITION}", "balance.lease.jobs.1"
-    assert run(broker, RENEW, [key, other], [LEASE_MS, "ours", "ours"]) == [1, 0]
-    assert run(broker, RENEW, [key], [LEASE_MS, "theirs"]) == [0]
+    assert run(broker, RENEW_LEASES, [key, other], [LEASE_MS, "ours", "ours"]) == [1, 0]
+    assert run(broker, RENEW_LEASES, [key], [LEASE_MS, "theirs"]) == [0]
     assert run(broker, RELEASE, [key], ["theirs"]) == 0
     assert run(broker, RELEASE, [key], ["ours"]) == 1
     assert broker.names() & {key, other} == set()

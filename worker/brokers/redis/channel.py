@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha1
 from queue import Empty
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import structlog
 from kombu.transport import redis
@@ -23,9 +23,10 @@ from redis.exceptions import NoScriptError
 from worker.brokers.redis import unacked as transport_qos
 from worker.brokers.redis.broadcasts import NO_MESSAGE, Broadcasts
 from worker.brokers.redis.garbage import Found, Garbage
+from worker.brokers.redis.lua import TAKE
 from worker.brokers.redis.poller import Peek, Poller, peek_kind
-from worker.brokers.redis.scripts import TAKE
 from worker.brokers.redis.server import ServerChannel, ServerTransport
+from worker.brokers.redis.taking import Taken
 from worker.brokers.redis.unacked import FIRST_TAG
 from worker.encoding.serialization import loads_envelope
 
@@ -37,14 +38,6 @@ _WAITING_CONNECTIONS_MAX: Final = 10_000  # as many as there are lists; `max_con
 def record_end(queue: str) -> str:
     """What stands behind the message in the record of one that was taken from this queue."""
     return f", {dumps(['', queue])[1:]}"
-
-
-class Taken(NamedTuple):
-    """A message as the server gave it, recorded there under `tag`."""
-
-    queue: str
-    tag: str
-    raw: bytes
 
 
 class Channel(Broadcasts, ServerChannel):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 from kombu.utils.imports import symbol_by_name
 
 from tasks.apply.retries import Reminder
-
-if TYPE_CHECKING:
-    from worker.brokers.redis.channel import Channel, Taken
+from worker.brokers.redis.taking import Taken, TakingChannel
 
 _LOG: Final = structlog.get_logger(__name__)
 _AT_ONCE: Final = 100  # entries that the hook is given together
@@ -27,7 +25,7 @@ class Found(NamedTuple):
 class Garbage:
     """The list `channel.garbage_key`. An entry is `queue NUL tag`, the channel's `sep`, and the bytes as they were."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: TakingChannel) -> None:
         self._channel = channel
         self._put_aside = 0  # since the list was last looked at
         self._error: Exception | None = None
@@ -65,7 +63,7 @@ class Garbage:
         """
         if self._channel.on_garbage is None:
             return 0
-        hook: Any = symbol_by_name(self._channel.on_garbage)  # type: ignore[arg-type]  # a callable is returned as it is
+        hook: Any = symbol_by_name(self._channel.on_garbage)  # a callable is returned as it is
         drained = 0
         self._kept = False
         # kombu's client puts the key prefix in front of no key of the commands used here.

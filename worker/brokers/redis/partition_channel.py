@@ -11,7 +11,7 @@ from redis.exceptions import NoScriptError
 
 from worker.brokers.redis import unacked as transport_qos
 from worker.brokers.redis.channel import Channel, record_end
-from worker.brokers.redis.partition_scripts import FENCE, FENCED, PUT_BACK
+from worker.brokers.redis.lua import FENCE, FENCED, PUT_BACK
 
 _LEASES = "balance.lease"
 

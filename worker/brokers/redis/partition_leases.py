@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import structlog
 
+from worker.brokers.redis.lua import CLAIM, FENCED, RELEASE, RENEW_LEASES
 from worker.brokers.redis.partition_channel import PartitionChannel, PartitionKeys
-from worker.brokers.redis.partition_scripts import CLAIM, FENCED, RELEASE, RENEW
 
 _LOG: Final = structlog.get_logger(__name__)
 _BEAT_MAX_S: Final = 1.0  # how soon a partition that was given up is taken over
@@ -139,7 +139,7 @@ class Leases:
         if not held:
             return []
         keys = [self._keys(queue).lease for queue in held]
-        renewed = self._run(RENEW, keys, [self._lease_ms, *(self._tokens.get(queue, "") for queue in held)])
+        renewed = self._run(RENEW_LEASES, keys, [self._lease_ms, *(self._tokens.get(queue, "") for queue in held)])
         return [queue for queue, ours in zip(held, renewed, strict=True) if not ours]
 
     def _free(self) -> list[str]:

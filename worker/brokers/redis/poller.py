@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import structlog
 from kombu.transport import redis
 from redis.exceptions import OutOfMemoryError
 
-if TYPE_CHECKING:
-    from worker.brokers.redis.channel import Channel
+from worker.brokers.redis.taking import TakingChannel
 
 _LOG: Final = structlog.get_logger(__name__)
 _stock: Any = redis  # its stubs leave out most of what is built on here
@@ -27,7 +26,7 @@ class Peek:
     It has a connection of its own, because a blocked connection can wait for one such list only.
     """
 
-    def __init__(self, channel: Channel, key: str) -> None:
+    def __init__(self, channel: TakingChannel, key: str) -> None:
         self.key = key
         self.kind = peek_kind(key)
         self.client = channel.create_waiting_client()
@@ -73,14 +72,14 @@ class Peek:
 class Poller(_stock.MultiChannelPoller):  # type: ignore[misc]  # Any, see _stock
     """kombu's poller, with a look at each list in place of one BRPOP."""
 
-    _channels: set[Channel]
+    _channels: set[TakingChannel]
 
     def on_poll_start(self) -> None:
         for channel in tuple(self._channels):
             channel.on_tick()
         super().on_poll_start()
 
-    def _register_BRPOP(self, channel: Channel) -> None:  # noqa: N802  # kombu's name
+    def _register_BRPOP(self, channel: TakingChannel) -> None:  # noqa: N802  # kombu's name
         for peek in tuple(channel.peeks.values()):
             if not self._client_registered(channel, peek.client, peek.kind):
                 peek.sent_at = None
@@ -88,7 +87,7 @@ class Poller(_stock.MultiChannelPoller):  # type: ignore[misc]  # Any, see _stoc
             if peek.sent_at is None:
                 peek.send()
 
-    def forget(self, channel: Channel, peek: Peek) -> None:
+    def forget(self, channel: TakingChannel, peek: Peek) -> None:
         """Stop watching, before the peek is closed."""
         sock = self._chan_to_sock.pop((channel, peek.client, peek.kind), None)
         fileno = sock.fileno() if sock is not None else -1

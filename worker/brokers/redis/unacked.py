@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import uuid4
 
 import structlog
@@ -15,11 +15,9 @@ from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 from redis.exceptions import OutOfMemoryError
 
+from worker.brokers.redis.lua import RENEW, RESTORE
 from worker.brokers.redis.pending import PENDING
-from worker.brokers.redis.scripts import RENEW, RESTORE
-
-if TYPE_CHECKING:
-    from worker.brokers.redis.channel import Channel
+from worker.brokers.redis.taking import TakingChannel
 
 _LOG: Final = structlog.get_logger(__name__)
 _stock: Any = redis  # its stubs leave out most of what is built on here
@@ -44,7 +42,7 @@ class _Pushes:
 class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
     """Unacknowledged messages of one channel: recorded by the script that took them, settled in batches."""
 
-    channel: Channel
+    channel: TakingChannel
     _delivered: OrderedDict[str, Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -195,13 +195,6 @@ def _readable(body: bytes) -> str:
         return indent(body.decode("utf-8", "backslashreplace"), "  ", lambda _: True)  # no line of it begins as ours do
 
 
-def register(app: typer.Typer) -> None:
-    from worker.cli.dead_letters import actions as letter_actions
-
-    group = typer.Typer(
-        no_args_is_help=True, rich_markup_mode=None, help="Messages that could not be settled: look, replay, discard."
-    )
+def register(group: typer.Typer) -> None:
     group.command("list", epilog=_LIST_EXAMPLES)(list_letters)
     group.command("show", epilog=_SHOW_EXAMPLES)(show_letter)
-    letter_actions.register(group)
-    app.add_typer(group, name="dead-letters")

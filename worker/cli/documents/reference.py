@@ -28,11 +28,8 @@ This page is generated: `balance-worker reference > docs/cli.md`.
 """
 
 
-def cli_markdown() -> str:
-    """The contents of docs/cli.md."""
-    from worker.cli.main import make_app
-
-    command = typer.main.get_command(make_app())
+def cli_markdown(command: Any) -> str:
+    """The contents of docs/cli.md. `command`: the whole of balance-worker, as click has it."""
     pages = _pages(command, command.make_context("balance-worker", [], resilient_parsing=True, terminal_width=_WIDTH))
     return _INTRODUCTION + "".join(f"\n## {title}\n\n```text\n{text}\n```\n" for title, text in pages)
 
@@ -45,9 +42,9 @@ def _pages(command: Any, context: Any) -> Iterator[tuple[str, str]]:
             yield from _pages(child, child.make_context(name, [], parent=context, resilient_parsing=True))
 
 
-def reference() -> None:
+def reference(context: typer.Context) -> None:
     """Writes this reference of all commands: docs/cli.md."""
-    block(cli_markdown().removesuffix("\n"))
+    block(cli_markdown(context.find_root().command).removesuffix("\n"))
 
 
 def register(app: typer.Typer) -> None:
