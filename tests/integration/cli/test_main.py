@@ -17,9 +17,8 @@ from worker.cli.terminal import faults
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = {"sqlalchemy", "alembic", "psycopg", "celery", "kombu", "redis", "rich", "pydantic", "worker.settings.settings"}
-PAGES = re.findall(
-    r"^## ([^\n]+)\n\n```text\n(.*?)\n```$", cli_markdown(get_command(make_app())), flags=re.MULTILINE | re.DOTALL
-)
+MARKDOWN = cli_markdown(get_command(make_app()))
+PAGES = re.findall(r"^## ([^\n]+)\n\n```text\n(.*?)\n```$", MARKDOWN, flags=re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
