@@ -51,7 +51,7 @@ class Turn:
 
 
 def main(
-    duration: Annotated[int, typer.Option(min=1, help="No turn begins after so many seconds.")] = 600,
+    duration: Annotated[int, typer.Option(min=0, help="No turn begins after so many seconds.")] = 600,
     turn: Annotated[list[str] | None, typer.Option(help="chaos, properties or fuzz; default: all, in turn.")] = None,
     tests: Annotated[str, typer.Option(help="The tests of the turn of properties; default: all of them.")] = "",
 ) -> None:

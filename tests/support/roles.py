@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-_PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "deployment.md"
+_PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "deployment.md"
 ROLE: Final = "balance_app"
 
 

@@ -99,11 +99,11 @@ class ResultWriter:
             self._attempt()
         stale = monotonic() - _KEPT_S
         self._lose(max(len(self._kept) - _KEPT_MAX, sum(1 for each in self._kept if each.at < stale)))
-        if self._kept and self._again is None:
-            self._again = self._timer.call_after(self._breaker.left_s, self._try_again)
         if self._trouble and not self._kept and not self._breaker.is_open:
             _LOG.info("results.stored_again", lost=self._lost)
             self._lost, self._trouble = 0, ""
+        if (self._kept or self._trouble) and self._again is None:
+            self._again = self._timer.call_after(self._breaker.left_s, self._try_again)
 
     def _try_again(self) -> None:
         self._again = None
