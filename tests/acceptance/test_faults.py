@@ -151,8 +151,7 @@ def test_a_worker_whose_link_to_the_broker_is_half_open_stops_all_the_same(any_s
         if during == "a heartbeat":  # an event for Flower, every two seconds
             assert link.arm(Fault((b"celeryev",), "request", "hold")).struck.wait(30)
         link.go_silent(for_all=True)
-        worker.terminate()
-        assert worker.wait(60) == 0, any_system.log("money")[-3000:]
+        assert any_system.end("money", worker, 60) == 0, any_system.log("money")[-3000:]
 
 
 def test_a_worker_stops_while_there_is_no_broker(any_system: System) -> None:

@@ -6,6 +6,7 @@ start, too, is shown by tests of their own.
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -123,5 +124,6 @@ def _run(
     os.dup2(os.open(stdin, os.O_RDONLY), 0)
     os.dup2(os.open(stdout, os.O_WRONLY | os.O_APPEND), 1)
     os.dup2(os.open(stderr, os.O_WRONLY | os.O_APPEND), 2)
+    faulthandler.register(STACKS, file=2)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # multiprocessing has put another in its place
     run(*arguments)
