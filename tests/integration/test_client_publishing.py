@@ -16,8 +16,9 @@ from kombu import Connection, Exchange, Queue
 from models.contracts.spec.examples import EXAMPLES
 from models.contracts.wire.message import parse
 from tasks.client import BalanceClient, PublishFailed
-from tasks.publishing.confirmed import ATTEMPTS, Addressed, RedisLink
+from tasks.publishing.confirmed import ATTEMPTS
 from tasks.publishing.job_message import JobSpec
+from tasks.publishing.links import Addressed, RedisLink
 from tasks.routing import queue_arguments
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.queues import taken

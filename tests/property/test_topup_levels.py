@@ -12,8 +12,8 @@
 from itertools import pairwise
 from typing import Final
 
-from models.domain import auto_topup as autotopup
 from models.domain.accounts import Account
+from models.domain.auto_topup import due as autotopup
 from models.domain.events import EventType
 from models.domain.jobs.commands import AUTO_TOP_UP
 from models.domain.outcome import Code

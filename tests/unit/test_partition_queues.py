@@ -9,8 +9,8 @@ import pytest
 from amqp.exceptions import NotFound
 
 from tasks.client import BalanceClient
-from tasks.publishing.confirmed import AmqpLink
 from tasks.publishing.job_message import job_message
+from tasks.publishing.links import AmqpLink
 from tasks.routing import PARTITIONS_MAX, accepted, partition_of, partition_queues, queue_arguments, queue_of, undropped
 from worker.brokers.queues import JobQueue
 from worker.settings.settings import Settings

@@ -10,7 +10,7 @@ from kombu.message import Message
 
 from models.contracts.wire.message import Malformed
 from models.contracts.wire.signature import SIGNATURE, SIGNED_AT, Signed, sign
-from tasks.publishing.confirmed import RawMessage
+from tasks.publishing.links import RawMessage
 from worker.consuming.producers import producers_in
 from worker.dead_letters.letters import letter_of, message_of
 

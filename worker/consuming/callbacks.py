@@ -14,7 +14,7 @@ from celery import Celery, signature
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.wire.message import Malformed
-from tasks.publishing.confirmed import RawMessage
+from tasks.publishing.links import RawMessage
 from worker.encoding.names import is_name, may_be_theirs
 from worker.encoding.serialization import dumps
 

@@ -13,7 +13,7 @@ from models.contracts.catalogue import CATALOGUE
 from models.contracts.wire.envelope import DEFAULT_PRODUCER
 from models.contracts.wire.message import Malformed
 from models.contracts.wire.signature import SECRET_LENGTH_MIN, SIGNATURE, SIGNED_AT, Genuine, Signed, sign, verified
-from tasks.publishing.confirmed import RawMessage
+from tasks.publishing.links import RawMessage
 from worker.consuming.callbacks import FollowUp
 from worker.consuming.ledger_clock import LEDGER_CLOCK
 

@@ -14,7 +14,7 @@ from models.contracts.wire.envelope import Identity
 from models.domain.jobs.commands import Job
 from models.store.read.accounts import Row
 from models.store.write.dead_letters import BROKER_MARKS, LETTER_MARK, DeadLetter
-from tasks.publishing.confirmed import RawMessage
+from tasks.publishing.links import RawMessage
 from worker.brokers.redis.unacked import FIRST_TAG
 
 _UNKNOWN_TYPE: Final = "application/octet-stream"

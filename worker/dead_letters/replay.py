@@ -18,7 +18,8 @@ from models.store.read import dead_letters as letter_history
 from models.store.read.accounts import Row
 from models.store.read.dead_letters import LetterFilter
 from models.store.write import dead_letters
-from tasks.publishing.confirmed import Publisher, RawMessage
+from tasks.publishing.confirmed import Publisher
+from tasks.publishing.links import RawMessage
 from worker.consuming.producers import producers_in
 from worker.dead_letters.letters import message_of
 from worker.settings.settings import Settings

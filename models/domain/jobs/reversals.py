@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
-from models.domain import auto_topup as autotopup
 from models.domain import money
 from models.domain.accounts import Account, App, Kind, Wallet, WalletStatus
+from models.domain.auto_topup import due as autotopup
 from models.domain.credits.balance import Move
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import HoldVerb

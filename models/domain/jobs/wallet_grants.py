@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models.domain import auto_topup as autotopup
 from models.domain import ledger
 from models.domain.accounts import Account
+from models.domain.auto_topup import due as autotopup
 from models.domain.credits.balance import Move
 from models.domain.jobs.commands import GrantExpire, GrantOpen, GrantVoid, Job
 from models.domain.jobs.decision import Decision, DecisionContext, entry_details

@@ -6,9 +6,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from models.domain import auto_topup as autotopup
 from models.domain import ledger, money
 from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
+from models.domain.auto_topup import due as autotopup
 from models.domain.credits import balance as credits
 from models.domain.credits.balance import Move
 from models.domain.events import EventType

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from models.domain import auto_topup as autotopup
 from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
+from models.domain.auto_topup import due as autotopup
 from models.domain.events import EventType
 from models.domain.jobs.decision import DecisionContext
 from tests.support.builders import NOW, grant, wallet_account

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Iterable
 from itertools import islice
 from time import monotonic
 from typing import Any, Final
@@ -15,6 +15,7 @@ from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 from redis.exceptions import OutOfMemoryError
 
+from worker.brokers.redis.acks import AcksInPipeline, drain
 from worker.brokers.redis.lua import RENEW, RESTORE
 from worker.brokers.redis.pending import PENDING
 from worker.brokers.redis.taking import TakingChannel
@@ -183,12 +184,12 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
             with self.channel.conn_or_acquire() as client, client.pipeline() as pipe, self.acks_in(pipe):
                 pipe.execute()
 
-    def acks_in(self, pipe: Any) -> _Acks:
+    def acks_in(self, pipe: Any) -> AcksInPipeline:
         """Adds all acknowledgements that wait to a pipeline; the block must execute it."""
-        return _Acks(self, pipe, self._pending.acked)
+        return AcksInPipeline(pipe, self._pending.acked, self.unacked_key, self.unacked_index_key)
 
     def _flush_returned(self) -> None:
-        if tags := list(_drain(self._pending.returned)):
+        if tags := list(drain(self._pending.returned)):
             try:
                 self.restore(tags)
             except BaseException:
@@ -279,29 +280,3 @@ class QoS(_stock.QoS):  # type: ignore[misc]  # Any, see _stock
         self.channel._do_restore_message(message, exchange, routing_key, target)
         # kombu gives up on a message that it cannot mark or route; it is kept here all the same.
         return target.pushes or [self.channel.garbage.push(None, bytes_to_str(tag), record)]
-
-
-class _Acks:
-    """Acknowledgements in a pipeline; they wait again when the block fails."""
-
-    def __init__(self, qos: QoS, pipe: Any, acked: deque[str]) -> None:
-        self._qos, self._pipe, self._acked = qos, pipe, acked
-        self._tags: list[str] = []
-
-    def __enter__(self) -> None:
-        self._tags = list(_drain(self._acked))
-        if self._tags:
-            self._pipe.hdel(self._qos.unacked_key, *self._tags)
-            self._pipe.zrem(self._qos.unacked_index_key, *self._tags)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._acked.extendleft(reversed(self._tags))
-
-
-def _drain(tags: deque[str]) -> Iterator[str]:
-    while True:
-        try:
-            yield tags.popleft()
-        except IndexError:
-            return

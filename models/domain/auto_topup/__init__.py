@@ -1,0 +1,1 @@
+"""Auto top-up: when a wallet is due."""
