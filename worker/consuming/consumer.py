@@ -16,7 +16,7 @@ from celery.worker.consumer.tasks import Tasks
 from worker.beat.heard import heard
 from worker.brokers.locked_out import LockedOut
 from worker.brokers.rabbitmq.unusable_queues import UnusableQueues
-from worker.brokers.redis.partition_leases import Leases
+from worker.brokers.redis.partitions.leases import Leases
 from worker.brokers.redis.pending import unsent
 from worker.consuming.admission import made_anew, queue_of, tick_of
 from worker.consuming.batch_consumer import BatchConsumer

@@ -10,7 +10,7 @@ import redis
 
 from tests.integration.transport.brokers import Broker, Consumption, abandon, consuming, queue
 from worker.brokers.redis.lua import CLAIM, FENCED, RELEASE, RENEW_LEASES
-from worker.brokers.redis.partition_channel import PartitionChannel, PartitionKeys
+from worker.brokers.redis.partitions.channel import PartitionChannel, PartitionKeys
 
 PARTITION: Final = "jobs.0"
 LEASE_MS: Final = 600_000

@@ -17,7 +17,7 @@ from uuid import uuid4
 import structlog
 
 from worker.brokers.redis.lua import CLAIM, FENCED, RELEASE, RENEW_LEASES
-from worker.brokers.redis.partition_channel import PartitionChannel, PartitionKeys
+from worker.brokers.redis.partitions.channel import PartitionChannel, PartitionKeys
 
 _LOG: Final = structlog.get_logger(__name__)
 _BEAT_MAX_S: Final = 1.0  # how soon a partition that was given up is taken over
