@@ -14,9 +14,8 @@ from sqlalchemy import Engine, text
 
 from benchmarks.contender import Incoherent
 from models.domain.ledger import Proof, entry_hash
-from models.store.audit import digests
 from models.store.connection.session import snapshot
-from models.store.write import entries, rows
+from models.store.write import digests, entries, rows
 
 _ADDED: Final = text(f"""
     select {entries.COLUMNS}, {digests.JOB} as digest,

@@ -15,10 +15,10 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from benchmarks.movement import Kind
+from models.contracts.message import parse
 from models.contracts.replies.outcome import encode
-from models.contracts.wire.message import parse
+from models.domain.deciding.decision import Limits
 from models.domain.evidence.chains import Record, RecordKind, changes
-from models.domain.jobs.decision import Limits
 from models.domain.outcome import Status
 from models.store.write import accounts
 from models.store.write import journals as records

@@ -16,7 +16,7 @@ from benchmarks import population
 from benchmarks.bench import OURS, Bench
 from benchmarks.contender import Incoherent
 from benchmarks.servers import engine_of
-from models.domain.jobs.decision import Limits
+from models.domain.deciding.decision import Limits
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import snapshot
 from models.store.write.auto_topups import due

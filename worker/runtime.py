@@ -11,7 +11,7 @@ from typing import Final
 from celery.worker import state
 from sqlalchemy import Engine
 
-from models.domain.jobs.decision import Limits
+from models.domain.deciding.decision import Limits
 from models.domain.retry import RetryPolicy
 from tasks.apply.retries import Interrupted, RetryingApplier
 from worker.consuming.limits import Intake

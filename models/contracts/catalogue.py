@@ -12,7 +12,7 @@ from models.contracts.jobs.users import UsersUpdateBalance, UsersUpsert
 from models.contracts.jobs.wallet_credits import WalletsDebit, WalletsTopUp
 from models.contracts.jobs.wallets import WalletsCreate, WalletsTerminate, WalletsUpdate
 from models.contracts.wire.envelope import Contract
-from models.domain.jobs.commands import AUTO_TOP_UP
+from models.domain.deciding.commands import AUTO_TOP_UP
 
 CATALOGUE: Final[dict[str, type[Contract]]] = {
     contract.NAME: contract

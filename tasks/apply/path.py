@@ -22,8 +22,8 @@ from itertools import compress
 
 from sqlalchemy import Connection, Engine
 
-from models.domain.jobs.commands import Job
-from models.domain.jobs.decision import DecisionContext, Limits
+from models.domain.deciding.commands import Job
+from models.domain.deciding.decision import DecisionContext, Limits
 from models.domain.outcome import Refusal
 from models.store.connection.session import last_round_trip, transaction, wait_as_for_a_write
 from models.store.write import accounts

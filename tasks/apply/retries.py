@@ -17,9 +17,9 @@ from typing import Final, Protocol, TypeVar
 import structlog
 from sqlalchemy import Engine
 
+from models.domain.deciding.commands import Job
+from models.domain.deciding.decision import Limits
 from models.domain.errors import DeploymentFault, DoubtfulFault, Fault
-from models.domain.jobs.commands import Job
-from models.domain.jobs.decision import Limits
 from models.domain.retry import Park, RetryPolicy, decide_retry
 from models.store.connection.blame import error_kind
 from tasks.apply.outcome import StoredOutcome

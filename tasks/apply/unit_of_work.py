@@ -13,13 +13,13 @@ from sqlalchemy import Connection
 from models.contracts.catalogue import contract_of
 from models.contracts.replies.outcome import encode, entry_document, outcome_document
 from models.domain.accounts import Account
+from models.domain.deciding.commands import Job
+from models.domain.deciding.decision import Decision, DecisionContext
 from models.domain.events import EventType, bits
 from models.domain.evidence.chains import NO_CHANGES, Record, RecordKind, changes, job_digest
 from models.domain.idempotency import differences, former_fingerprints
 from models.domain.ids import uuid7
-from models.domain.jobs.commands import Job
 from models.domain.jobs.decide import decide
-from models.domain.jobs.decision import Decision, DecisionContext
 from models.domain.ledger import Entry, Proof, made_by, seal
 from models.domain.outcome import Code, Refusal, Status
 from models.store.write import accounts, entries, grants, holds, outbox, profiles

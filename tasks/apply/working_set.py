@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 from models.domain.accounts import Account, AccountKey, Kind, User
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
+from models.domain.deciding import commands
+from models.domain.deciding.commands import Job, Target
+from models.domain.deciding.decision import Decision, Original
 from models.domain.errors import KeyRace
-from models.domain.jobs import commands
-from models.domain.jobs.commands import Job, Target
-from models.domain.jobs.decision import Decision, Original
 from models.domain.outcome import Refusal
 from models.store.write import accounts, entries, profiles
 

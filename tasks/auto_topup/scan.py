@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.domain.accounts import AccountKey
-from models.domain.jobs.commands import AUTO_TOP_UP, Job, WalletAutoTopUp
+from models.domain.deciding.commands import AUTO_TOP_UP, Job, WalletAutoTopUp
 from models.store.write import auto_topups as topups
 from tasks.apply.retries import RetryingApplier
 from tasks.scheduled.sweep import sweep, system_job

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from models.contracts.catalogue import EXPIRE_GRANT, EXPIRE_HOLD, OPEN_GRANT
 from models.domain.accounts import AccountKey
-from models.domain.jobs.commands import GrantExpire, GrantOpen, HoldExpire, Job
+from models.domain.deciding.commands import GrantExpire, GrantOpen, HoldExpire, Job
 from models.store.write import grants, holds
 from tasks.apply.retries import RetryingApplier
 from tasks.scheduled.sweep import sweep, system_job

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from models.contracts.catalogue import REPAIR
 from models.domain.accounts import Account
-from models.domain.jobs.commands import AccountRepair, Job
+from models.domain.deciding.commands import AccountRepair, Job
 from models.store.read.credits import Credits, told
 from tasks.scheduled.sweep import system_job
 

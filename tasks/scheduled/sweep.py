@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from models.domain.deciding.commands import SYSTEM_PRODUCER, Command, Job
 from models.domain.idempotency import canonical, fingerprint
-from models.domain.jobs.commands import SYSTEM_PRODUCER, Command, Job
 from models.domain.outcome import Status
 from models.store.connection.session import snapshot
 from tasks.apply.outcome import StoredOutcome

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from models.store.connection.server import Server, examine
+from models.store.server.server import Server, examine
 from tasks.client import BalanceClient
 from tests.acceptance.compose import COMPOSE_FILE, RAW, ROOT, SECRETS, Local, UnsetVariableError, interpolated, seconds
 

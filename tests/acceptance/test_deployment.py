@@ -13,7 +13,7 @@ from kombu import Connection
 from sqlalchemy import create_engine, inspect, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
-from models.domain.jobs.decision import Limits
+from models.domain.deciding.decision import Limits
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import make_engine
 from tasks.apply.retries import RetryingApplier

@@ -15,8 +15,8 @@ import redis
 from kombu import Connection
 from sqlalchemy import Engine, create_engine
 
-from models.store.connection.server import Server, examine
 from models.store.schema.migrations import upgrade
+from models.store.server.server import Server, examine
 from tests.acceptance.system import System, wait_until
 from tests.support.servers.servers import server_directory
 from worker.doctor.clocks import clock

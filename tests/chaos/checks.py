@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from models.domain.jobs.commands import SYSTEM_PRODUCER
+from models.domain.deciding.commands import SYSTEM_PRODUCER
 from models.domain.letters import FOLLOW_UP_FAILED
 from tests.chaos.known import Accepted
 from tests.chaos.workload import PRODUCER

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.wire.message import parse
+from models.contracts.message import parse
 from models.domain.letters import FOLLOW_UP_FAILED
 from models.store.write.dead_letters import DeadLetter, park
 from tasks.apply.path import apply

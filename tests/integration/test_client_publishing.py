@@ -13,8 +13,8 @@ import redis
 from celery import Celery
 from kombu import Connection, Exchange, Queue
 
+from models.contracts.message import parse
 from models.contracts.spec.examples import EXAMPLES
-from models.contracts.wire.message import parse
 from tasks.client import BalanceClient, PublishFailed
 from tasks.publishing.confirmed import ATTEMPTS
 from tasks.publishing.job_message import JobSpec

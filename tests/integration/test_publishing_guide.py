@@ -14,9 +14,9 @@ from kombu import Connection, Exchange, Queue
 from kombu.message import Message
 from sqlalchemy import create_engine, text
 
+from models.contracts.message import parse
 from models.contracts.spec.asyncapi import document
-from models.contracts.wire.message import parse
-from models.domain.jobs.commands import WalletTopUp
+from models.domain.deciding.commands import WalletTopUp
 from tasks.client import BalanceClient
 from tests.unit.test_asyncapi import validator
 

@@ -14,7 +14,7 @@ import redis
 from celery.utils.nodenames import host_format
 from sqlalchemy import create_engine
 
-from models.store.connection.server import Server, examine
+from models.store.server.server import Server, examine
 from tests.support.servers import servers
 from tests.support.servers.listener import Listener
 from worker.local import stack as stack_module

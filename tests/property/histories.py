@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from models.domain.accounts import AccountKey, Kind
-from models.domain.jobs.commands import Job, WalletAutoTopUp
+from models.domain.deciding.commands import Job, WalletAutoTopUp
 from tasks.apply.outcome import StoredOutcome
 from tasks.apply.path import apply
 from tasks.scheduled.expiry import expire_job, hold_job, open_job

@@ -8,8 +8,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from models.domain.credits import balance as credits
+from models.domain.deciding.commands import Job
 from models.domain.ids import second_id
-from models.domain.jobs.commands import Job
 from models.domain.outcome import Code
 from tests.property.coins import Terms
 from tests.property.memory import Rows, at, number_id

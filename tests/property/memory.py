@@ -17,10 +17,10 @@ from models.domain.accounts import Account, AccountKey, Kind, TopUpTrigger, Wall
 from models.domain.credits import balance as credits
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
+from models.domain.deciding.commands import AUTO_TOP_UP, EntryOfJob, Job, WalletAutoTopUp
+from models.domain.deciding.decision import Decision, DecisionContext, Limits, Original
 from models.domain.events import EventType
-from models.domain.jobs.commands import AUTO_TOP_UP, EntryOfJob, Job, WalletAutoTopUp
 from models.domain.jobs.decide import decide
-from models.domain.jobs.decision import Decision, DecisionContext, Limits, Original
 from models.domain.ledger import MOVES_NOTHING, Entry, Proof, entry_hash, made_by, seal
 from models.domain.outcome import Refusal
 from models.store.read.credits import Credits

@@ -14,8 +14,8 @@ from typing import Final
 
 from models.domain.accounts import Account
 from models.domain.auto_topup import due as autotopup
+from models.domain.deciding.commands import AUTO_TOP_UP
 from models.domain.events import EventType
-from models.domain.jobs.commands import AUTO_TOP_UP
 from models.domain.outcome import Code
 from tests.property.lives import Life
 from tests.property.memory import LIMITS, at, look_job

@@ -11,8 +11,8 @@ from sqlalchemy import Engine, text
 
 from models.domain.evidence.anchors import Anchor
 from models.domain.ledger import Entry, Proof, entry_hash
-from models.store.audit import digests
 from models.store.connection.session import transaction
+from models.store.write import digests
 from models.store.write import entries as store
 from tests.support.builders import execute, rows
 from tests.support.resealed import reseal

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
-from models.contracts.wire.message import parse
+from models.contracts.message import parse
 from models.domain.accounts import (
     Account,
     AccountKey,
@@ -26,8 +26,8 @@ from models.domain.accounts import (
 )
 from models.domain.credits import balance as credits
 from models.domain.credits.grants import Grant
-from models.domain.jobs.commands import Job
-from models.domain.jobs.decision import Limits
+from models.domain.deciding.commands import Job
+from models.domain.deciding.decision import Limits
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import transaction
 from models.store.read import accounts as history

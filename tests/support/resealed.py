@@ -10,11 +10,10 @@ from sqlalchemy import Connection, Engine, text
 
 from models.domain.evidence.chains import Record, RecordKind, record_hash
 from models.domain.ledger import Proof, entry_hash
-from models.store.audit import digests
 from models.store.audit.entries import _ByAccount
 from models.store.audit.terms import Terms
 from models.store.read.credits import Credits, credits_of_all
-from models.store.write import accounts, entries
+from models.store.write import accounts, digests, entries
 from models.store.write import journals as records
 
 

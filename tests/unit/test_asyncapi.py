@@ -16,12 +16,12 @@ import yaml
 from jsonschema import Draft7Validator
 
 from models.contracts.catalogue import CATALOGUE
+from models.contracts.message import parse
 from models.contracts.spec.asyncapi import COMMAND, VERSION, document, to_yaml
 from models.contracts.spec.examples import EXAMPLES
 from models.contracts.spec.meanings import MEANINGS
 from models.contracts.spec.schemas import NOT_ALWAYS, event_schema
 from models.contracts.wire.envelope import Contract
-from models.contracts.wire.message import parse
 from models.domain.events import EventType
 from models.domain.outcome import Code, Refusal
 from tasks.publishing.job_message import JobMessage, job_message

@@ -15,8 +15,8 @@ from models.contracts.catalogue import CATALOGUE
 from models.contracts.jobs.users import PromoGroup, Subscription, UsersUpsert
 from models.contracts.jobs.wallet_contract import WalletConfig
 from models.contracts.jobs.wallet_credits import WalletsTopUp
+from models.contracts.message import parse
 from models.contracts.spec.examples import EXAMPLES
-from models.contracts.wire.message import parse
 from tasks.client import ABSENT, Absent, BalanceClient
 from tasks.publishing.handles import JobHandle
 from tasks.publishing.job_message import JobMessage, JobSpec, job_message

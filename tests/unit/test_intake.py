@@ -14,9 +14,9 @@ from kombu import compression
 from kombu.message import Message
 
 from models.contracts.catalogue import CATALOGUE
+from models.contracts.message import Malformed, parse
 from models.contracts.spec.examples import EXAMPLES
-from models.contracts.wire.message import Malformed, parse
-from models.domain.jobs.commands import Job
+from models.domain.deciding.commands import Job
 from models.domain.outcome import Refusal
 from worker.consuming.limits import DEPTH_MAX, Intake, bound_decompression
 from worker.settings.settings import Settings

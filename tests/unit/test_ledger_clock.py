@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models.contracts.wire.message import Malformed
+from models.contracts.message import Malformed
 from worker.consuming import delivery, ledger_clock
 from worker.consuming.ledger_clock import LedgerClock
 

@@ -10,7 +10,7 @@ import pytest
 from celery import Celery, chain, chord, group
 from kombu.utils import json as kombu_json
 
-from models.contracts.wire.message import Malformed
+from models.contracts.message import Malformed
 from worker.consuming.callbacks import NO_LINKS, Links
 
 _MONEY_QUEUES = frozenset({"balance", "balance.0"})

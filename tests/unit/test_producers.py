@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.wire.message import Malformed
+from models.contracts.message import Malformed
 from models.contracts.wire.signature import SIGNATURE, SIGNED_AT, Signed, sign
-from models.domain.jobs.commands import SYSTEM_PRODUCER
-from models.domain.jobs.decision import Limits
+from models.domain.deciding.commands import SYSTEM_PRODUCER
+from models.domain.deciding.decision import Limits
 from worker.clock import now
 from worker.consuming.producers import Producers, producers_in
 from worker.runtime import limits_of

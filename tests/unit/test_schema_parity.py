@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from models.contracts.catalogue import CATALOGUE
+from models.contracts.message import Malformed, parse
 from models.contracts.spec.asyncapi import document
 from models.contracts.spec.schemas import Schema
-from models.contracts.spec.wire_schemas import UNSAID, printable_but
-from models.contracts.wire.message import Malformed, parse
+from models.contracts.wire.schemas import UNSAID, printable_but
 from models.domain.outcome import Code, Refusal
 from tests.support.literals import ID_TEXTS, NUMBER_TEXTS, TEXTS, TIME_TEXTS, literals
 from tests.support.search import DRAWN

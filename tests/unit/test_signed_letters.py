@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kombu.message import Message
 
-from models.contracts.wire.message import Malformed
+from models.contracts.message import Malformed
 from models.contracts.wire.signature import SIGNATURE, SIGNED_AT, Signed, sign
 from tasks.publishing.links import RawMessage
 from worker.consuming.producers import producers_in

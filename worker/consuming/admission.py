@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.wire.message import Malformed
+from models.contracts.message import Malformed
 from worker.encoding.serialization import loads
 from worker.runtime import RUNTIME
 from worker.schedule import TICKS

@@ -25,8 +25,8 @@ from celery.worker import state
 from celery.worker.request import Request
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.wire.message import Malformed
-from models.domain.jobs.commands import Job
+from models.contracts.message import Malformed
+from models.domain.deciding.commands import Job
 from models.domain.outcome import Status
 from models.store.write.dead_letters import DeadLetter
 from tasks.apply.outcome import StoredOutcome

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 from celery import Celery, signature
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.wire.message import Malformed
+from models.contracts.message import Malformed
 from tasks.publishing.links import RawMessage
 from worker.encoding.names import is_name, may_be_theirs
 from worker.encoding.serialization import dumps

@@ -13,8 +13,8 @@ from celery.worker.state import revoked as revoked_ids
 from celery.worker.strategy import proto1_to_proto2  # type: ignore[attr-defined]  # not in the stubs
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.wire.message import Malformed, parse
-from models.domain.jobs.commands import Job
+from models.contracts.message import Malformed, parse
+from models.domain.deciding.commands import Job
 from models.store.write.dead_letters import DeadLetter
 from tasks.apply.outcome import StoredOutcome
 from worker.brokers.rabbitmq.unreadable import UNREADABLE

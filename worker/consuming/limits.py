@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from kombu import compression
 
-from models.contracts.wire.message import Malformed
+from models.contracts.message import Malformed
 from models.contracts.wire.signature import CONTRACT_VERSION, VERSION
 from worker.consuming.producers import ANYBODY, Producers, Sender, producers_in
 from worker.settings.settings import Settings

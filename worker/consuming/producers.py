@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from models.contracts.catalogue import CATALOGUE
+from models.contracts.message import Malformed
 from models.contracts.wire.envelope import DEFAULT_PRODUCER
-from models.contracts.wire.message import Malformed
 from models.contracts.wire.signature import SECRET_LENGTH_MIN, SIGNATURE, SIGNED_AT, Genuine, Signed, sign, verified
 from tasks.publishing.links import RawMessage
 from worker.consuming.callbacks import FollowUp

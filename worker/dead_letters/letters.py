@@ -11,7 +11,7 @@ from kombu.utils import json
 from pydantic import ValidationError
 
 from models.contracts.wire.envelope import Identity
-from models.domain.jobs.commands import Job
+from models.domain.deciding.commands import Job
 from models.store.read.accounts import Row
 from models.store.write.dead_letters import BROKER_MARKS, LETTER_MARK, DeadLetter
 from tasks.publishing.links import RawMessage

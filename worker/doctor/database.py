@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from models.store.connection.diagnosis import Diagnosis
-from models.store.connection.server import Server, examine
-from models.store.schema.revision import fault
+from models.store.connection.revision import fault
+from models.store.server.diagnosis import Diagnosis
+from models.store.server.server import Server, examine
 from worker.clock import now
 from worker.database import engine_for
 from worker.doctor.clocks import clock

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from models.store.connection.server import Server
-from models.store.connection.standbys import Standbys
+from models.store.server.server import Server
+from models.store.server.standbys import Standbys
 from worker.doctor.finding import Finding, failure, ok, warning
 
 _LOST: Final = (

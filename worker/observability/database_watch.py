@@ -7,7 +7,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Final
 
-from models.store.connection.hindrance import Hindrance, look
+from models.store.server.hindrance import Hindrance, look
 from worker.consuming.ledger_clock import LEDGER_CLOCK
 from worker.database import engine_for
 from worker.runtime import RUNTIME

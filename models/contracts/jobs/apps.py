@@ -7,13 +7,13 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import AfterValidator, BaseModel, BeforeValidator, TypeAdapter, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from models.contracts.spec.wire_schemas import printable_but
 from models.contracts.wire.envelope import Contract
 from models.contracts.wire.fields import Count, Identifier, Int64, whole
+from models.contracts.wire.schemas import printable_but
 from models.domain import money
 from models.domain.accounts import Account, AccountKey, Kind
-from models.domain.jobs import commands
-from models.domain.jobs.decision import DecisionContext
+from models.domain.deciding import commands
+from models.domain.deciding.decision import DecisionContext
 from models.domain.outcome import HTTP_STATUS, Code, Refusal
 
 UPDATED: Final = "تم تحديث رصيد المتجر بنجاح"

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from models.contracts.jobs.wallet_contract import WalletContract
 from models.contracts.wire.fields import Description, Identifier, JobId
+from models.domain.deciding import commands
 from models.domain.ids import second_id
-from models.domain.jobs import commands
 
 
 class GrantsVoid(WalletContract):

@@ -10,9 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from models.contracts.jobs.wallet_contract import PriceType, WalletAnswer, WalletContract
 from models.contracts.jobs.wallet_credits import Amount, Credits, DebitReason, amount_refused, reason_refused
-from models.contracts.spec.wire_schemas import given
 from models.contracts.wire.fields import Int64, JobId, OptionalDescription, Time
-from models.domain.jobs import commands
+from models.contracts.wire.schemas import given
+from models.domain.deciding import commands
 from models.domain.jobs.wallet_holds import LASTS, LASTS_MAX
 from models.domain.outcome import Refusal
 

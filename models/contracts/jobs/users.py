@@ -9,13 +9,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from models.contracts.spec.wire_schemas import TIME, given
 from models.contracts.wire.envelope import Contract
 from models.contracts.wire.fields import Count, Description, Id64, Int64, Measure, Name, Number, Time
+from models.contracts.wire.schemas import TIME, given
 from models.domain import money
 from models.domain.accounts import Account, AccountKey, Kind, User, UserStatus
-from models.domain.jobs import commands
-from models.domain.jobs.decision import DecisionContext
+from models.domain.deciding import commands
+from models.domain.deciding.decision import DecisionContext
 from models.domain.outcome import HTTP_STATUS, Code, Refusal
 
 DEFAULT_DESCRIPTION = "Корректировка через веб-API"

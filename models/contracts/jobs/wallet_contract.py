@@ -12,7 +12,7 @@ from models.contracts.wire.fields import Identifier, Number, Time
 from models.domain import accounts, money
 from models.domain.accounts import Account, AccountKey, Kind
 from models.domain.credits import balance as credits
-from models.domain.jobs.decision import DecisionContext
+from models.domain.deciding.decision import DecisionContext
 from models.domain.outcome import HTTP_STATUS, Refusal
 
 Trigger = Literal["disabled", "balance_below_threshold"]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from models.contracts.jobs.wallet_contract import PriceType, WalletContract
 from models.contracts.wire.fields import Int64, Number, OptionalDescription, Time, TimeOrDate
-from models.domain.jobs import commands
+from models.domain.deciding import commands
 from models.domain.jobs.wallet_grants import EXPIRED_REASON
 from models.domain.jobs.wallets import TERMINATED_REASON
 from models.domain.outcome import Code, Refusal

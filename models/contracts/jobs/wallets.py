@@ -18,7 +18,7 @@ from models.contracts.wire.fields import (
     Timezone,
 )
 from models.domain import accounts, money
-from models.domain.jobs import commands
+from models.domain.deciding import commands
 
 Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$", max_length=3), AfterValidator(str.upper)]
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.contracts.wire.fields import Id64, Int64, Time
 from models.domain import money
-from models.domain.jobs.commands import Job
+from models.domain.deciding.commands import Job
 from models.domain.jobs.wallets import origin
 from models.domain.ledger import Entry
 from models.domain.outcome import Code, Status

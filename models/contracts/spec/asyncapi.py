@@ -9,8 +9,8 @@ import yaml
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.spec.examples import EXAMPLES
 from models.contracts.spec.schemas import PROFILES, Schema, event_schema, family_of, ref, schemas
-from models.contracts.spec.wire_schemas import UNSAID
 from models.contracts.wire.envelope import Contract
+from models.contracts.wire.schemas import UNSAID
 from models.domain.events import EventType
 
 COMMAND: Final = "balance-worker asyncapi > asyncapi.yaml"

@@ -12,9 +12,9 @@ from pydantic_core import PydanticCustomError
 
 from models.contracts.wire.fields import Identifier, OptionalMetadata, Time
 from models.domain.accounts import Account
+from models.domain.deciding.commands import SYSTEM_PRODUCER, Command
+from models.domain.deciding.decision import DecisionContext
 from models.domain.idempotency import canonical
-from models.domain.jobs.commands import SYSTEM_PRODUCER, Command
-from models.domain.jobs.decision import DecisionContext
 from models.domain.outcome import Refusal
 from models.domain.text import shown, storable_text
 

@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from models.contracts.spec.wire_schemas import (
+from models.contracts.wire.schemas import (
     DATE,
     JOB_ID,
     STORABLE,

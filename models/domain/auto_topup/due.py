@@ -14,8 +14,8 @@ from datetime import datetime
 from models.domain import ledger
 from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
 from models.domain.credits import balance as credits
+from models.domain.deciding.decision import DecisionContext
 from models.domain.events import EventType
-from models.domain.jobs.decision import DecisionContext
 
 REFUNDED = "refunded"
 

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from models.domain import money
 from models.domain.accounts import Account, App, Profile, User, Wallet
-from models.domain.jobs.commands import Job
+from models.domain.deciding.commands import Job
 from models.domain.ledger import Entry, EntryKind, microseconds
 from models.domain.outcome import Code, Status
 from models.domain.value import value
@@ -88,7 +88,7 @@ def job_digest(
     job: Job, account_id: int | None, status: Status, code: Code, events: int, outcome: str, settled_at: datetime
 ) -> bytes:
     """SHA-256 over all of a settled job but its body, which its fingerprint stands for. The form must never change, and
-    models/store/audit/digests.py has it in SQL. `events`: see models/domain/events.py; `outcome`: as it is stored."""
+    models/store/write/digests.py has it in SQL. `events`: see models/domain/events.py; `outcome`: as it is stored."""
     said = (
         f"1 {job.id} {job.fingerprint.hex()} {status.value} {code.value} {account_id or 0} {events}"
         f" {microseconds(settled_at)} {len(job.name)}:{job.name} {len(job.producer)}:{job.producer}"

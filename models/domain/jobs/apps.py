@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from models.domain import ledger
 from models.domain.accounts import APP_SCALE, Account, App
+from models.domain.deciding.commands import AppSet, AppUpsert, Job
+from models.domain.deciding.decision import Decision, DecisionContext, entry_details, opened
 from models.domain.events import EventType
-from models.domain.jobs.commands import AppSet, AppUpsert, Job
-from models.domain.jobs.decision import Decision, DecisionContext, entry_details, opened
 from models.domain.outcome import Code, Refusal
 
 

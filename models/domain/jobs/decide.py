@@ -6,19 +6,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from models.domain.accounts import Account
-from models.domain.jobs import (
-    apps,
-    commands,
-    repairs,
-    reversals,
-    users,
-    wallet_grants,
-    wallet_holds,
-    wallet_terms,
-    wallets,
-)
-from models.domain.jobs.commands import Job
-from models.domain.jobs.decision import Decision, DecisionContext
+from models.domain.deciding import commands
+from models.domain.deciding.commands import Job
+from models.domain.deciding.decision import Decision, DecisionContext
+from models.domain.jobs import apps, repairs, reversals, users, wallet_grants, wallet_holds, wallet_terms, wallets
 from models.domain.outcome import Code, Refusal
 
 _DECIDERS: Final[dict[type, Callable[[Any, Account | None, Job, DecisionContext], Decision | Refusal]]] = {

@@ -9,8 +9,8 @@ from models.domain import ledger
 from models.domain.accounts import Account, Kind
 from models.domain.credits.balance import Move
 from models.domain.credits.grants import Grant
-from models.domain.jobs.commands import AccountRepair, Job
-from models.domain.jobs.decision import Decision, DecisionContext, entry_details
+from models.domain.deciding.commands import AccountRepair, Job
+from models.domain.deciding.decision import Decision, DecisionContext, entry_details
 from models.domain.jobs.wallets import NOT_FOUND, OVERFLOW, posted
 from models.domain.outcome import Code, Refusal
 

@@ -13,9 +13,9 @@ from models.domain.auto_topup import due as autotopup
 from models.domain.credits.balance import Move
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import HoldVerb
+from models.domain.deciding.commands import AUTO_TOP_UP, EntryReverse, Job
+from models.domain.deciding.decision import Decision, DecisionContext, Original, entry_details
 from models.domain.events import EventType
-from models.domain.jobs.commands import AUTO_TOP_UP, EntryReverse, Job
-from models.domain.jobs.decision import Decision, DecisionContext, Original, entry_details
 from models.domain.jobs.wallets import OVERFLOW, units_of, unstorable
 from models.domain.ledger import Entry, EntryKind
 from models.domain.outcome import Code, Refusal

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from models.domain import ledger
 from models.domain.accounts import USER_SCALE, Account, User, UserStatus
+from models.domain.deciding.commands import Job, UserCorrect, UserUpsert
+from models.domain.deciding.decision import Decision, DecisionContext, entry_details, opened
 from models.domain.events import EventType
-from models.domain.jobs.commands import Job, UserCorrect, UserUpsert
-from models.domain.jobs.decision import Decision, DecisionContext, entry_details, opened
 from models.domain.outcome import Code, Refusal
 
 _NEW_USER = User(

@@ -8,8 +8,8 @@ from models.domain import ledger
 from models.domain.accounts import Account
 from models.domain.auto_topup import due as autotopup
 from models.domain.credits.balance import Move
-from models.domain.jobs.commands import GrantExpire, GrantOpen, GrantVoid, Job
-from models.domain.jobs.decision import Decision, DecisionContext, entry_details
+from models.domain.deciding.commands import GrantExpire, GrantOpen, GrantVoid, Job
+from models.domain.deciding.decision import Decision, DecisionContext, entry_details
 from models.domain.jobs.wallets import NOT_FOUND, posted
 from models.domain.outcome import Code, Refusal
 

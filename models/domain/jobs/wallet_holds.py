@@ -9,8 +9,8 @@ from models.domain import ledger, money
 from models.domain.accounts import Account
 from models.domain.credits.balance import Move
 from models.domain.credits.holds import Hold, HoldEnd
-from models.domain.jobs.commands import EntryOfJob, HoldCapture, HoldExpire, HoldRelease, Job, WalletHold
-from models.domain.jobs.decision import Decision, DecisionContext, entry_details
+from models.domain.deciding.commands import EntryOfJob, HoldCapture, HoldExpire, HoldRelease, Job, WalletHold
+from models.domain.deciding.decision import Decision, DecisionContext, entry_details
 from models.domain.jobs.wallets import NOT_FOUND, closed_or_frozen, posted, price_type_refused, short, units_of
 from models.domain.outcome import Code, Refusal
 

@@ -11,9 +11,9 @@ from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
 from models.domain.auto_topup import due as autotopup
 from models.domain.credits import balance as credits
 from models.domain.credits.balance import Move
+from models.domain.deciding.commands import Job, WalletCreate, WalletTerminate, WalletUpdate
+from models.domain.deciding.decision import Decision, DecisionContext, entry_details, opened
 from models.domain.events import EventType
-from models.domain.jobs.commands import Job, WalletCreate, WalletTerminate, WalletUpdate
-from models.domain.jobs.decision import Decision, DecisionContext, entry_details, opened
 from models.domain.jobs.wallets import NOT_FOUND, TERMINATED_REASON, posted, unstorable
 from models.domain.outcome import Code, Refusal
 

@@ -10,11 +10,11 @@ from models.domain import ledger, money
 from models.domain.accounts import Account, Wallet, WalletStatus
 from models.domain.auto_topup import due as autotopup
 from models.domain.credits.balance import Move
-from models.domain.credits.grant_terms import new_grant
 from models.domain.credits.grants import Grant
+from models.domain.deciding.commands import Bonus, Job, WalletAutoTopUp, WalletDebit, WalletTopUp
+from models.domain.deciding.decision import Decision, DecisionContext, entry_details
 from models.domain.events import EventType
-from models.domain.jobs.commands import Bonus, Job, WalletAutoTopUp, WalletDebit, WalletTopUp
-from models.domain.jobs.decision import Decision, DecisionContext, entry_details
+from models.domain.jobs.grant_terms import new_grant
 from models.domain.outcome import Code, Refusal
 
 TERMINATED_REASON = "WALLET_TERMINATION"

@@ -150,7 +150,7 @@ def _sums(rows: str) -> str:
     )"""  # noqa: S608 - queries of ours
 
 
-# The forms are those of models/domain/evidence and models/store/audit/digests.py, written out: a migration stays as it
+# The forms are those of models/domain/evidence and models/store/write/digests.py, written out: a migration stays as it
 # is.
 # The journal's row is written once, at the end: one that a transaction has written a million times is looked for among
 # a million dead versions of itself.

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, text
 
 from models.domain.events import BITS
 from models.domain.idempotency import canonical, fingerprint
-from models.store.audit import digests
 from models.store.audit.finding import Finding
+from models.store.write import digests
 
 _ANSWERED: Final = text("""
     select j.id, j.code, a.kind, a.ref, e.seq,

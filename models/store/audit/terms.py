@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from models.domain.accounts import Account, TopUpTrigger, WalletStatus
+from models.domain.deciding.commands import AUTO_TOP_UP
 from models.domain.evidence.chains import RecordKind, moved_by, terms
-from models.domain.jobs.commands import AUTO_TOP_UP
 from models.domain.ledger import Entry, EntryKind
 from models.store.write.journals import Change
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from models.domain.accounts import Account, AccountKey, Kind
-from models.domain.jobs.commands import TelegramUser
+from models.domain.deciding.commands import TelegramUser
 from models.domain.ledger import Entry
 from models.store.write import accounts, entries
 

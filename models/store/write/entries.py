@@ -10,11 +10,10 @@ from sqlalchemy import Connection, text
 
 from models.domain.accounts import AccountKey, Kind
 from models.domain.credits.holds import HoldChange, HoldPart, HoldVerb
-from models.domain.jobs.decision import Original
+from models.domain.deciding.decision import Original
 from models.domain.ledger import Entry, EntryDetails, EntryKind, hold_changes
 from models.domain.value import value
-from models.store.audit import digests
-from models.store.write import rows
+from models.store.write import digests, rows
 from models.tables import ledger as tables
 
 COLUMNS: Final = """e.account_id, a.kind as account_kind, a.ref, e.seq, e.amount, e.balance_after, e.kind, e.reason,

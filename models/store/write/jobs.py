@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from models.domain.deciding.commands import Job
 from models.domain.evidence.chains import Record, RecordKind, plain
 from models.domain.idempotency import canonical, noted
-from models.domain.jobs.commands import Job
 from models.domain.outcome import Code, Status
 from models.domain.value import value
 from models.store.write import journals as records

@@ -10,8 +10,7 @@ from sqlalchemy import Connection, text
 
 from models.domain.evidence.chains import Record, RecordKind, record_hash
 from models.domain.value import value
-from models.store.audit import digests
-from models.store.write import rows
+from models.store.write import digests, rows
 from models.tables import records as tables
 
 _TAKE: Final = text("select id, seq, head from journals order by id limit 1 for update skip locked")

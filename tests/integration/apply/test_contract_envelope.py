@@ -19,10 +19,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine
 
+from models.contracts.message import Malformed, parse
 from models.contracts.replies.outcome import OutcomeDocument
-from models.contracts.wire.message import Malformed, parse
+from models.domain.deciding.decision import Limits
 from models.domain.idempotency import canonical, fingerprint
-from models.domain.jobs.decision import Limits
 from tasks.apply.path import apply
 from tests.support.builders import ask, balance, done, entries, events, job, rows, settle
 from tests.support.resealed import execute_resealed

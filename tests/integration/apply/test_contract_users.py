@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from models.domain.jobs.decision import Limits
+from models.domain.deciding.decision import Limits
 from tasks.apply.path import apply
 from tests.support.builders import ask, balance, done, entries, events, job, refused
 

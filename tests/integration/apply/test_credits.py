@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from models.domain.jobs.decision import Limits
+from models.domain.deciding.decision import Limits
 from tests.support.builders import ask, balance, done, entries, grants_left, let_expire, rows, shown, sweep
 from tests.support.resealed import execute_resealed
 

@@ -7,8 +7,8 @@ from threading import Thread
 import pytest
 from sqlalchemy import Engine, text
 
+from models.domain.deciding.commands import Job
 from models.domain.errors import TransientFault
-from models.domain.jobs.commands import Job
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import make_engine
 from tasks.apply.outcome import StoredOutcome

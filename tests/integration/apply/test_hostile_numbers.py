@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Engine
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.wire.message import parse
-from models.domain.jobs.commands import Job
+from models.contracts.message import parse
+from models.domain.deciding.commands import Job
 from models.domain.outcome import Refusal
 from tests.support.builders import rows, settle
 from tests.support.literals import HOSTILE

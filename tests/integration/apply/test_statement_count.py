@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from models.domain.accounts import AccountKey, Kind
-from models.domain.jobs.commands import Job, WalletAutoTopUp
+from models.domain.deciding.commands import Job, WalletAutoTopUp
 from tasks.apply.path import apply
 from tasks.scheduled.sweep import system_job
 from tests.support.builders import LIMITS, expire_job, job, reset, rows, settle

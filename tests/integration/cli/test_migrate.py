@@ -13,8 +13,8 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from models.store.connection.patience import FIRST_LOOK_S, Silence
-from models.store.connection.server import Server, examine
 from models.store.schema import migrations as schema
+from models.store.server.server import Server, examine
 from tests.integration.cli.conftest import SCRIPT, Cli, told
 from tests.support.builders import execute
 from tests.support.servers.postgres_pair import configure, run, wait_for

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, text
 
+from models.domain.deciding.commands import Job
 from models.domain.errors import KeyRace, TransientFault
-from models.domain.jobs.commands import Job
 from models.store.connection.session import make_engine
 from tasks.apply.path import apply
 from tests.support.builders import LIMITS, Document

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
 
+from models.domain.deciding.commands import Job
 from models.domain.errors import DeploymentFault, DoubtfulFault, Fault, KeyRace, TransientFault
-from models.domain.jobs.commands import Job
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import snapshot, transaction
 from tasks.apply.outcome import StoredOutcome

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import IntegrityError
 
+from models.domain.deciding.commands import Job
 from models.domain.errors import KeyRace, TransientFault
-from models.domain.jobs.commands import Job
 from models.store.connection.session import make_engine, snapshot
 from tasks.apply.path import apply
 from tests.integration.store.racing import engine_of_its_own

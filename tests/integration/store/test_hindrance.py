@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 
-from models.store.connection.hindrance import look
 from models.store.connection.session import make_engine
 from models.store.schema import migrations as schema
 from models.store.schema.migrations import downgrade
+from models.store.server.hindrance import look
 
 HEAD = schema.head()
 

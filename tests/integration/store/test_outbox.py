@@ -18,8 +18,8 @@ import pytest
 from sqlalchemy import Engine
 
 from models.domain.accounts import AccountKey, Kind
+from models.domain.deciding.commands import Job, WalletAutoTopUp
 from models.domain.events import EventType
-from models.domain.jobs.commands import Job, WalletAutoTopUp
 from tasks.scheduled.sweep import system_job
 from tests.support.builders import done, entries, events, execute, expire_job, job, let_expire, settle
 from tests.support.resealed import execute_resealed

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import Connection, Engine, event, make_url, text
 
+from models.domain.deciding.commands import Job
 from models.domain.errors import TransientFault
-from models.domain.jobs.commands import Job
 from models.store.connection import patience
 from models.store.connection.patience import Patience, Silence
 from models.store.connection.session import make_engine, snapshot

@@ -13,8 +13,8 @@ import pytest
 from alembic import command
 from sqlalchemy import Engine, create_engine, make_url, text
 
+from models.domain.deciding.commands import Job
 from models.domain.errors import DeploymentFault
-from models.domain.jobs.commands import Job
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import make_engine, snapshot
 from models.store.schema import migrations as schema

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from models.contracts.catalogue import CATALOGUE
+from models.contracts.message import parse
 from models.contracts.wire.envelope import Apart
-from models.contracts.wire.message import parse
 from models.domain.idempotency import canonical, former_fingerprints
 
 PINNED: dict[str, tuple[dict[str, Any], str, str]] = {

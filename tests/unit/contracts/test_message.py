@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.wire.message import Malformed, parse
-from models.domain.jobs.commands import UserCorrect
+from models.contracts.message import Malformed, parse
+from models.domain.deciding.commands import UserCorrect
 from models.domain.outcome import Code, Refusal
 
 BODY: dict[str, Any] = {"idempotency_key": "k", "user_id": 1, "amount_kopeks": 5}

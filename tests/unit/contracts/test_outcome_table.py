@@ -8,7 +8,7 @@ from models.contracts.jobs.apps import app_body, app_error
 from models.contracts.jobs.users import user_error
 from models.contracts.jobs.wallet_contract import wallet_error
 from models.contracts.replies.outcome import OutcomeDocument
-from models.domain.jobs.decision import DecisionContext
+from models.domain.deciding.decision import DecisionContext
 from models.domain.outcome import HTTP_STATUS, Code, Refusal
 from tests.support.builders import NOW, user_account
 

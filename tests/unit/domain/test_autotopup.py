@@ -8,8 +8,8 @@ import pytest
 
 from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
 from models.domain.auto_topup import due as autotopup
+from models.domain.deciding.decision import DecisionContext
 from models.domain.events import EventType
-from models.domain.jobs.decision import DecisionContext
 from tests.support.builders import NOW, grant, wallet_account
 
 DROPPED, RECOVERED = (EventType.WALLET_BALANCE_DROPPED,), (EventType.WALLET_BALANCE_RECOVERED,)

@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from models.domain.accounts import App, Kind, User, Wallet, WalletStatus
+from models.domain.deciding.commands import Job
 from models.domain.events import BITS, EventType, bits
 from models.domain.evidence.chains import Record, RecordKind, changes, job_digest, record_hash, terms
-from models.domain.jobs.commands import Job
 from models.domain.ledger import EntryDetails, EntryKind, post
 from models.domain.outcome import Code, Refusal, Status
 from tests.support.builders import NOW, user_account, wallet_account

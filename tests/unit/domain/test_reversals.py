@@ -11,10 +11,10 @@ from models.domain.accounts import Account, AccountKey, App, Kind, WalletStatus
 from models.domain.credits import balance as credits
 from models.domain.credits.grants import Draw
 from models.domain.credits.holds import Hold, HoldEnd
+from models.domain.deciding.commands import Job
+from models.domain.deciding.decision import Decision, DecisionContext, Limits, Original
 from models.domain.events import EventType
-from models.domain.jobs.commands import Job
 from models.domain.jobs.decide import decide
-from models.domain.jobs.decision import Decision, DecisionContext, Limits, Original
 from models.domain.ledger import Entry, EntryDetails, EntryKind, post
 from models.domain.outcome import Code, Refusal
 from tests.support.builders import LIMITS, NOW, account_of, grant, job, remaining, user_account, wallet_account

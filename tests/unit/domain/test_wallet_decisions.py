@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 
 from models.domain.accounts import Account, AccountKey, Kind, TopUpTrigger, Wallet, WalletStatus
+from models.domain.deciding.commands import Job, WalletAutoTopUp
+from models.domain.deciding.decision import Decision, DecisionContext
 from models.domain.events import EventType
-from models.domain.jobs.commands import Job, WalletAutoTopUp
 from models.domain.jobs.decide import decide
-from models.domain.jobs.decision import Decision, DecisionContext
 from models.domain.outcome import Code, Refusal
 from tasks.scheduled.sweep import system_job
 from tests.support.builders import LIMITS, NOW, expire_job, grant, job, remaining, wallet_account

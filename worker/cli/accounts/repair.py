@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from models.domain.accounts import Account, AccountKey
-    from models.domain.jobs.commands import Job
+    from models.domain.deciding.commands import Job
     from models.store.read.credits import Credits
     from tasks.apply.outcome import StoredOutcome
     from worker.settings.settings import Settings

@@ -9,7 +9,7 @@ from typing import Final
 import typer
 
 from models.domain.accounts import AccountKey, Kind
-from models.domain.jobs.commands import TelegramUser
+from models.domain.deciding.commands import TelegramUser
 
 ACCOUNT_FORMS: Final = "wallet:w1, user:42, user:telegram=99 or app:1/2"
 _TELEGRAM: Final = "telegram="

@@ -68,7 +68,7 @@ def explain(error: Exception) -> str | None:
 
 
 def _database(error: Exception) -> str | None:
-    from models.store.connection.diagnosis import Trouble, diagnose
+    from models.store.server.diagnosis import Trouble, diagnose
 
     found = diagnose(error)
     if found is None:

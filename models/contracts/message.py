@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.wire.envelope import Contract, Identity, violations
+from models.domain.deciding.commands import Job
 from models.domain.idempotency import canonical, fingerprint
-from models.domain.jobs.commands import Job
 from models.domain.outcome import Code, Refusal
 from models.domain.text import storable
 

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 from models.domain.accounts import Account, Wallet
 from models.domain.credits.grants import Grant
+from models.domain.deciding.commands import Job
+from models.domain.deciding.decision import DecisionContext
 from models.domain.ids import second_id
-from models.domain.jobs.commands import Job
-from models.domain.jobs.decision import DecisionContext
 from models.domain.outcome import Code, Refusal
 
 

@@ -10,8 +10,8 @@ from typing import Final
 from uuid import UUID
 
 from models.domain.accounts import Account, AccountKey, Profile
+from models.domain.deciding.commands import Job
 from models.domain.events import EventType
-from models.domain.jobs.commands import Job
 from models.domain.ledger import Entry, EntryDetails, EntryKind
 from models.domain.outcome import Code, Refusal
 from models.domain.value import value

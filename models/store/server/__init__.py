@@ -1,0 +1,1 @@
+"""What the database server says of itself, and what would keep jobs from being applied."""
