@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from models.store.connection.patience import Patience, Silence
 from models.store.connection.session import make_engine
-from models.store.schema import roles
+from models.store.server import roles
 from tasks.apply.retries import Reminder
 from worker.settings.settings import Settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from models.store.connection.revision import fault
+from models.store.schema.revision import fault
 from models.store.server.diagnosis import Diagnosis
 from models.store.server.server import Server, examine
 from worker.clock import now

@@ -13,8 +13,8 @@ from typing import IO, Self
 
 from celery.utils.nodenames import host_format
 
-from models.store.schema import roles
 from models.store.schema.migrations import upgrade
+from models.store.server import roles
 from worker.database import grant_workers
 from worker.encoding.urls import SecretUrl, mask_url
 from worker.local.data_directory import hold, located

@@ -50,7 +50,7 @@ _RACE: Final = Verdict(Blame.RACE)
 _PASSING: Final = Verdict(Blame.PASSING)
 _JOB: Final = Verdict(Blame.JOB)
 _DOUBTFUL: Final = Verdict(Blame.DOUBTFUL, _SERVER)
-# The connection is dropped, so that the next one compares the revision: models/store/connection/revision.py.
+# The connection is dropped, so that the next one compares the revision: models/store/schema/revision.py.
 _SCHEMA: Final = Verdict(Blame.DEPLOYMENT, _MIGRATE, session=True)
 _BROKEN_SESSION: Final = Verdict(Blame.DEPLOYMENT, _SESSION, session=True)
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 import psycopg
 
 from models.domain.errors import DeploymentFault
-from models.store.connection import revision
 from models.store.connection.patience import Patience, PatientConnection, Session, connect
+from models.store.schema import revision
 
 POOLER: Final = "connect to PostgreSQL itself, or let the pooler be in session mode: docs/deployment.md, PgBouncer"
 _SET: Final = """

@@ -1,1 +1,1 @@
-"""The tables as a whole: migrations, the revision that they are at, and who may do what to them."""
+"""The tables as a whole: migrations, and the revision that they are at."""

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models.domain.errors import DeploymentFault
-from models.store.connection.revision import WrongTables
+from models.store.schema.revision import WrongTables
 
 
 class Trouble(StrEnum):

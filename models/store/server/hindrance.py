@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.domain.errors import Fault
 from models.store.connection.session import snapshot
-from models.store.schema import privileges
+from models.store.server import privileges
 
 _STATE: Final = text("""
     select clock_timestamp() as at, pg_is_in_recovery() as standby,

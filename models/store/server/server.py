@@ -11,13 +11,12 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from models.domain.errors import TransientFault
-from models.store.connection import revision
 from models.store.connection.new_connection import is_pooled
 from models.store.connection.patience import PatientConnection
-from models.store.connection.revision import Tables
 from models.store.connection.session import snapshot
-from models.store.schema import privileges
-from models.store.server import standbys
+from models.store.schema import revision
+from models.store.schema.revision import Tables
+from models.store.server import privileges, standbys
 from models.store.server.diagnosis import Diagnosis, diagnose
 from models.store.server.standbys import Standbys
 

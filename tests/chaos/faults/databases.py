@@ -8,7 +8,7 @@ from typing import Final
 
 import psycopg
 
-from models.store.schema.privileges import CHANGED
+from models.store.server.privileges import CHANGED
 from tests.chaos.faults.fault import DATABASE, Fault
 from tests.chaos.site import LOCK_TIMEOUT_S, Site
 from tests.chaos.workload import HOT

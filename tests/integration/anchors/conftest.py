@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from models.store.connection.session import make_engine
-from models.store.schema.roles import grant
+from models.store.server.roles import grant
 from tests.support.anchored import Anchored
 from tests.support.builders import done, execute, job, settle
 from tests.support.emptied import emptied, shared_engine

@@ -16,9 +16,9 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from models.domain.errors import DeploymentFault
 from models.domain.retry import RetryPolicy
 from models.store.audit.entries import assert_ledger_is_coherent
-from models.store.connection.revision import COLUMNS
 from models.store.connection.session import make_engine, transaction
-from models.store.schema.privileges import CHANGED, NEEDED, PRUNING, SEQUENCE, statements
+from models.store.schema.revision import COLUMNS
+from models.store.server.privileges import CHANGED, NEEDED, PRUNING, SEQUENCE, statements
 from models.store.server.server import Server, examine
 from models.store.write import dead_letters, outbox
 from models.store.write.dead_letters import DeadLetter

@@ -28,8 +28,8 @@ def grants(
     With --apply it is done: `migrate` does so as well where BALANCE_OWNER_URL is set. A role that is not there is made,
     with the password of BALANCE_DATABASE_URL when it is that one's.
     """
-    from models.store.schema.privileges import statements
-    from models.store.schema.roles import quoted, role_of
+    from models.store.server.privileges import statements
+    from models.store.server.roles import quoted, role_of
     from worker.database import grant_workers
     from worker.settings.settings import load_settings
 

@@ -35,7 +35,7 @@ def migrate(
     With BALANCE_OWNER_URL set it runs as that owner, and the role of BALANCE_DATABASE_URL is granted what workers need.
     """
     from models.store.schema import migrations as schema
-    from models.store.schema.roles import role_of
+    from models.store.server.roles import role_of
     from worker.database import grant_workers, migrating_engine
     from worker.encoding.urls import mask_url
     from worker.settings.settings import load_settings

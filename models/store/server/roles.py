@@ -9,7 +9,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, make_url, text
 
 from models.store.connection.session import transaction
-from models.store.schema.privileges import statements
+from models.store.server.privileges import statements
 
 _LOCK: Final = 4_242_007_002  # two that grant at once would change the same rows of the catalogue
 _NAMED: Final = text("select rolname = current_user from pg_roles where rolname = :role")
