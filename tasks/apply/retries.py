@@ -21,7 +21,7 @@ from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import Limits
 from models.domain.errors import DeploymentFault, DoubtfulFault, Fault
 from models.domain.retry import Park, RetryPolicy, decide_retry
-from models.store.connection.blame import error_kind
+from models.store.connection.sqlstate import error_kind
 from tasks.apply.outcome import StoredOutcome
 from tasks.apply.path import apply, apply_uncontended
 from tasks.apply.progress import Progress

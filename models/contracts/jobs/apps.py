@@ -10,11 +10,12 @@ from pydantic_core import PydanticCustomError
 from models.contracts.wire.envelope import Contract
 from models.contracts.wire.fields import Count, Identifier, Int64, whole
 from models.contracts.wire.schemas import printable_but
+from models.contracts.wire.status import HTTP_STATUS
 from models.domain import money
 from models.domain.accounts import Account, AccountKey, Kind
 from models.domain.deciding import commands
 from models.domain.deciding.decision import DecisionContext
-from models.domain.outcome import HTTP_STATUS, Code, Refusal
+from models.domain.outcome import Code, Refusal
 
 UPDATED: Final = "تم تحديث رصيد المتجر بنجاح"
 BALANCE_REQUIRED: Final = "حقل الرصيد مطلوب."

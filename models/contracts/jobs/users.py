@@ -12,11 +12,12 @@ from pydantic_core import PydanticCustomError
 from models.contracts.wire.envelope import Contract
 from models.contracts.wire.fields import Count, Description, Id64, Int64, Measure, Name, Number, Time
 from models.contracts.wire.schemas import TIME, given
+from models.contracts.wire.status import HTTP_STATUS
 from models.domain import money
 from models.domain.accounts import Account, AccountKey, Kind, User, UserStatus
 from models.domain.deciding import commands
 from models.domain.deciding.decision import DecisionContext
-from models.domain.outcome import HTTP_STATUS, Code, Refusal
+from models.domain.outcome import Code, Refusal
 
 DEFAULT_DESCRIPTION = "Корректировка через веб-API"
 SubscriptionStatus = Literal["trial", "active", "expired", "disabled", "limited", "pending"]

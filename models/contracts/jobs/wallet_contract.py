@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict
 
 from models.contracts.wire.envelope import Contract
 from models.contracts.wire.fields import Identifier, Number, Time
+from models.contracts.wire.status import HTTP_STATUS
 from models.domain import accounts, money
 from models.domain.accounts import Account, AccountKey, Kind
 from models.domain.credits import balance as credits
 from models.domain.deciding.decision import DecisionContext
-from models.domain.outcome import HTTP_STATUS, Refusal
+from models.domain.outcome import Refusal
 
 Trigger = Literal["disabled", "balance_below_threshold"]
 PriceType = Literal["USAGE", "FIXED"]

@@ -13,9 +13,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models.domain.errors import TransientFault
 from models.store.connection import whereabouts
-from models.store.connection.blame import fault, verdict
 from models.store.connection.new_connection import check_tables, open_session
 from models.store.connection.patience import Patience, PatientConnection
+from models.store.connection.sqlstate import fault, verdict
 
 ANSWERING_S: Final = 5  # on top of what a statement may take
 

@@ -8,8 +8,9 @@ from models.contracts.jobs.apps import app_body, app_error
 from models.contracts.jobs.users import user_error
 from models.contracts.jobs.wallet_contract import wallet_error
 from models.contracts.replies.outcome import OutcomeDocument
+from models.contracts.wire.status import HTTP_STATUS
 from models.domain.deciding.decision import DecisionContext
-from models.domain.outcome import HTTP_STATUS, Code, Refusal
+from models.domain.outcome import Code, Refusal
 from tests.support.builders import NOW, user_account
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "outcomes.md").read_text()
