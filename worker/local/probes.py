@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.error import URLError
-from urllib.request import urlopen
 
+import httpx
 from celery import Celery
 
 from tasks.brokers.addresses import kombu_url, sentinel_options
@@ -27,10 +26,10 @@ def serves(pid: int, address: str, port: int) -> bool:
     if not listens(pid, port):
         return False
     try:
-        with urlopen(f"{web_address(address, port)}/healthcheck", timeout=_TIMEOUT_S) as response:  # noqa: S310 - http
-            return bool(response.status == 200)
-    except (URLError, TimeoutError, ConnectionError):
+        answer = httpx.get(f"{web_address(address, port)}/healthcheck", timeout=_TIMEOUT_S, trust_env=False)
+    except httpx.HTTPError:
         return False
+    return answer.is_success
 
 
 def answers(pid: int, settings: Settings, node: str) -> bool:

@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import ssl
 from typing import Any, Final
-from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit
-from urllib.request import Request, urlopen
+
+import httpx
 
 _PORT: Final = 15672
 _PATIENCE_S: Final = 3.0
-_NOT_FOUND: Final = 404
 
 
 class Management:
     """`ca`: the PEM file of whom to trust where the broker is spoken to over TLS; None: whom the system trusts."""
 
     def __init__(self, broker_url: str, ca: str | None) -> None:
-        self._context = ssl.create_default_context(cafile=ca)
         parts = urlsplit(broker_url.split(";")[0])
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         scheme, port = ("https", _PORT - 1) if parts.scheme == "amqps" else ("http", _PORT)
         self._base = f"{scheme}://{host}:{port}/api"
         self._vhost = quote(unquote(parts.path[1:]) or "/", safe="")
-        user, password = unquote(parts.username or "guest"), unquote(parts.password or "guest")
-        self._credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._login = httpx.BasicAuth(unquote(parts.username or "guest"), unquote(parts.password or "guest"))
+        self._trust = ssl.create_default_context(cafile=ca)
 
     def unreachable(self) -> str:
         """Why it cannot be asked; empty when it can."""
         try:
             self._get(f"vhosts/{self._vhost}")
-        except HTTPError as error:
-            error.close()
-            return f"{self._base} answers {error.code} {error.reason}"
-        except (URLError, TimeoutError, ValueError) as error:
+        except httpx.HTTPStatusError as error:
+            return f"{self._base} answers {error.response.status_code} {error.response.reason_phrase}"
+        except (httpx.HTTPError, ValueError) as error:
             return f"{self._base}: {error}"
         return ""
 
@@ -43,9 +38,8 @@ class Management:
         """The description of a queue; None when the API knows none of that name (yet)."""
         try:
             found: dict[str, Any] = self._get(f"queues/{self._vhost}/{quote(name, safe='')}")
-        except HTTPError as error:
-            error.close()
-            if error.code != _NOT_FOUND:
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.NOT_FOUND:
                 raise
             return None
         return found
@@ -59,13 +53,13 @@ class Management:
         """The nodes of the cluster; none when this user may not see them (that needs the tag `monitoring`)."""
         try:
             found: list[dict[str, Any]] = self._get("nodes")
-        except HTTPError as error:
-            error.close()
+        except httpx.HTTPStatusError:
             return []
         return found
 
     def _get(self, path: str) -> Any:
-        headers = {"Authorization": f"Basic {self._credentials}"}
-        request = Request(f"{self._base}/{path}", headers=headers)  # noqa: S310 - http or https, see above
-        with urlopen(request, timeout=_PATIENCE_S, context=self._context) as answer:  # noqa: S310
-            return json.load(answer)
+        # Without what the environment says of proxies: the broker is reached without them, too.
+        answer = httpx.get(
+            f"{self._base}/{path}", auth=self._login, verify=self._trust, timeout=_PATIENCE_S, trust_env=False
+        )
+        return answer.raise_for_status().json()
