@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from models.domain.errors import KeyRace, TransientFault
 
 
+def backoff_s(attempt: int, base_s: float, cap_s: float) -> float:
+    """The longest wait after attempt number `attempt` (from 1), in seconds: `base_s`, doubling up to `cap_s`."""
+    return min(cap_s, base_s * 2.0 ** min(attempt - 1, 30))
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     base_s: float = 0.1
@@ -37,5 +42,4 @@ def decide_retry(policy: RetryPolicy, attempt: int, fault: BaseException, random
         return Wait(0.0)
     if not isinstance(fault, TransientFault) and attempt >= policy.limit:
         return Park(attempt)
-    ceiling = min(policy.cap_s, policy.base_s * 2 ** min(attempt - 1, 30))
-    return Wait(ceiling * (0.5 + random / 2))
+    return Wait(backoff_s(attempt, policy.base_s, policy.cap_s) * (0.5 + random / 2))

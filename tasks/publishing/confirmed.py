@@ -7,6 +7,7 @@ from threading import Event, Lock
 from typing import Final
 from urllib.parse import urlsplit
 
+from models.domain.retry import backoff_s
 from tasks.brokers.tls import Tls, advice
 from tasks.publishing.job_message import JobMessage
 from tasks.publishing.links import Addressed, AmqpLink, Link, RedisLink, Refused, discard
@@ -14,7 +15,8 @@ from tasks.publishing.result_reader import broker_connection, broker_errors, con
 from tasks.routing import partition_queues, queue_arguments, queue_of
 
 ATTEMPTS: Final = 3
-PAUSE_S: Final = 0.2  # before the second attempt; twice as long before each further one
+PAUSE_S: Final = 0.2  # before the second attempt; twice as long before each further one, up to
+PAUSE_MAX_S: Final = 5.0
 _TLS: Final = Tls()
 
 
@@ -61,7 +63,7 @@ class Publisher:
                     # What an earlier attempt got through is there twice then: the key makes that one job.
                     if attempt == ATTEMPTS:
                         raise
-                    Event().wait(PAUSE_S * 2 ** (attempt - 1))
+                    Event().wait(backoff_s(attempt, PAUSE_S, PAUSE_MAX_S))
 
     def send_once(self, addressed: Sequence[Addressed]) -> None:
         """The same in one attempt, for who waits in another way. After a failure some may have been taken."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
+from models.domain.retry import backoff_s
+
 
 @dataclass(slots=True)
 class Breaker:
@@ -27,8 +29,8 @@ class Breaker:
         return max(0.0, self._open_until - self.clock()) if self._failures else 0.0
 
     def failed(self) -> None:
-        self._open_until = self.clock() + min(self.cap_s, self.base_s * 2.0 ** min(self._failures, 30))
         self._failures += 1
+        self._open_until = self.clock() + backoff_s(self._failures, self.base_s, self.cap_s)
 
     def succeeded(self) -> None:
         self._failures = 0

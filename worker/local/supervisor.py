@@ -11,6 +11,7 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Literal
 
+from models.domain.retry import backoff_s
 from worker.local.localserver import end, last_lines, open_log
 from worker.local.spawn import spawn
 
@@ -64,7 +65,7 @@ class Backoff:
 
     def delay_s(self, deaths_in_a_row: int) -> float:
         """The wait after the n-th death in a row, n counted from 1."""
-        return min(self.cap_s, self.base_s * 2.0 ** min(deaths_in_a_row - 1, 30))
+        return backoff_s(deaths_in_a_row, self.base_s, self.cap_s)
 
 
 class Announcer:
