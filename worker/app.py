@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from functools import cached_property
+from functools import partial
 from typing import Any, Final
 
-from celery import Celery, signals
+from celery import signals
 from kombu import Exchange
 
 from models.contracts.catalogue import CATALOGUE
@@ -15,25 +14,26 @@ from tasks.brokers.addresses import kombu_url, result_backend_url, sentinel_opti
 from worker.brokers.queues import JobQueue, arguments_of
 from worker.brokers.rabbitmq import connection as transport_amqp
 from worker.brokers.redis.server import use_transport
+from worker.celery_app import App
 from worker.consuming.batch_consumer import MoneyTask
 from worker.consuming.consumer import BatchStep
 from worker.consuming.limits import bound_decompression
 from worker.control.remote import register_remote_control
+from worker.dead_letters.park import park_garbage
 from worker.encoding.serialization import EXACT_JSON, register_exact_json
-from worker.encoding.urls import mask_url
 from worker.flower.guard import guard_flower
 from worker.observability.logs import configure_logging
 from worker.observability.readiness import ReadinessStep
-from worker.runtime import RUNTIME
+from worker.runtime import Runtime
 from worker.schedule import beat_schedule, register_ticks
-from worker.settings.settings import Settings, SettingsError
+from worker.settings.settings import SettingsError
 
 _ANONYMOUS: Final = Exchange("", type="direct")  # straight to the queue: no binding that could be lost
 
 
-def configuration() -> dict[str, Any]:
+def configuration(runtime: Runtime) -> dict[str, Any]:
     """Celery's configuration from our settings. docs/decisions says why for what is not obvious."""
-    settings = RUNTIME.settings
+    settings = runtime.settings
     use_transport(settings.redis_transport)
     transport_amqp.use_transport()
     bound_decompression(settings.max_message_bytes)
@@ -45,7 +45,7 @@ def configuration() -> dict[str, Any]:
         "broker_url": kombu_url(settings.broker_url),
         "broker_use_ssl": settings.tls.options(settings.broker_url),
         "redis_backend_use_ssl": settings.tls.options(settings.result_backend),
-        "broker_transport_options": _transport_options(settings),
+        "broker_transport_options": _transport_options(runtime),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,  # a worker waits for its broker for as long as it takes
         "broker_channel_error_retry": True,  # READONLY during a failover is a reconnect
@@ -85,25 +85,26 @@ def configuration() -> dict[str, Any]:
     }
 
 
-def _prepare(sender: Celery, **_: Any) -> None:
+def _prepare(sender: App, **_: Any) -> None:
     """Ends the process in sentences when a setting is wrong, before Celery has looked at its own: it would end in a
     traceback."""
     try:
-        RUNTIME.settings  # noqa: B018  # read now
+        sender.runtime  # noqa: B018  # the settings are read now
     except SettingsError as error:
         sys.stderr.writelines(f"balance-worker: {line}\n" for line in str(error).splitlines())
         sys.exit(2)
     sender.loader.override_backends = {"sentinel": "worker.brokers.sentinel_backend:SentinelBackend"}
 
 
-def _transport_options(settings: Settings) -> dict[str, Any]:
+def _transport_options(runtime: Runtime) -> dict[str, Any]:
+    settings = runtime.settings
     kept = sorted(settings.money_queues)  # a list: `inspect stats` tells all of this as JSON
     if settings.broker_kind == "rabbitmq":
         # Without a timeout an answer that a half-open link swallows is waited for without end: a stop would never end.
         return {"confirm_publish": True, "read_timeout": settings.broker_socket_timeout_s, "kept_queues": kept}
     return {
         "kept_queues": kept,
-        "on_garbage": "worker.dead_letters.park:park_garbage",
+        "on_garbage": partial(park_garbage, runtime),
         "take_limit": settings.batch_limit,
         "visibility_timeout": settings.visibility_timeout_s,
         # A living worker renews with every other search, docs/decisions/0008.
@@ -118,35 +119,24 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _configure_logging(**_: Any) -> None:
-    configure_logging(RUNTIME.settings.log_level, RUNTIME.settings.log_format)
+def _configure_logging(app: App, **_: Any) -> None:
+    settings = app.runtime.settings
+    configure_logging(settings.log_level, settings.log_format)
 
 
-class App(Celery):
-    """Celery, configured by BALANCE_* alone; its workers have our program."""
-
-    @cached_property
-    def Worker(self) -> Any:  # noqa: N802 - Celery's name
-        return self.subclass_with_self("worker.control.worker_program:Worker")  # type: ignore[arg-type]  # a name will do
-
-    def config_from_cmdline(self, argv: Sequence[str], namespace: str = "celery") -> None:
-        given = mask_url(" ".join(argv))
-        raise ValueError(f"{given}: settings of Celery are not taken from here; docs/settings.md has ours")
-
-
-def make_app() -> Celery:
+def make_app() -> App:
     """The app with every job and every tick registered."""
     register_exact_json()
     made = App("balance-worker", events="worker.observability.celery_events:Events", set_as_current=True)
     made.on_configure.connect(_prepare, weak=False)
-    made.add_defaults(configuration)
+    made.add_defaults(lambda: configuration(made.runtime))
     for name in CATALOGUE:
         made.register_task(type(f"Money_{name.replace('.', '_')}", (MoneyTask,), {"name": name})())
     register_ticks(made)
     register_remote_control()
-    guard_flower()
+    guard_flower(made)
     made.steps["consumer"].update((BatchStep, ReadinessStep))
-    signals.setup_logging.connect(_configure_logging, weak=False)
+    signals.setup_logging.connect(partial(_configure_logging, made), weak=False)
     return made
 
 

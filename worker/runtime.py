@@ -17,17 +17,16 @@ from tasks.apply.retries import Interrupted, RetryingApplier
 from worker.consuming.limits import Intake
 from worker.consuming.producers import producers_in
 from worker.database import worker_engine
-from worker.settings.settings import Settings, load_settings
+from worker.settings.settings import Settings
 
 _SLICE_S: Final = 0.2  # how soon a waiting worker notices that it was told to stop
 
 
 class Runtime:
-    """Made when first used, so that importing the app reads no environment and opens no connection."""
+    """One for each process, handed to whoever needs it. Its parts are made when first used: beat needs no database."""
 
-    @cached_property
-    def settings(self) -> Settings:
-        return load_settings()
+    def __init__(self, settings: Settings) -> None:
+        self.settings: Final = settings
 
     @cached_property
     def engine(self) -> Engine:
@@ -78,6 +77,3 @@ def stopping() -> bool:
     flags: tuple[int | bool | None, ...] = (state.should_stop, state.should_terminate)
     # None and False mean no; 0 is an exit code, and means yes.
     return any(flag is not None and flag is not False for flag in flags)
-
-
-RUNTIME: Final = Runtime()

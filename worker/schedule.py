@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
-from celery import Celery
 from celery.schedules import schedule
 
 from tasks.apply.retries import Interrupted
@@ -16,34 +15,35 @@ from tasks.scheduled import expiry
 from tasks.scheduled import prune as housekeeping
 from worker.anchors.tick import anchor_tick
 from worker.beat.pace import Pace
+from worker.celery_app import App
 from worker.clock import LONG_AGO, steady
 from worker.control.report import ticked
-from worker.runtime import RUNTIME
+from worker.runtime import Runtime
 from worker.settings.settings import Settings
 
 _LOG: Final = structlog.get_logger(__name__)
 
 
-def _scan_top_ups() -> int:
-    return autotopup.scan(RUNTIME.applier, RUNTIME.settings.sweep_limit)
+def _scan_top_ups(runtime: Runtime) -> int:
+    return autotopup.scan(runtime.applier, runtime.settings.sweep_limit)
 
 
-def _expire_credits() -> int:
-    return expiry.expire(RUNTIME.applier, RUNTIME.settings.sweep_limit)
+def _expire_credits(runtime: Runtime) -> int:
+    return expiry.expire(runtime.applier, runtime.settings.sweep_limit)
 
 
-def _prune_jobs() -> int:
-    settings = RUNTIME.settings
-    return housekeeping.prune(RUNTIME.applier, settings.prune_after_days, settings.sweep_limit)
+def _prune_jobs(runtime: Runtime) -> int:
+    settings = runtime.settings
+    return housekeeping.prune(runtime.applier, settings.prune_after_days, settings.sweep_limit)
 
 
-def _anchor_ledger() -> int:
-    return anchor_tick(RUNTIME.engine, RUNTIME.settings)
+def _anchor_ledger(runtime: Runtime) -> int:
+    return anchor_tick(runtime.engine, runtime.settings)
 
 
 @dataclass(frozen=True, slots=True)
 class _Tick:
-    look: Callable[[], int]  # returns how much was found
+    look: Callable[[Runtime], int]  # returns how much was found
     every_s: Callable[[Settings], float]
     pace: Pace = field(default_factory=Pace)
 
@@ -56,25 +56,26 @@ TICKS: Final[dict[str, _Tick]] = {
 }
 
 
-def register_ticks(app: Celery) -> None:
+def register_ticks(app: App) -> None:
     """Makes the scheduled tasks known to the app."""
     for name, tick in TICKS.items():
-        app.task(name=name, ignore_result=True, acks_late=False, typing=True)(_task(name, tick))
+        app.task(name=name, ignore_result=True, acks_late=False, typing=True)(_task(app, name, tick))
 
 
-def _task(name: str, tick: _Tick) -> Callable[[], int]:
+def _task(app: App, name: str, tick: _Tick) -> Callable[[], int]:
     def run() -> int:
-        with tick.pace.turn(tick.every_s(RUNTIME.settings)) as mine:
-            return _run(name, tick) if mine else 0
+        runtime = app.runtime
+        with tick.pace.turn(tick.every_s(runtime.settings)) as mine:
+            return _run(runtime, name, tick) if mine else 0
 
     run.__doc__ = f"{name}: see docs/operations.md."
     return run
 
 
-def _run(name: str, tick: _Tick) -> int:
+def _run(runtime: Runtime, name: str, tick: _Tick) -> int:
     ticked(name)
     try:
-        done = tick.look()
+        done = tick.look(runtime)
     except Interrupted:
         return 0  # the next tick, wherever it runs, finds the same rows
     if done:

@@ -21,7 +21,8 @@ from tests.support.search import DRAWN
 from worker.app import app
 from worker.brokers.redis.server import use_transport
 from worker.consuming.batch_consumer import BatchConsumer
-from worker.runtime import RUNTIME, Runtime
+from worker.runtime import Runtime
+from worker.settings.settings import Settings
 
 __all__ = ["emptied", "shared_engine"]
 
@@ -70,9 +71,7 @@ class _Backend:
 
 @pytest.fixture
 def new_consumer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], BatchConsumer]]:
-    for name in Runtime.__dict__:
-        monkeypatch.delitem(vars(RUNTIME), name, raising=False)
-    monkeypatch.setitem(vars(RUNTIME), "engine", engine)
+    runtime = Runtime(Settings(database_url=engine.url.render_as_string(hide_password=False)))
     monkeypatch.setattr(Signature, "apply_async", lambda *_, **__: None)  # what is linked goes nowhere
     events = _Events()
     consumer = SimpleNamespace(
@@ -81,9 +80,8 @@ def new_consumer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
         connection=SimpleNamespace(transport=SimpleNamespace(driver_type="redis")),
     )  # fmt: skip
     monkeypatch.setattr(Celery, "backend", _Backend())
-    yield lambda: BatchConsumer(app, consumer)
-    for name in ("applier", "settings", "intake"):
-        vars(RUNTIME).pop(name, None)
+    yield lambda: BatchConsumer(runtime, app, consumer)
+    runtime.engine.dispose()
     use_transport("stock")  # the app's configuration chose another for this process
 
 

@@ -10,6 +10,8 @@ from kombu.asynchronous import Hub
 
 from worker.app import app
 from worker.consuming.batch_consumer import BatchConsumer
+from worker.runtime import Runtime
+from worker.settings.settings import Settings
 
 
 class _Looks(BatchConsumer):
@@ -18,7 +20,7 @@ class _Looks(BatchConsumer):
     def __init__(self, hub: Hub, done: list[str]) -> None:
         connection = SimpleNamespace(transport=SimpleNamespace(driver_type="redis"))
         self.done = done
-        super().__init__(app, SimpleNamespace(hub=hub, timer=hub.timer, connection=connection))
+        super().__init__(Runtime(Settings()), app, SimpleNamespace(hub=hub, timer=hub.timer, connection=connection))
 
     def flush(self) -> None:
         if self._told:

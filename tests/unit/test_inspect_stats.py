@@ -11,6 +11,7 @@ from kombu.utils.json import dumps
 
 from worker.app import _transport_options
 from worker.consuming.consumer import BatchStep
+from worker.runtime import Runtime
 from worker.settings.settings import Settings
 
 
@@ -25,6 +26,6 @@ def test_no_host_of_the_broker_is_told_with_its_password() -> None:
 
 @pytest.mark.parametrize("url", ["redis://h/0", "amqp://h//"])
 def test_whatever_a_connection_is_made_with_can_be_told(url: str) -> None:
-    connection = Connection(url, transport_options=_transport_options(Settings(broker_url=url, partitions=2)))
+    connection = Connection(url, transport_options=_transport_options(Runtime(Settings(broker_url=url, partitions=2))))
     consumer: Any = SimpleNamespace(connection=connection)
     assert "kept_queues" in dumps(BatchStep(consumer).info(consumer))

@@ -22,8 +22,8 @@ from kombu.exceptions import OperationalError
 from tasks.apply.retries import Reminder
 from worker.beat.heard import HEADER, told_by
 from worker.brokers.refusals import next_step, said
+from worker.celery_app import App
 from worker.clock import now, steady
-from worker.runtime import RUNTIME
 
 _LOG: Final = structlog.get_logger(__name__)
 _WAITING_MAX: Final = 1_000  # messages in the queue of ticks: with no I/O worker they would fill the broker
@@ -35,12 +35,13 @@ _JUMP_MIN: Final = timedelta(seconds=2)
 class BeatScheduler(Scheduler):
     """Sends ticks for as long as the broker takes them and somebody runs them."""
 
-    def __init__(self, *args: Any, schedule_filename: str, **kwargs: Any) -> None:
+    def __init__(self, app: App, *, schedule_filename: str, **kwargs: Any) -> None:
+        self._settings = app.runtime.settings
         self._sign = Path(schedule_filename)
         self._offset = now() - steady()
         self._reminder = Reminder()
         self._closed = False
-        super().__init__(*args, schedule_filename=schedule_filename, **kwargs)
+        super().__init__(app, schedule_filename=schedule_filename, **kwargs)
 
     def setup_schedule(self) -> None:
         super().setup_schedule()
@@ -72,7 +73,7 @@ class BeatScheduler(Scheduler):
             return schedstate(is_due=False, next=_LOOK_AGAIN_S)
         if (waiting := self._waiting()) < _WAITING_MAX:
             return due
-        queue = RUNTIME.settings.io_queue
+        queue = self._settings.io_queue
         if self._reminder.due("ticks.held_back", queue):
             _LOG.error(
                 "ticks.held_back", queue=queue, waiting=waiting,
@@ -101,14 +102,13 @@ class BeatScheduler(Scheduler):
         )  # fmt: skip
 
     def _tell(self, error: BaseException) -> None:
-        settings = RUNTIME.settings
-        remedy = next_step(error, settings.broker_url, settings.io_queue)
+        remedy = next_step(error, self._settings.broker_url, self._settings.io_queue)
         if self._reminder.due("ticks.not_sent", remedy):
             _LOG.error("ticks.not_sent", error=said(error), next=f"{remedy}; beat goes on by itself")
 
     def _waiting(self) -> int:
         """Ticks that nobody has taken yet; 0 when that cannot be told now: sending one says why."""
-        queue: Any = self.app.amqp.queues[RUNTIME.settings.io_queue]
+        queue: Any = self.app.amqp.queues[self._settings.io_queue]
         producer: Any = self.producer
         connection = producer.connection
 

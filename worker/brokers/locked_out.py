@@ -11,8 +11,6 @@ from typing import Any, Final
 import structlog
 from amqp.exceptions import ChannelError
 
-from worker.runtime import RUNTIME
-
 _LOG: Final = structlog.get_logger(__name__)
 _EVERY_S: Final = 60.0
 _NOT_FOUND: Final = 404
@@ -44,22 +42,21 @@ def has_exchange(connection: Any, name: str) -> bool:
 
 
 class LockedOut:
-    """Looks once a minute, and says it once."""
+    """Those of the queue of money jobs. Looks once a minute, and says it once."""
 
-    def __init__(self, consumer: Any) -> None:
-        self._consumer = consumer
+    def __init__(self, consumer: Any, queue: str) -> None:
+        self._consumer, self._queue = consumer, queue
         self._said = False
         self._timer: Any = None
 
     def watch(self) -> None:
         """On each new connection to RabbitMQ, when the queues are there."""
-        queue = RUNTIME.settings.queue
-        is_quorum = bool(self._consumer.unusable.arguments.get(queue))
+        is_quorum = bool(self._consumer.unusable.arguments.get(self._queue))
         if not is_quorum or self._said:
             return
-        if has_exchange(self._consumer.connection.connection, queue):
+        if has_exchange(self._consumer.connection.connection, self._queue):
             self._said = True
-            _LOG.warning("publisher.locked_out", exchange=queue, error=MEANING, next=remedy(queue))
+            _LOG.warning("publisher.locked_out", exchange=self._queue, error=MEANING, next=remedy(self._queue))
         else:
             if self._timer is not None:
                 self._timer.cancel()

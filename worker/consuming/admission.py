@@ -13,8 +13,8 @@ from uuid import UUID, uuid4
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import Malformed
 from worker.encoding.serialization import loads
-from worker.runtime import RUNTIME
 from worker.schedule import TICKS
+from worker.settings.settings import Settings
 
 _TICK_MAX: Final = 1_024  # bytes of a body: beat's has 80
 _BODY: Final = "[[], {}, {}]"
@@ -38,10 +38,10 @@ def queue_of(message: Any, consumer: Any) -> str | None:
     return queue if isinstance(queue, str) else None
 
 
-def tick_of(message: Any, queue: str | None) -> str | None:
+def tick_of(message: Any, queue: str | None, io_queue: str) -> str | None:
     """The name of the tick that this message is, to the letter; None: it is something else, or more."""
     headers = message.headers
-    if queue != RUNTIME.settings.io_queue or message.errors or not isinstance(headers, dict):
+    if queue != io_queue or message.errors or not isinstance(headers, dict):
         return None
     name = headers.get("task")
     if not isinstance(name, str) or name not in TICKS or headers.get("eta") is not None:
@@ -61,9 +61,8 @@ def made_anew(message: Any, name: str) -> Any:
     return message
 
 
-def check_place(name: str, queue: str | None) -> None:
+def check_place(name: str, queue: str | None, settings: Settings) -> None:
     """Raises Malformed for a task in a queue where it has no business."""
-    settings = RUNTIME.settings
     if name in TICKS:
         if queue == settings.io_queue:
             raise Malformed("not_a_tick", f"{name}: {_WRONG_TICK}")

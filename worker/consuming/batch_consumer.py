@@ -37,7 +37,7 @@ from worker.consuming.callbacks import FollowUp
 from worker.consuming.delivery import Delivery, MoneyRequest, understand
 from worker.consuming.result_writer import Answer, Parked, ResultWriter
 from worker.dead_letters.park import park
-from worker.runtime import RUNTIME
+from worker.runtime import Runtime
 
 if TYPE_CHECKING:
     _Task = Task[Any, Any]
@@ -65,15 +65,14 @@ class MoneyTask(_Task):
 class BatchConsumer:
     """The messages that one consumer holds."""
 
-    def __init__(self, app: Any, consumer: Any) -> None:
-        self._app, self._consumer = app, consumer
-        self._limit = RUNTIME.settings.batch_limit
+    def __init__(self, runtime: Runtime, app: Any, consumer: Any) -> None:
+        self._runtime, self._app, self._consumer = runtime, app, consumer
+        self._applier, self._limit = runtime.applier, runtime.settings.batch_limit
         self._waiting: deque[Delivery] = deque()
         self._work: Backoffs[None] | None = None  # settles the batch in hand, for as long as a fault holds it up
         self._in_hand: Sequence[Delivery] = ()
         self._results = ResultWriter(app, consumer.timer)
-        applier = RUNTIME.applier
-        self._follow_ups = FollowUps(RUNTIME.settings, applier.policy, applier.random)
+        self._follow_ups = FollowUps(runtime.settings, self._applier.policy, self._applier.random)
         self.unacknowledged = 0  # settled, and waiting for their follow-ups
         self._told = False  # to flush
         consumer.hub.on_tick.add(self._before_waiting)
@@ -81,7 +80,7 @@ class BatchConsumer:
 
     def on_message(self, message: Any) -> None:
         """Keeps a message until the batch is in."""
-        delivery = understand(message, self._app, self._consumer)
+        delivery = understand(message, self._runtime, self._app, self._consumer)
         request = delivery.request
         state.task_reserved(request)
         signals.task_received.send(sender=self._consumer, request=request)
@@ -165,7 +164,7 @@ class BatchConsumer:
         began = monotonic()
         _accept([delivery.request for delivery in batch])
         jobs = [delivery.job for delivery in batch if isinstance(delivery.job, Job)]
-        settled = iter((yield from RUNTIME.applier.applying(jobs)))
+        settled = iter((yield from self._applier.applying(jobs)))
         became = [(delivery, None if isinstance(delivery.job, Malformed) else next(settled)) for delivery in batch]
         self._keep_undecided([delivery for delivery, each in became if isinstance(each, Undecided)])
         batch = [delivery for delivery, each in became if not isinstance(each, Undecided)]
@@ -179,14 +178,14 @@ class BatchConsumer:
 
     def _parking(self, letters: Sequence[DeadLetter]) -> Backoffs[list[Parked]]:
         """Until they are kept, whatever the fault: a message that is neither applied nor parked is not let go."""
-        return RUNTIME.applier.persisting(lambda: park(letters), limit=None)
+        return self._applier.persisting(lambda: park(self._runtime.engine, letters), limit=None)
 
     def _keep_undecided(self, deliveries: Sequence[Delivery]) -> None:
         """They come first again after a pause, with what has come in the meantime: neighbours that pass, or do not."""
         if not deliveries:
             return
         self._waiting.extendleft(reversed(deliveries))
-        pause_s = RUNTIME.settings.retry_cap_s
+        pause_s = self._runtime.settings.retry_cap_s
         self._paused_until = monotonic() + pause_s
         self._consumer.timer.call_after(pause_s, self.flush)
 

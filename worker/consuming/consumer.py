@@ -18,14 +18,16 @@ from worker.brokers.locked_out import LockedOut
 from worker.brokers.rabbitmq.unusable_queues import UnusableQueues
 from worker.brokers.redis.partitions.leases import Leases
 from worker.brokers.redis.pending import unsent
+from worker.celery_app import App
 from worker.consuming.admission import made_anew, queue_of, tick_of
 from worker.consuming.batch_consumer import BatchConsumer
 from worker.consuming.patient_consumer import PatientConsumer
 from worker.encoding.urls import mask_url
 from worker.observability.readiness import ReadinessStep
-from worker.runtime import RUNTIME, stopping
+from worker.runtime import stopping
 
 _COLLECT_EVERY: Final = 50_000  # objects made and not dropped yet
+_UNTOLD: Final = frozenset({"sentinel_kwargs", "on_garbage"})  # passwords; a function, which is nothing to tell as JSON
 
 
 class MoneyConsumer(PatientConsumer):
@@ -39,20 +41,20 @@ class MoneyConsumer(PatientConsumer):
     readiness: ReadinessStep
     _events_wait = False  # to be flushed by the event loop
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        settings = RUNTIME.settings
+    def __init__(self, *args: Any, app: App, **kwargs: Any) -> None:
+        settings = self._settings = app.runtime.settings
         self.leases = Leases(self, settings.partition_lease_s, settings.batch_limit)
-        self.unusable, self._locked_out = UnusableQueues(self), LockedOut(self)
-        super().__init__(*args, **kwargs)
+        self.unusable = UnusableQueues(self, settings.broker_url)
+        self._locked_out = LockedOut(self, settings.queue)
+        super().__init__(*args, app=app, **kwargs)
 
     def update_strategies(self) -> None:
         """Called when the connection is there and nothing is consumed yet."""
         super().update_strategies()
-        self.batch_consumer = BatchConsumer(self.app, self)
-        settings = RUNTIME.settings
-        if not settings.money_queues.isdisjoint(self.app.amqp.queues.consume_from):
+        self.batch_consumer = BatchConsumer(self.app.runtime, self.app, self)
+        if not self._settings.money_queues.isdisjoint(self.app.amqp.queues.consume_from):
             # As many as a batch takes may be unacknowledged: more would wait here while another worker is idle.
-            self.initial_prefetch_count = settings.batch_limit
+            self.initial_prefetch_count = self._settings.batch_limit
         # A partition is consumed under a lease, and not before: see there.
         leased = [queue for queue in self.app.amqp.queues.consume_from if self._is_leased(queue)]
         self.leases.serve(leased)
@@ -68,7 +70,7 @@ class MoneyConsumer(PatientConsumer):
         scheduled = super().create_task_handler(*args, **kwargs)
 
         def on_message(message: Any) -> Any:
-            tick = tick_of(message, queue_of(message, self))
+            tick = tick_of(message, queue_of(message, self), self._settings.io_queue)
             if tick is None:
                 return self._take(message)
             heard(message.headers)
@@ -113,7 +115,7 @@ class MoneyConsumer(PatientConsumer):
     def unacknowledged(self) -> int:
         """Messages that are settled and not acknowledged: their follow-ups, or the broker, are waited for."""
         waiting = 0 if self.batch_consumer is None else self.batch_consumer.unacknowledged
-        return waiting + (unsent() if RUNTIME.settings.broker_kind == "redis" else 0)
+        return waiting + (unsent() if self._settings.broker_kind == "redis" else 0)
 
     def close_batches(self) -> None:
         batches = self.batch_consumer
@@ -137,8 +139,7 @@ class MoneyConsumer(PatientConsumer):
             self.event_dispatcher.flush()
 
     def _is_leased(self, queue: str) -> bool:
-        settings = RUNTIME.settings
-        return settings.broker_kind == "redis" and queue in settings.partition_queues
+        return self._settings.broker_kind == "redis" and queue in self._settings.partition_queues
 
     def _take(self, message: Any) -> None:
         # While the worker stops RabbitMQ still sends: what comes after its close goes back unacknowledged.
@@ -164,7 +165,7 @@ class BatchStep(bootsteps.StartStopStep):
         if not consumer.connection:
             return {}
         broker = {name: value for name, value in consumer.connection.info().items() if name != "password"}
-        options = {name: value for name, value in broker["transport_options"].items() if name != "sentinel_kwargs"}
+        options = {name: value for name, value in broker["transport_options"].items() if name not in _UNTOLD}
         alternates = [mask_url(url) for url in broker["alternates"]]
         return {"broker": {**broker, "alternates": alternates, "transport_options": options}}
 

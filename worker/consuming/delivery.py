@@ -21,14 +21,14 @@ from worker.brokers.rabbitmq.unreadable import UNREADABLE
 from worker.consuming.admission import check_place, queue_of
 from worker.consuming.callbacks import NO_LINKS, FollowUp, Links
 from worker.consuming.ledger_clock import LEDGER_CLOCK
-from worker.consuming.limits import too_deep
+from worker.consuming.limits import Intake, too_deep
 from worker.consuming.producers import ANYBODY, STRANGER, Sender
 from worker.consuming.result_writer import Answer
 from worker.dead_letters.letters import letter_of, sending_of
 from worker.encoding.names import is_name, may_be_theirs
 from worker.encoding.serialization import loads
 from worker.observability.celery_events import of_tasks
-from worker.runtime import RUNTIME
+from worker.runtime import Runtime
 
 # All that a request has of a message's headers, for whoever watches; the rest asks Celery for what it may not do here:
 # wait, expire, kill, count a chord, call back, write the results of other tasks.
@@ -67,12 +67,7 @@ class Delivery:
     links: Links  # what is sent on when it is settled
     sending: str | None  # see worker/dead_letters/letters.py
     sender: Sender
-
-    @property
-    def answerable(self) -> bool:
-        """Whether an answer goes to who asked, and to nobody else."""
-        reply_to = self.request.reply_to
-        return self.sender.answered and (not reply_to or may_be_theirs(reply_to, RUNTIME.settings.own_queues))
+    answerable: bool  # whether an answer goes to who asked, and to nobody else
 
     def letter(self, reason: str, error: str, attempts: int = 1) -> DeadLetter:
         """The message as a dead letter: nothing of it is lost."""
@@ -91,18 +86,19 @@ class Delivery:
         return self.links.after_parking(task_id, root_id)
 
 
-def understand(message: Any, app: Any, consumer: Any) -> Delivery:
+def understand(message: Any, runtime: Runtime, app: Any, consumer: Any) -> Delivery:
     """The delivery of whatever message. Never raises for what the message holds."""
     name, headers, content = "unknown", dict[str, Any](), _NOTHING
     job: Job | Malformed
     links = NO_LINKS
-    settings = RUNTIME.settings
-    sender = ANYBODY if RUNTIME.intake.producers is None else STRANGER
+    settings, intake = runtime.settings, runtime.intake
+    own_queues = settings.own_queues
+    sender = ANYBODY if intake.producers is None else STRANGER
     try:
-        name, headers, content = _decode(message)
-        check_place(name, queue_of(message, consumer))
-        sender = RUNTIME.intake.admit(name, content[1], message)
-        links = Links.of(content[2] or {}, settings.money_queues, settings.own_queues)
+        name, headers, content = _decode(message, intake)
+        check_place(name, queue_of(message, consumer), settings)
+        sender = intake.admit(name, content[1], message)
+        links = Links.of(content[2] or {}, settings.money_queues, own_queues)
         _check(headers, content)
         job = parse(name, content[1])
     except Malformed as error:
@@ -115,7 +111,9 @@ def understand(message: Any, app: Any, consumer: Any) -> Delivery:
         task=app.tasks[name if name in CATALOGUE else _ANY_JOB], connection_errors=consumer.connection_errors,
         body=content, decoded=True, headers=_requested(headers, name, task_id),
     )  # fmt: skip
-    return Delivery(message, request, job, links, sending_of(message, task_id), sender)
+    reply_to = request.reply_to
+    answerable = sender.answered and (not reply_to or may_be_theirs(reply_to, own_queues))
+    return Delivery(message, request, job, links, sending_of(message, task_id), sender, answerable)
 
 
 def _requested(headers: dict[str, Any], name: str, task_id: Any) -> dict[str, Any]:
@@ -133,7 +131,7 @@ def _headers(message: Any) -> dict[str, Any]:
     return message.headers if isinstance(message.headers, dict) else {}
 
 
-def _decode(message: Any) -> tuple[str, dict[str, Any], Any]:
+def _decode(message: Any, intake: Intake) -> tuple[str, dict[str, Any], Any]:
     """The job's name, the headers, and [args, kwargs, embed]. Raises Malformed when the message holds anything else."""
     if message.errors:
         raise Malformed("undecodable", f"the body could not be unpacked: {message.errors[0][1]}")
@@ -141,7 +139,6 @@ def _decode(message: Any) -> tuple[str, dict[str, Any], Any]:
         raise Malformed("undecodable", f"its properties are not AMQP: their bytes are in the header {UNREADABLE}")
     if message.content_type != "application/json":
         raise Malformed("undecodable", f"content type is {message.content_type}; only application/json is read")
-    intake = RUNTIME.intake
     intake.check_size(message.body)
     try:
         content = loads(message.body)

@@ -17,8 +17,8 @@ from kombu.exceptions import OperationalError
 
 from tasks.apply.retries import Reminder
 from worker.brokers.refusals import next_step, said
+from worker.celery_app import App
 from worker.encoding.urls import mask_url
-from worker.runtime import RUNTIME
 
 _LOG: Final = structlog.get_logger(__name__)
 _PAUSE_MIN_S: Final = 0.5
@@ -44,6 +44,7 @@ class PatientConsumer(Consumer):
             _OURS.get(step, step) for step in _stock.Blueprint.default_steps if step != _DELAYED_DELIVERY
         ]
 
+    app: App
     conninfo: Any
     connection_errors: tuple[type[BaseException], ...]
     connection: Any
@@ -105,7 +106,7 @@ class PatientConsumer(Consumer):
 
     def _tell(self, error: Exception) -> None:
         cause = error.__cause__ if isinstance(error, OperationalError) and error.__cause__ is not None else error
-        remedy = next_step(cause, RUNTIME.settings.broker_url)
+        remedy = next_step(cause, self.app.runtime.settings.broker_url)
         text = said(cause)
         self.waits_for = text, remedy
         if self._reminder.due("broker.waiting", remedy):

@@ -19,7 +19,7 @@ from celery.worker.pidbox import Pidbox
 from tasks.apply.retries import Reminder
 from worker.control.remote import Refusal
 from worker.encoding.names import is_name
-from worker.runtime import RUNTIME
+from worker.settings.settings import Settings
 
 _LOG: Final = structlog.get_logger(__name__)
 _HARMLESS: Final = frozenset({"enable_events", "heartbeat"})  # called commands, and sent by every monitor
@@ -55,7 +55,7 @@ class _Box(Pidbox):
 
     def __init__(self, consumer: Any) -> None:
         super().__init__(consumer)
-        self.node.handlers = _handlers()
+        self.node.handlers = _handlers(consumer.app.runtime.settings)
         self.node.adjust_clock = lambda _clock: None  # whoever reaches the broker could set it to any number
         self._reminder = Reminder()
 
@@ -85,9 +85,9 @@ class _Box(Pidbox):
             )  # fmt: skip
 
 
-def _handlers() -> dict[str, Any]:
+def _handlers(settings: Settings) -> dict[str, Any]:
     """Every command by its name; in the place of those that are not obeyed, what says so."""
-    settings, handlers = RUNTIME.settings, dict(Panel.data)
+    handlers = dict(Panel.data)
     if settings.remote_commands == "off" or (settings.remote_commands == "auto" and settings.producers is not None):
         told = Refusal(_NOT_OBEYED)
         for name, about in Panel.meta.items():

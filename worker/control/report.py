@@ -13,8 +13,8 @@ from models.store.connection import whereabouts
 from worker.beat.heard import beats
 from worker.brokers.redis.server import ServerChannel
 from worker.clock import now
-from worker.runtime import RUNTIME
 from worker.settings.places import connected_place, database_place
+from worker.settings.settings import Settings
 
 REPORT: Final = "balance_report"
 _STARTED: Final = monotonic()
@@ -30,7 +30,8 @@ def ticked(name: str) -> None:
 def report(state: Any) -> dict[str, Any]:
     """Version, where its broker and database are, transport, queues, prefetch, clock, beats that it hears, how long
     ago it ran each tick (seconds), and what keeps it from its work."""
-    settings, consumer, at = RUNTIME.settings, state.consumer, monotonic()
+    consumer, at = state.consumer, monotonic()
+    settings: Settings = consumer.app.runtime.settings
     return {
         "version": version("balance-worker"),
         "broker": connected_place(consumer.connection),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import structlog
+from sqlalchemy import Engine
 
 from models.domain.letters import GARBAGE
 from models.store.connection.session import transaction
@@ -14,14 +15,14 @@ from models.store.write import dead_letters
 from models.store.write.dead_letters import DeadLetter
 from worker.brokers.redis.garbage import Found
 from worker.consuming.result_writer import Parked
-from worker.runtime import RUNTIME
+from worker.runtime import Runtime
 
 _LOG: Final = structlog.get_logger(__name__)
 
 
-def park(letters: Sequence[DeadLetter]) -> list[Parked]:
+def park(engine: Engine, letters: Sequence[DeadLetter]) -> list[Parked]:
     """Keeps the letters, all or none, and returns what to answer to each. Raises TransientFault when it can't now."""
-    with transaction(RUNTIME.engine) as connection:
+    with transaction(engine) as connection:
         ids = dead_letters.park(connection, letters)
     if len(letters) == 1:
         letter = letters[0]
@@ -41,9 +42,9 @@ def park(letters: Sequence[DeadLetter]) -> list[Parked]:
     ]
 
 
-def park_garbage(found: Sequence[Found]) -> None:
+def park_garbage(runtime: Runtime, found: Sequence[Found]) -> None:
     """Keeps what somebody wrote to Redis queues and is no message. The transport calls this, again when it fails."""
-    park([_garbage(each) for each in found])
+    park(runtime.engine, [_garbage(each) for each in found])
 
 
 def _garbage(found: Found) -> DeadLetter:

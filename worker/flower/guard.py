@@ -12,15 +12,15 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from worker.celery_app import App
 from worker.observability.logs import configure_logging
-from worker.runtime import RUNTIME
 
 _FLOWER: Final = "flower.command"
 _HOST: Final = "Flower does not answer to this name; the names that it answers to are BALANCE_FLOWER_HOSTS\n"
 _ORIGIN: Final = "Flower answers to its own pages only\n"
 
 
-def guard_flower() -> None:
+def guard_flower(app: App) -> None:
     """Puts the guard before Flower, where this process is to run one: Celery has loaded its command by then."""
     if (command := sys.modules.get(_FLOWER)) is None:
         return
@@ -30,10 +30,10 @@ def guard_flower() -> None:
     if getattr(command.Flower, "guarded", False):
         return
     Metrics.get = authenticated(Metrics.get)  # task names, queues and counts: the only page that asked for no login
-    command.Flower = _guarded(command.Flower)  # type: ignore[attr-defined]  # a module
+    command.Flower = _guarded(command.Flower, app)  # type: ignore[attr-defined]  # a module
 
 
-def _guarded(flower: Any) -> Any:
+def _guarded(flower: Any, app: App) -> Any:
     from tornado.web import RequestHandler
 
     class Refusal(RequestHandler):
@@ -54,7 +54,7 @@ def _guarded(flower: Any) -> Any:
         guarded = True
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            settings = RUNTIME.settings
+            settings = app.runtime.settings
             root = logging.getLogger()
             root.handlers[:] = [each for each in root.handlers if type(each) is not logging.StreamHandler]  # Tornado's
             configure_logging(settings.log_level, settings.log_format)

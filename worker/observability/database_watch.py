@@ -8,9 +8,10 @@ from time import monotonic
 from typing import Final
 
 from models.store.server.hindrance import Hindrance, look
+from tasks.apply.progress import Progress
 from worker.consuming.ledger_clock import LEDGER_CLOCK
 from worker.database import engine_for
-from worker.runtime import RUNTIME
+from worker.settings.settings import Settings
 
 _EVERY_S: Final = 10.0
 _AGAIN_S: Final = 2.0  # while something is wrong
@@ -21,7 +22,8 @@ _FIRST_S: Final = 2.0  # for the first look; nothing is taken before it
 class DatabaseWatch:
     """In a thread of its own: a database that is away is waited for. Each look is a new connection, as a start is."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings, progress: Progress) -> None:
+        self._settings, self._progress = settings, progress
         self._found: Hindrance | None = None
         self._looked, self._stopping = Event(), Event()
         self._thread = Thread(target=self._watch, name="database-watch", daemon=True)
@@ -43,11 +45,11 @@ class DatabaseWatch:
         return Hindrance("nobody watches the database any more", "report it with the traceback in the log; restart")
 
     def _watch(self) -> None:
-        engine, looked = engine_for(RUNTIME.settings), -math.inf
+        engine, looked = engine_for(self._settings), -math.inf
         while not self._stopping.is_set():
             at = monotonic()
             # Whoever is working shows how it is without being asked, but not what time it is there.
-            if at - RUNTIME.applier.progress.passed_at < _EVERY_S and at - looked < _CLOCK_EVERY_S:
+            if at - self._progress.passed_at < _EVERY_S and at - looked < _CLOCK_EVERY_S:
                 self._found = None
             else:
                 seen, looked = look(engine), at

@@ -19,7 +19,7 @@ from tasks.apply.retries import Reminder
 from worker.observability.database_watch import DatabaseWatch
 from worker.observability.health import Trouble, Word
 from worker.observability.pulse import Pulse
-from worker.runtime import RUNTIME, stopping
+from worker.runtime import Runtime, stopping
 
 _LOG: Final = structlog.get_logger(__name__)
 _EVERY_S: Final = 2.0
@@ -36,8 +36,10 @@ class ReadinessStep(bootsteps.StartStopStep):
     def __init__(self, consumer: Any, **_options: Any) -> None:
         self._consumer = consumer
         self._queues = {*consumer.app.amqp.queues.consume_from}  # that it was started for
-        self._pulse = Pulse(RUNTIME.settings)
-        self._database = DatabaseWatch()
+        runtime: Runtime = consumer.app.runtime
+        self._settings, self._progress = runtime.settings, runtime.applier.progress
+        self._pulse = Pulse(self._settings)
+        self._database = DatabaseWatch(self._settings, self._progress)
         self._reminder = Reminder()
         self._connected = False
         self._timer: Any = None
@@ -114,9 +116,8 @@ class ReadinessStep(bootsteps.StartStopStep):
             )
         if found := self._database.found:
             yield Trouble("database", found.what, found.remedy)
-        settings = RUNTIME.settings
-        over_s = 2 * settings.retry_cap_s + settings.statement_timeout_ms / 1000  # a wait, and an attempt
-        if held := _held(RUNTIME.applier.progress.held, monotonic(), over_s):
+        over_s = 2 * self._settings.retry_cap_s + self._settings.statement_timeout_ms / 1000  # a wait, and an attempt
+        if held := _held(self._progress.held, monotonic(), over_s):
             yield held
 
     def _log(self, troubles: list[Trouble]) -> None:

@@ -13,7 +13,6 @@ from amqp.exceptions import ChannelError
 from tasks.apply.retries import Reminder
 from worker.brokers.queues import JobQueue, declare, is_there
 from worker.brokers.refusals import next_step
-from worker.runtime import RUNTIME
 
 _LOG: Final = structlog.get_logger(__name__)
 _EVERY_S: Final = 2.0
@@ -22,8 +21,8 @@ _EVERY_S: Final = 2.0
 class UnusableQueues:
     """Those of one consumer, for as long as it lives, also across its connections."""
 
-    def __init__(self, consumer: Any) -> None:
-        self._consumer = consumer
+    def __init__(self, consumer: Any, broker_url: str) -> None:
+        self._consumer, self._broker_url = consumer, broker_url
         self._reminder = Reminder()
         self._timer: Any = None
         self.why: dict[str, str] = {}  # what RabbitMQ says, by queue
@@ -83,5 +82,5 @@ class UnusableQueues:
             _LOG.error(
                 "queue.unusable", queue=queue.name, found=self.why[queue.name],
                 wanted=f"durable, {wanted}".removesuffix(", "),
-                next=next_step(error, RUNTIME.settings.broker_url, queue.name),
+                next=next_step(error, self._broker_url, queue.name),
             )  # fmt: skip
