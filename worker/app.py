@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from typing import Any, Final
 
@@ -26,7 +25,6 @@ from worker.observability.logs import configure_logging
 from worker.observability.readiness import ReadinessStep
 from worker.runtime import Runtime
 from worker.schedule import beat_schedule, register_ticks
-from worker.settings.settings import SettingsError
 
 _ANONYMOUS: Final = Exchange("", type="direct")  # straight to the queue: no binding that could be lost
 
@@ -86,13 +84,8 @@ def configuration(runtime: Runtime) -> dict[str, Any]:
 
 
 def _prepare(sender: App, **_: Any) -> None:
-    """Ends the process in sentences when a setting is wrong, before Celery has looked at its own: it would end in a
-    traceback."""
-    try:
-        sender.runtime  # noqa: B018  # the settings are read now
-    except SettingsError as error:
-        sys.stderr.writelines(f"balance-worker: {line}\n" for line in str(error).splitlines())
-        sys.exit(2)
+    """Before Celery looks at its own settings: that ours are right, and which result backends there are."""
+    sender.runtime  # noqa: B018  # a wrong setting ends the process now
     sender.loader.override_backends = {"sentinel": "worker.brokers.sentinel_backend:SentinelBackend"}
 
 
@@ -124,14 +117,19 @@ def _configure_logging(app: App, **_: Any) -> None:
     configure_logging(settings.log_level, settings.log_format)
 
 
+def _register_jobs(sender: App, **_: Any) -> None:
+    """When the tasks are asked for, and not before: to register a task of a class reads the configuration."""
+    for name in CATALOGUE:
+        sender.register_task(type(f"Money_{name.replace('.', '_')}", (MoneyTask,), {"name": name})())
+
+
 def make_app() -> App:
     """The app with every job and every tick registered."""
     register_exact_json()
     made = App("balance-worker", events="worker.observability.celery_events:Events", set_as_current=True)
     made.on_configure.connect(_prepare, weak=False)
     made.add_defaults(lambda: configuration(made.runtime))
-    for name in CATALOGUE:
-        made.register_task(type(f"Money_{name.replace('.', '_')}", (MoneyTask,), {"name": name})())
+    made.on_after_finalize.connect(_register_jobs, weak=False)
     register_ticks(made)
     register_remote_control()
     guard_flower(made)

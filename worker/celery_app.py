@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,7 @@ from celery import Celery
 
 from worker.encoding.urls import mask_url
 from worker.runtime import Runtime
-from worker.settings.settings import load_settings
+from worker.settings.settings import SettingsError, load_settings
 
 
 class App(Celery):
@@ -18,8 +19,15 @@ class App(Celery):
 
     @cached_property
     def runtime(self) -> Runtime:
-        """Of this process. Made when first used: importing the app reads no environment. Raises SettingsError."""
-        return Runtime(load_settings())
+        """Of this process. Made when first used: importing the app reads no environment.
+
+        Ends the process in sentences when a setting is wrong: Celery would end it in a traceback.
+        """
+        try:
+            return Runtime(load_settings())
+        except SettingsError as error:
+            sys.stderr.writelines(f"balance-worker: {line}\n" for line in str(error).splitlines())
+            sys.exit(2)
 
     @cached_property
     def Worker(self) -> Any:  # noqa: N802 - Celery's name

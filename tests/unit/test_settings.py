@@ -51,7 +51,7 @@ def test_the_environment_is_read_once(environment: Environment) -> None:
 
 
 def test_importing_reads_no_environment() -> None:
-    program = "import worker.settings.settings, worker.settings.table, worker.observability.logs"
+    program = "import worker.app, worker.settings.settings, worker.settings.table, worker.observability.logs"
     environment = {**os.environ, "BALANCE_POOL_SIZE": "nonsense"}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
 

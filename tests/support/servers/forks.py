@@ -20,7 +20,7 @@ from threading import Lock
 from typing import Any, Final
 
 _FORKS: Final = multiprocessing.get_context("forkserver")
-# Everything that worker.app and the command line import, and Celery loads late; not worker.app, which reads settings.
+# Everything that worker.app and the command line import, and Celery loads late; not worker.app, which looks for Flower.
 _FORKS.set_forkserver_preload(
     [
         __name__, "tests.acceptance.killpoints", "tests.integration.cli.conftest",
