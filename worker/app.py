@@ -16,13 +16,13 @@ from worker.brokers.redis.server import use_transport
 from worker.celery_app import App
 from worker.consuming.batch_consumer import MoneyTask
 from worker.consuming.consumer import BatchStep
-from worker.consuming.limits import bound_decompression
 from worker.control.remote import register_remote_control
 from worker.dead_letters.park import park_garbage
 from worker.encoding.serialization import EXACT_JSON, register_exact_json
 from worker.flower.guard import guard_flower
 from worker.observability.logs import configure_logging
 from worker.observability.readiness import ReadinessStep
+from worker.publishers.limits import bound_decompression
 from worker.runtime import Runtime
 from worker.schedule import beat_schedule, register_ticks
 

@@ -14,9 +14,9 @@ from sqlalchemy import Engine
 from models.domain.deciding.decision import Limits
 from models.domain.retry import RetryPolicy
 from tasks.apply.retries import Interrupted, RetryingApplier
-from worker.consuming.limits import Intake
-from worker.consuming.producers import producers_in
 from worker.database import worker_engine
+from worker.publishers.limits import Intake
+from worker.publishers.producers import producers_in
 from worker.settings.settings import Settings
 
 _SLICE_S: Final = 0.2  # how soon a waiting worker notices that it was told to stop
@@ -34,7 +34,12 @@ class Runtime:
 
     @cached_property
     def intake(self) -> Intake:
-        return Intake.of(self.settings)
+        given = self.settings.producers
+        if given is None:
+            return Intake(self.settings.max_message_bytes)
+        return Intake(
+            self.settings.max_message_bytes, producers_in(given.get_secret_value(), self.settings.signature_max_age_s)
+        )
 
     @cached_property
     def applier(self) -> RetryingApplier:

@@ -20,7 +20,8 @@ from tasks.apply.outcome import StoredOutcome
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.queues import taken
 from worker.consuming import result_writer as answers
-from worker.consuming.result_writer import Answer, Parked, ResultWriter
+from worker.consuming.result_writer import ResultWriter
+from worker.dead_letters.parked import Answer, Parked
 from worker.encoding.serialization import EXACT_JSON, register_exact_json
 
 _DONE = StoredOutcome(UUID(int=1), Status.APPLIED, Code.APPLIED, '{"status": "applied", "replayed": false}')

@@ -11,7 +11,7 @@ from models.domain.retry import RetryPolicy
 from tasks.publishing.confirmed import NotAccepted
 from worker.consuming.breaker import Breaker
 from worker.consuming.callback_sender import FollowUps, GivenUp
-from worker.consuming.callbacks import FollowUp, Links
+from worker.publishers.callbacks import FollowUp, Links
 from worker.settings.settings import Settings
 
 _POLICY = RetryPolicy(base_s=0.1, cap_s=1.0, limit=4)

@@ -18,10 +18,11 @@ from models.contracts.message import Malformed, parse
 from models.contracts.spec.examples import EXAMPLES
 from models.domain.deciding.commands import Job
 from models.domain.outcome import Refusal
-from worker.consuming.limits import DEPTH_MAX, Intake, bound_decompression
+from worker.publishers.limits import DEPTH_MAX, Intake, bound_decompression
+from worker.runtime import Runtime
 from worker.settings.settings import Settings
 
-INTAKE = Intake.of(Settings())
+INTAKE = Runtime(Settings()).intake
 
 
 def nested(levels: int) -> list[Any]:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models.contracts.message import Malformed
-from worker.consuming import delivery, ledger_clock
-from worker.consuming.ledger_clock import LedgerClock
+from worker import ledger_clock
+from worker.consuming import delivery
+from worker.ledger_clock import LedgerClock
 
 THERE = datetime(2030, 1, 1, tzinfo=UTC)  # the time of the database
 

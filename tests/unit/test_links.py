@@ -11,7 +11,7 @@ from celery import Celery, chain, chord, group
 from kombu.utils import json as kombu_json
 
 from models.contracts.message import Malformed
-from worker.consuming.callbacks import NO_LINKS, Links
+from worker.publishers.callbacks import NO_LINKS, Links
 
 _MONEY_QUEUES = frozenset({"balance", "balance.0"})
 _OWN_QUEUES = _MONEY_QUEUES | {"balance.io"}

@@ -14,7 +14,7 @@ from models.contracts.wire.signature import SIGNATURE, SIGNED_AT, Signed, sign
 from models.domain.deciding.commands import SYSTEM_PRODUCER
 from models.domain.deciding.decision import Limits
 from worker.clock import now
-from worker.consuming.producers import Producers, producers_in
+from worker.publishers.producers import Producers, producers_in
 from worker.runtime import limits_of
 from worker.settings.settings import Settings, SettingsError, load_settings
 from worker.settings.texts import PREFIX

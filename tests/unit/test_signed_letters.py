@@ -11,8 +11,8 @@ from kombu.message import Message
 from models.contracts.message import Malformed
 from models.contracts.wire.signature import SIGNATURE, SIGNED_AT, Signed, sign
 from tasks.publishing.links import RawMessage
-from worker.consuming.producers import producers_in
 from worker.dead_letters.letters import letter_of, message_of
+from worker.publishers.producers import producers_in
 
 SECRET = "s" * 32
 PRODUCERS = producers_in(json.dumps({"billing": {"secrets": [SECRET], "jobs": ["users.upsert"]}}))

@@ -33,10 +33,11 @@ from tasks.apply.outcome import StoredOutcome
 from tasks.apply.retries import Backoffs, Failed, Undecided
 from worker.clock import now
 from worker.consuming.callback_sender import FollowUps, letter_of, not_allowed
-from worker.consuming.callbacks import FollowUp
 from worker.consuming.delivery import Delivery, MoneyRequest, understand
-from worker.consuming.result_writer import Answer, Parked, ResultWriter
+from worker.consuming.result_writer import ResultWriter
 from worker.dead_letters.park import park
+from worker.dead_letters.parked import Answer, Parked
+from worker.publishers.callbacks import FollowUp
 from worker.runtime import Runtime
 
 if TYPE_CHECKING:

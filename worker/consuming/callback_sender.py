@@ -15,7 +15,7 @@ from models.store.write.dead_letters import DeadLetter
 from tasks.apply.retries import Backoffs
 from tasks.publishing.confirmed import NotAccepted, Publisher
 from worker.consuming.breaker import Breaker
-from worker.consuming.callbacks import FollowUp
+from worker.publishers.callbacks import FollowUp
 from worker.settings.settings import Settings
 
 _LOG: Final = structlog.get_logger(__name__)

@@ -19,15 +19,15 @@ from models.store.write.dead_letters import DeadLetter
 from tasks.apply.outcome import StoredOutcome
 from worker.brokers.rabbitmq.unreadable import UNREADABLE
 from worker.consuming.admission import check_place, queue_of
-from worker.consuming.callbacks import NO_LINKS, FollowUp, Links
-from worker.consuming.ledger_clock import LEDGER_CLOCK
-from worker.consuming.limits import Intake, too_deep
-from worker.consuming.producers import ANYBODY, STRANGER, Sender
-from worker.consuming.result_writer import Answer
 from worker.dead_letters.letters import letter_of, sending_of
+from worker.dead_letters.parked import Answer
 from worker.encoding.names import is_name, may_be_theirs
 from worker.encoding.serialization import loads
+from worker.ledger_clock import LEDGER_CLOCK
 from worker.observability.celery_events import of_tasks
+from worker.publishers.callbacks import NO_LINKS, FollowUp, Links
+from worker.publishers.limits import Intake, too_deep
+from worker.publishers.producers import ANYBODY, STRANGER, Sender
 from worker.runtime import Runtime
 
 # All that a request has of a message's headers, for whoever watches; the rest asks Celery for what it may not do here:

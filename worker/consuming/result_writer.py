@@ -26,10 +26,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from models.domain.text import storable_text
-from tasks.apply.outcome import StoredOutcome
 from tasks.apply.retries import Reminder
 from worker.consuming.breaker import Breaker
+from worker.dead_letters.parked import Answer, Parked
 from worker.encoding.names import is_name
 from worker.encoding.serialization import dumps
 
@@ -42,16 +41,6 @@ _KEPT_MAX: Final = 10_000  # results that wait for a better time, at most,
 _KEPT_S: Final = 60.0  # and for how long: as long as our client waits by itself
 _AWAY: Final = (OSError, RedisError, OperationalError, AMQPError)
 _ONCE_MORE: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-
-
-class Parked(Exception):
-    """The message is kept as a dead letter and was not applied; who waits for the result is told so."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(storable_text(text))  # what strangers wrote is in it
-
-
-Answer = StoredOutcome | Parked
 
 
 @dataclass(frozen=True, slots=True)

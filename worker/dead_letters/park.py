@@ -14,7 +14,7 @@ from models.store.connection.session import transaction
 from models.store.write import dead_letters
 from models.store.write.dead_letters import DeadLetter
 from worker.brokers.redis.garbage import Found
-from worker.consuming.result_writer import Parked
+from worker.dead_letters.parked import Parked
 from worker.runtime import Runtime
 
 _LOG: Final = structlog.get_logger(__name__)

@@ -20,8 +20,8 @@ from models.store.read.dead_letters import LetterFilter
 from models.store.write import dead_letters
 from tasks.publishing.confirmed import Publisher
 from tasks.publishing.links import RawMessage
-from worker.consuming.producers import producers_in
 from worker.dead_letters.letters import message_of
+from worker.publishers.producers import producers_in
 from worker.settings.settings import Settings
 
 _AT_ONCE: Final = 100  # letters that are published, then marked together

@@ -9,8 +9,8 @@ from typing import Final
 
 from models.store.server.hindrance import Hindrance, look
 from tasks.apply.progress import Progress
-from worker.consuming.ledger_clock import LEDGER_CLOCK
 from worker.database import engine_for
+from worker.ledger_clock import LEDGER_CLOCK
 from worker.settings.settings import Settings
 
 _EVERY_S: Final = 10.0

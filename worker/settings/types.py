@@ -34,7 +34,7 @@ def _credentials(value: SecretStr) -> SecretStr:
 
 
 def _producers(value: SecretStr) -> SecretStr:
-    from worker.consuming.producers import producers_in  # knows all jobs, which most commands need not load
+    from worker.publishers.producers import producers_in  # knows all jobs, which most commands need not load
 
     producers_in(value.get_secret_value())
     return value

@@ -161,7 +161,7 @@ def _publish(name: str, body: dict[str, Any], producer: str | None, wait_s: floa
 def _secret(settings: Settings, producer: str) -> str | None:
     if settings.producers is None:
         return None
-    from worker.consuming.producers import producers_in
+    from worker.publishers.producers import producers_in
 
     known = producers_in(settings.producers.get_secret_value()).by_name
     if producer not in known:

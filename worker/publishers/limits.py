@@ -14,8 +14,7 @@ from kombu import compression
 
 from models.contracts.message import Malformed
 from models.contracts.wire.signature import CONTRACT_VERSION, VERSION
-from worker.consuming.producers import ANYBODY, Producers, Sender, producers_in
-from worker.settings.settings import Settings
+from worker.publishers.producers import ANYBODY, Producers, Sender
 
 DEPTH_MAX: Final = 32
 """Levels of arrays and objects in a body. A job needs 5; callbacks and chains of Celery's need a few more."""
@@ -27,12 +26,6 @@ class Intake:
 
     max_bytes: int
     producers: Producers | None = None  # None: whoever reaches the broker may publish
-
-    @classmethod
-    def of(cls, settings: Settings) -> Intake:
-        given = settings.producers
-        known = None if given is None else producers_in(given.get_secret_value(), settings.signature_max_age_s)
-        return cls(settings.max_message_bytes, known)
 
     def check_size(self, body: bytes | str) -> None:
         """Before anything is parsed: what is parsed takes many times the memory of its text."""

@@ -14,8 +14,8 @@ from models.contracts.message import Malformed
 from models.contracts.wire.envelope import DEFAULT_PRODUCER
 from models.contracts.wire.signature import SECRET_LENGTH_MIN, SIGNATURE, SIGNED_AT, Genuine, Signed, sign, verified
 from tasks.publishing.links import RawMessage
-from worker.consuming.callbacks import FollowUp
-from worker.consuming.ledger_clock import LEDGER_CLOCK
+from worker.ledger_clock import LEDGER_CLOCK
+from worker.publishers.callbacks import FollowUp
 
 _SECRETS_MAX: Final = 2  # the one in use, and the one before or after it
 _ALL: Final = "*"
