@@ -8,13 +8,12 @@ from typing import Any, Final
 from celery import signals
 from kombu import Exchange
 
-from models.contracts.catalogue import CATALOGUE
 from tasks.brokers.addresses import kombu_url, result_backend_url, sentinel_options
+from tasks.celery_tasks import register_jobs
 from worker.brokers.queues import JobQueue, arguments_of
 from worker.brokers.rabbitmq import connection as transport_amqp
 from worker.brokers.redis.server import use_transport
 from worker.celery_app import App
-from worker.consuming.batch_consumer import MoneyTask
 from worker.consuming.consumer import BatchStep
 from worker.control.remote import register_remote_control
 from worker.dead_letters.park import park_garbage
@@ -119,8 +118,7 @@ def _configure_logging(app: App, **_: Any) -> None:
 
 def _register_jobs(sender: App, **_: Any) -> None:
     """When the tasks are asked for, and not before: to register a task of a class reads the configuration."""
-    for name in CATALOGUE:
-        sender.register_task(type(f"Money_{name.replace('.', '_')}", (MoneyTask,), {"name": name})())
+    register_jobs(sender)
 
 
 def make_app() -> App:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from models.store.connection.patience import Patience, Silence
 from models.store.connection.session import make_engine
 from models.store.server import roles
-from tasks.apply.retries import Reminder
+from tasks.reminder import Reminder
 from worker.settings.settings import Settings
 
 _LOG: Final = structlog.get_logger(__name__)

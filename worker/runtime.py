@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from models.domain.deciding.decision import Limits
 from models.domain.retry import RetryPolicy
+from tasks.apply.faults import FaultLog
 from tasks.apply.retries import Interrupted, RetryingApplier
 from worker.database import worker_engine
 from worker.publishers.limits import Intake
@@ -42,6 +43,10 @@ class Runtime:
         )
 
     @cached_property
+    def faults(self) -> FaultLog:
+        return FaultLog()
+
+    @cached_property
     def applier(self) -> RetryingApplier:
         settings = self.settings
         return RetryingApplier(
@@ -50,6 +55,7 @@ class Runtime:
             policy=RetryPolicy(settings.retry_base_s, settings.retry_cap_s, settings.retry_limit),
             wait=wait_unless_stopped,
             random=random.random,
+            faults=self.faults,
         )
 
 

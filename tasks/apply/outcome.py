@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from models.domain.outcome import Code, Status
+from models.domain.text import storable_text
 from models.domain.value import value
 
 _NOT_REPLAYED: Final = re.compile(r'"replayed"\s*:\s*false')
@@ -36,3 +37,13 @@ class StoredOutcome:
             return self.text
         # A quotation mark inside a value is escaped, so this can only be the field itself.
         return _NOT_REPLAYED.sub('"replayed":true', self.text, count=1)
+
+
+class Parked(Exception):
+    """The message is kept as a dead letter and was not applied; who waits for the result is told so."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(storable_text(text))  # what strangers wrote is in it
+
+
+Answer = StoredOutcome | Parked

@@ -11,22 +11,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from time import monotonic
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-import structlog
 from sqlalchemy import Engine
 
 from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import Limits
-from models.domain.errors import DeploymentFault, DoubtfulFault, Fault
+from models.domain.errors import DoubtfulFault
 from models.domain.retry import Park, RetryPolicy, decide_retry
 from models.store.connection.sqlstate import error_kind
+from tasks.apply.faults import FaultLog, FaultObserver
 from tasks.apply.outcome import StoredOutcome
 from tasks.apply.path import apply, apply_uncontended
-from tasks.apply.progress import Progress
 
-_LOG: Final = structlog.get_logger(__name__)
 T = TypeVar("T")
 Backoffs = Generator[float, None, T]
 
@@ -39,24 +36,6 @@ class Waiting(Protocol):
     """Waits so many seconds; raises Interrupted when the process has been told to stop."""
 
     def __call__(self, seconds: float, /) -> None: ...
-
-
-@dataclass(slots=True)
-class Reminder:
-    """What lasts is said at once, and again once a minute."""
-
-    every_s: float = 60.0
-    clock: Callable[[], float] = monotonic
-    _said: dict[str, tuple[str, float]] = field(default_factory=dict)  # what was said last, by event, and when
-
-    def due(self, event: str, what: str) -> bool:
-        """Whether it is to be said now; the caller then says it."""
-        last, at = self._said.get(event, ("", 0.0))
-        now = self.clock()
-        if last == what and now - at < self.every_s:
-            return False
-        self._said[event] = what, now
-        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +67,7 @@ class RetryingApplier:
     policy: RetryPolicy
     wait: Waiting
     random: Callable[[], float]
-    reminder: Reminder = field(default_factory=Reminder)
-    progress: Progress = field(default_factory=Progress)
+    faults: FaultObserver = field(default_factory=FaultLog)
 
     def apply(self, jobs: Sequence[Job]) -> list[StoredOutcome | Failed]:
         """An answer or a Failed for each job, in their order. Lasts as long as a transient fault does."""
@@ -110,18 +88,15 @@ class RetryingApplier:
             try:
                 yield from self._apply_together(dict(enumerate(jobs)), settled)
             except Exception as error:  # noqa: BLE001 - whatever it is, one of the jobs has it
-                _LOG.warning("jobs.isolating", jobs=len(jobs), error=str(error), next="each job is applied on its own")
+                self.faults.isolating(len(jobs), error)
         late = [number for number in range(len(jobs)) if number not in settled]
         for number in late:
             settled[number] = yield from self._apply_one(jobs[number])
         if failed := _alike([settled[number] for number in late], passed=len(settled) > len(late)):
-            remedy = failed.next_step if isinstance(failed, Fault) else "mend what keeps them all from being written"
-            self.progress.failed(str(failed), remedy)
-            if self.reminder.due("jobs.undecided", str(failed)):
-                _LOG.error("jobs.undecided", jobs=len(late), error=str(failed), next=remedy)
+            self.faults.undecided(len(late), failed)
             settled |= {number: Undecided(jobs[number], failed) for number in late}
         elif jobs:
-            self.progress.passed()
+            self.faults.passed()
         return [settled[number] for number in range(len(jobs))]
 
     def _apply_all(self, jobs: Sequence[Job]) -> Backoffs[list[StoredOutcome | Failed]]:
@@ -157,28 +132,18 @@ class RetryingApplier:
                 decision = decide_retry(policy, attempt, error, self.random())
                 if isinstance(decision, Park):
                     raise
-                self._tell_waiting(error, attempt, decision.seconds)
+                self.faults.waiting(error, attempt, decision.seconds)
             else:
                 if attempt:
-                    self.progress.passed()
+                    self.faults.passed()
                 return result
             yield decision.seconds
-
-    def _tell_waiting(self, error: Exception, attempt: int, seconds: float) -> None:
-        next_step = error.next_step if isinstance(error, Fault) else "tried again, then parked"
-        self.progress.failed(str(error), next_step)
-        said = {"attempt": attempt, "seconds": round(seconds, 2), "error": str(error), "next": next_step}
-        if isinstance(error, DeploymentFault):
-            if self.reminder.due("jobs.held", str(error)):
-                _LOG.error("jobs.held", **said)
-        elif self.reminder.due("jobs.waiting", str(error)) or attempt == 1:
-            _LOG.warning("jobs.waiting", **said)
 
     def _apply_one(self, job: Job) -> Backoffs[StoredOutcome | Failed]:
         try:
             return (yield from self.persisting(lambda: apply(self.engine, [job], self.limits)[0], self.policy.limit))
         except Exception as error:  # noqa: BLE001 - whatever it is, the job is parked with it
-            _LOG.error("job.failed", job=job.name, producer=job.producer, key=job.key, exc_info=error, next="parked")
+            self.faults.failed(job, error)
             return Failed(job, error, self.policy.limit)
 
     def _run(self, steps: Backoffs[T]) -> T:

@@ -16,12 +16,11 @@ from kombu import Connection, Exchange, Queue
 from kombu.message import Message
 
 from models.domain.outcome import Code, Status
-from tasks.apply.outcome import StoredOutcome
+from tasks.apply.outcome import Answer, Parked, StoredOutcome
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.queues import taken
 from worker.consuming import result_writer as answers
 from worker.consuming.result_writer import ResultWriter
-from worker.dead_letters.parked import Answer, Parked
 from worker.encoding.serialization import EXACT_JSON, register_exact_json
 
 _DONE = StoredOutcome(UUID(int=1), Status.APPLIED, Code.APPLIED, '{"status": "applied", "replayed": false}')

@@ -19,7 +19,7 @@ from celery.beat import ScheduleEntry, Scheduler, SchedulingError
 from celery.schedules import schedstate
 from kombu.exceptions import OperationalError
 
-from tasks.apply.retries import Reminder
+from tasks.reminder import Reminder
 from worker.beat.heard import HEADER, told_by
 from worker.brokers.refusals import next_step, said
 from worker.celery_app import App

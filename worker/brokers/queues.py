@@ -8,7 +8,7 @@ import structlog
 from amqp.exceptions import ChannelError, PreconditionFailed
 from kombu import Queue
 
-from tasks.apply.retries import Reminder
+from tasks.reminder import Reminder
 from tasks.routing import accepted, queue_arguments, undropped
 from worker.settings.settings import Settings
 

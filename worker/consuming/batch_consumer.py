@@ -13,54 +13,32 @@ are delivered again, and the path finds what was already applied.
 
 from __future__ import annotations
 
-import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import structlog
-from celery import Task, signals
-from celery.worker import state
-from celery.worker.request import Request
 
-from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import Malformed
 from models.domain.deciding.commands import Job
-from models.domain.outcome import Status
 from models.store.write.dead_letters import DeadLetter
-from tasks.apply.outcome import StoredOutcome
+from tasks.apply.outcome import Answer, Parked, StoredOutcome
 from tasks.apply.retries import Backoffs, Failed, Undecided
-from worker.clock import now
 from worker.consuming.callback_sender import FollowUps, letter_of, not_allowed
-from worker.consuming.delivery import Delivery, MoneyRequest, understand
+from worker.consuming.delivery import Delivery, understand
 from worker.consuming.result_writer import ResultWriter
 from worker.dead_letters.park import park
-from worker.dead_letters.parked import Answer, Parked
+from worker.observability.celery_observer import CeleryObserver
+from worker.observability.message_log import MessageLog
+from worker.observability.observer import Observer, Observers
 from worker.publishers.callbacks import FollowUp
 from worker.runtime import Runtime
-
-if TYPE_CHECKING:
-    _Task = Task[Any, Any]
-else:
-    _Task = Task  # generic in its stubs alone
 
 _LOG: Final = structlog.get_logger(__name__)
 
 
 Settled = tuple[Delivery, Answer]
-
-
-class MoneyTask(_Task):
-    """One kind of money job. Its name is in the catalogue of contracts; its arguments are the contract's fields."""
-
-    abstract = True
-    acks_late = True
-    reject_on_worker_lost = True
-    typing = False  # a wrong argument is answered by the contract, not by a TypeError
-
-    def run(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{self.name} is applied by a worker, in batches: publish it with apply_async or send_task")
 
 
 class BatchConsumer:
@@ -72,6 +50,7 @@ class BatchConsumer:
         self._waiting: deque[Delivery] = deque()
         self._work: Backoffs[None] | None = None  # settles the batch in hand, for as long as a fault holds it up
         self._in_hand: Sequence[Delivery] = ()
+        self._observer: Observer = Observers(CeleryObserver(consumer), MessageLog())
         self._results = ResultWriter(app, consumer.timer)
         self._follow_ups = FollowUps(runtime.settings, self._applier.policy, self._applier.random)
         self.unacknowledged = 0  # settled, and waiting for their follow-ups
@@ -82,13 +61,7 @@ class BatchConsumer:
     def on_message(self, message: Any) -> None:
         """Keeps a message until the batch is in."""
         delivery = understand(message, self._runtime, self._app, self._consumer)
-        request = delivery.request
-        state.task_reserved(request)
-        signals.task_received.send(sender=self._consumer, request=request)
-        request.send_event(
-            "task-received", name=request.name, args=request.argsrepr, kwargs=request.kwargsrepr,
-            root_id=request.root_id, parent_id=request.parent_id, retries=0,
-        )  # fmt: skip
+        self._observer.received(delivery.request)
         self._waiting.append(delivery)
         self._look_soon()
 
@@ -153,8 +126,7 @@ class BatchConsumer:
         except StopIteration:
             self._work, self._in_hand = None, ()
         else:
-            for delivery in self._in_hand:
-                delivery.request.send_event("task-retried", exception=f"again in {seconds:.1f} s", traceback="")
+            self._observer.waits([delivery.request for delivery in self._in_hand], seconds)
             self._consumer.timer.call_after(seconds, self._resume)
 
     def _resume(self) -> None:
@@ -163,7 +135,7 @@ class BatchConsumer:
 
     def _settle(self, batch: Sequence[Delivery]) -> Backoffs[None]:
         began = monotonic()
-        _accept([delivery.request for delivery in batch])
+        self._observer.started([delivery.request for delivery in batch])
         jobs = [delivery.job for delivery in batch if isinstance(delivery.job, Job)]
         settled = iter((yield from self._applier.applying(jobs)))
         became = [(delivery, None if isinstance(delivery.job, Malformed) else next(settled)) for delivery in batch]
@@ -179,7 +151,7 @@ class BatchConsumer:
 
     def _parking(self, letters: Sequence[DeadLetter]) -> Backoffs[list[Parked]]:
         """Until they are kept, whatever the fault: a message that is neither applied nor parked is not let go."""
-        return self._applier.persisting(lambda: park(self._runtime.engine, letters), limit=None)
+        return self._applier.persisting(lambda: park(self._runtime.engine, letters, self._observer), limit=None)
 
     def _keep_undecided(self, deliveries: Sequence[Delivery]) -> None:
         """They come first again after a pause, with what has come in the meantime: neighbours that pass, or do not."""
@@ -190,21 +162,19 @@ class BatchConsumer:
         self._paused_until = monotonic() + pause_s
         self._consumer.timer.call_after(pause_s, self.flush)
 
-    def _answer(self, settled: Sequence[Settled], runtime_s: float) -> list[tuple[Delivery, list[FollowUp]]]:
-        """Tells whoever asked, then Flower, and acknowledges. Whatever fails here, redelivery is answered alike.
+    def _answer(self, settled: Sequence[Settled], seconds: float) -> list[tuple[Delivery, list[FollowUp]]]:
+        """Tells who asked, then who watches, and acknowledges. Whatever fails here, redelivery is answered alike.
 
         Returns those that something is to be sent on for: they are acknowledged after it.
         """
         self._results.store([(delivery.request, answer) for delivery, answer in settled if delivery.answerable])
+        self._observer.settled([(delivery.request, answer) for delivery, answer in settled], seconds)
         followed = []
         for delivery, answer in settled:
-            state.task_ready(delivery.request)  # not `successful`: Celery's memory of those is for its deduplication
-            _tell(delivery.request, answer, runtime_s)
             if follow_ups := delivery.follow_ups(answer):
                 followed.append((delivery, follow_ups))
             else:
                 self._acknowledge(delivery)
-        _log([answer for _, answer in settled], runtime_s)
         return followed
 
     def _follow_up(self, followed: Sequence[tuple[Delivery, list[FollowUp]]]) -> Backoffs[None]:
@@ -229,44 +199,9 @@ class BatchConsumer:
         delivery.message.ack_log_error(_LOG, self._consumer.connection_errors)
 
 
-def _accept(requests: Sequence[MoneyRequest]) -> None:
-    """What `Request.on_accepted` does, for a batch: the worker's books are brought up to date once."""
-    pid, at = os.getpid(), now().timestamp()
-    for request in requests:
-        request.worker_pid, request.time_start = pid, at  # type: ignore[assignment]  # the stubs want a str
-        state.active_requests.add(request)
-        request.send_event("task-started")
-    # Whatever names a publisher may think of, they are one here: the book would grow with them.
-    names = (request.name if request.name in CATALOGUE else "unknown" for request in requests)
-    state.total_count.update(names)  # type: ignore[arg-type]  # a Counter, not a dict
-    state.all_total_count[0] += len(requests)
-
-
 def _outcome_or_letter(delivery: Delivery, became: StoredOutcome | Failed | None) -> StoredOutcome | DeadLetter:
     """What became of a message; None: it holds no job."""
     if isinstance(delivery.job, Malformed):
         return delivery.letter(delivery.job.reason, str(delivery.job))
     assert became is not None
     return delivery.letter("failed", repr(became.error), became.attempts) if isinstance(became, Failed) else became
-
-
-def _tell(request: Request, answer: Answer, runtime_s: float) -> None:
-    """Events for Flower, and Celery's signals."""
-    if isinstance(answer, StoredOutcome):
-        code = f"{answer.code.value} (replayed)" if answer.replayed else answer.code.value
-        request.send_event("task-succeeded", result=code, runtime=runtime_s)
-        signals.task_success.send(sender=request.task, result=answer)
-    else:
-        request.send_event("task-failed", exception=str(answer), traceback="")
-        signals.task_failure.send(
-            sender=request.task, task_id=request.id, exception=answer, args=(), kwargs={}, traceback=None, einfo=None
-        )
-
-
-def _log(answers: Sequence[Answer], runtime_s: float) -> None:
-    outcomes = [answer for answer in answers if isinstance(answer, StoredOutcome)]
-    kinds = Counter("replayed" if outcome.replayed else outcome.status for outcome in outcomes)
-    _LOG.info(
-        "jobs.settled", jobs=len(answers), applied=kinds[Status.APPLIED], replayed=kinds["replayed"],
-        rejected=kinds[Status.REJECTED], parked=len(answers) - len(outcomes), ms=round(runtime_s * 1000, 1),
-    )  # fmt: skip

@@ -16,11 +16,10 @@ from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import Malformed, parse
 from models.domain.deciding.commands import Job
 from models.store.write.dead_letters import DeadLetter
-from tasks.apply.outcome import StoredOutcome
+from tasks.apply.outcome import Answer, StoredOutcome
 from worker.brokers.rabbitmq.unreadable import UNREADABLE
 from worker.consuming.admission import check_place, queue_of
 from worker.dead_letters.letters import letter_of, sending_of
-from worker.dead_letters.parked import Answer
 from worker.encoding.names import is_name, may_be_theirs
 from worker.encoding.serialization import loads
 from worker.ledger_clock import LEDGER_CLOCK

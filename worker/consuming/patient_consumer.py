@@ -15,7 +15,7 @@ from celery.worker import state
 from celery.worker.consumer import Consumer
 from kombu.exceptions import OperationalError
 
-from tasks.apply.retries import Reminder
+from tasks.reminder import Reminder
 from worker.brokers.refusals import next_step, said
 from worker.celery_app import App
 from worker.encoding.urls import mask_url

@@ -26,9 +26,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from tasks.apply.retries import Reminder
+from tasks.apply.outcome import Answer, Parked
+from tasks.reminder import Reminder
 from worker.consuming.breaker import Breaker
-from worker.dead_letters.parked import Answer, Parked
 from worker.encoding.names import is_name
 from worker.encoding.serialization import dumps
 

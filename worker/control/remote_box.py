@@ -16,7 +16,7 @@ from celery.worker.consumer.tasks import Tasks
 from celery.worker.control import Panel
 from celery.worker.pidbox import Pidbox
 
-from tasks.apply.retries import Reminder
+from tasks.reminder import Reminder
 from worker.control.remote import Refusal
 from worker.encoding.names import is_name
 from worker.settings.settings import Settings

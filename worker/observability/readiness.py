@@ -15,7 +15,7 @@ from celery import bootsteps
 from celery.worker.consumer.tasks import Tasks
 
 from tasks.apply.progress import Held
-from tasks.apply.retries import Reminder
+from tasks.reminder import Reminder
 from worker.observability.database_watch import DatabaseWatch
 from worker.observability.health import Trouble, Word
 from worker.observability.pulse import Pulse
@@ -37,7 +37,7 @@ class ReadinessStep(bootsteps.StartStopStep):
         self._consumer = consumer
         self._queues = {*consumer.app.amqp.queues.consume_from}  # that it was started for
         runtime: Runtime = consumer.app.runtime
-        self._settings, self._progress = runtime.settings, runtime.applier.progress
+        self._settings, self._progress = runtime.settings, runtime.faults.progress
         self._pulse = Pulse(self._settings)
         self._database = DatabaseWatch(self._settings, self._progress)
         self._reminder = Reminder()

@@ -11,8 +11,10 @@ from models.domain.deciding.commands import Job
 from models.domain.errors import DeploymentFault, DoubtfulFault, Fault, KeyRace, TransientFault
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import snapshot, transaction
+from tasks.apply.faults import FaultLog
 from tasks.apply.outcome import StoredOutcome
-from tasks.apply.retries import Failed, Reminder, RetryingApplier, Undecided
+from tasks.apply.retries import Failed, RetryingApplier, Undecided
+from tasks.reminder import Reminder
 from tests.integration.store.racing import engine_of_its_own
 from tests.support.builders import LIMITS, balance, done, execute, job, rows
 
@@ -151,7 +153,9 @@ def test_a_table_that_is_missing_holds_everything_and_parks_nothing(
 
 def test_what_is_waited_out_is_said_when_it_begins_and_once_a_minute(engine: Engine) -> None:
     at = [0.0]
-    applier = RetryingApplier(engine, LIMITS, RetryPolicy(), lambda _: None, lambda: 0.5, Reminder(clock=lambda: at[0]))
+    applier = RetryingApplier(
+        engine, LIMITS, RetryPolicy(), lambda _: None, lambda: 0.5, FaultLog(Reminder(clock=lambda: at[0]))
+    )
 
     def away() -> None:
         raise TransientFault("away")

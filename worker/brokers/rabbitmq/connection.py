@@ -13,7 +13,7 @@ import structlog
 from kombu import transport as kombu_transports
 from kombu.transport import pyamqp
 
-from tasks.apply.retries import Reminder
+from tasks.reminder import Reminder
 from worker.brokers.kept_queues import KeepsQueues
 from worker.brokers.rabbitmq.unreadable import frame_handler
 from worker.brokers.refusals import TakesNothing, next_step

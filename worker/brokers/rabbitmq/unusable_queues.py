@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 from amqp.exceptions import ChannelError
 
-from tasks.apply.retries import Reminder
+from tasks.reminder import Reminder
 from worker.brokers.queues import JobQueue, declare, is_there
 from worker.brokers.refusals import next_step
 

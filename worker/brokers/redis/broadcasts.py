@@ -8,7 +8,7 @@ from typing import Any, Final
 import structlog
 from kombu.transport import redis
 
-from tasks.apply.retries import Reminder
+from tasks.reminder import Reminder
 
 _LOG: Final = structlog.get_logger(__name__)
 _stock: Any = redis  # its stubs leave out most of what is built on here

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 from kombu.utils.imports import symbol_by_name
 
-from tasks.apply.retries import Reminder
+from tasks.reminder import Reminder
 from worker.brokers.redis.taking import Taken, TakingChannel
 
 _LOG: Final = structlog.get_logger(__name__)

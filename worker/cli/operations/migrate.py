@@ -70,7 +70,7 @@ def migrate(
 
 def _tell() -> Callable[[Silence], None]:
     """Says what is waited for, once a minute: a migration waits for whoever uses the tables."""
-    from tasks.apply.retries import Reminder
+    from tasks.reminder import Reminder
     from worker.database import meaning_of
 
     reminder = Reminder()
