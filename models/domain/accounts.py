@@ -136,6 +136,11 @@ class Account:
     held: int = 0
     changes: int = 0  # how often its terms were set or changed: models/domain/evidence/chains.py
 
+    @property
+    def status(self) -> UserStatus | WalletStatus | None:
+        """Whether its user or wallet is in use; an app has no status."""
+        return None if isinstance(self.profile, App) else self.profile.status
+
     def moved(self, balance: int, seq: int, at: datetime) -> Account:
         """The account after an entry. Spelt out: it is made for every job, and `replace` costs five times as much."""
         return Account(

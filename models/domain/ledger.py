@@ -77,6 +77,11 @@ class EntryDetails:
     holds: tuple[HoldChange, ...] = ()
     part: int = 0  # a job's own entry; 1: the second one of the same job
 
+    @property
+    def held(self) -> int:
+        """By how many units what is held changes."""
+        return sum(change.units if change.verb is HoldVerb.HOLD else -change.units for change in self.holds)
+
 
 @value(frozen=True, slots=True)
 class Entry:

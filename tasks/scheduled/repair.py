@@ -6,11 +6,46 @@ An operator asks for it and says why.
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
+
 from models.contracts.catalogue import REPAIR
 from models.domain.accounts import Account
 from models.domain.deciding.commands import AccountRepair, Job
-from models.store.read.credits import Credits, told
+from models.domain.evidence.finding import Finding
+from models.store.read.credits import Credits, WrongGrant
 from tasks.scheduled.sweep import system_job
+
+
+@dataclass(frozen=True, slots=True)
+class RepairPlan:
+    """A wallet as it is, what its entries make right, and the job that would set it right."""
+
+    account: Account
+    findings: tuple[Finding, ...]
+    right_balance: int  # units, as the rules make it of the entries
+    grants: tuple[WrongGrant, ...]
+    job: Job | None  # None: there is nothing that an entry could set right
+
+    @property
+    def right(self) -> bool:
+        """Whether nothing is wrong at all."""
+        return self.job is None and not self.findings
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether something is wrong that no entry can set right."""
+        return self.job is None and not self.right
+
+    @property
+    def correction(self) -> int:
+        """Units by which the balance has to change."""
+        return self.right_balance - self.account.balance
+
+
+def repair_plan(account: Account, credits: Credits, reason: str, operator: str) -> RepairPlan:
+    """What there is to set right in a wallet. `credits`: the wallet with all its entries applied."""
+    job = repair_job(account, credits, reason, operator)
+    return RepairPlan(account, tuple(credits.findings()), credits.replay.balance, credits.differing_grants(), job)
 
 
 def follows_its_entries(account: Account, credits: Credits) -> bool:
@@ -35,7 +70,7 @@ def repair_job(account: Account, credits: Credits, reason: str, operator: str) -
         "account": str(account.key),
         "seq": account.seq,
         "balance": right.balance,
-        "grants": {str(grant_id): told(grant) for grant_id, grant in grants.items()},
+        "grants": {str(grant_id): asdict(grant.units) for grant_id, grant in grants.items()},
         "reason": reason,
         "operator": operator,
     }

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.spec.schemas import event_schema, family_of
 from models.domain.events import EventType
-from models.store.write import outbox
+from models.store.read.events import events_of_job
 from tasks.apply.path import apply
 from tests.support.builders import LIMITS, job
 from tests.unit.test_asyncapi import SCHEMAS, validator
@@ -147,7 +147,7 @@ def test_the_jobs_show_every_side_of_every_face(answered: list[tuple[str, dict[s
 def test_events_have_the_promised_shape(engine: Engine) -> None:
     with engine.connect() as connection:
         jobs = connection.scalars(text("select distinct job_id from outbox")).all()
-        payloads = [exact(event["payload"]) for job_id in jobs for event in outbox.of_job(connection, job_id)]
+        payloads = [exact(event.payload) for job_id in jobs for event in events_of_job(connection, job_id)]
     for event in payloads:
         schema = validator(SCHEMAS[event_schema(EventType(event["type"]))])
         assert [f"{event}: {error.message}" for error in schema.iter_errors(event)] == []

@@ -187,7 +187,7 @@ class Rows:
         return explained
 
     def findings(self) -> list[str]:
-        return [problem for _, _, problem in self.explained().findings()]
+        return [finding.problem for finding in self.explained().findings()]
 
     def assert_entries_explain_everything(self) -> None:
         """The chain holds, and from the entries alone the audit comes to the same balance, grants and holds."""

@@ -31,7 +31,7 @@ from models.domain.deciding.decision import Limits
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import transaction
 from models.store.read import accounts as history
-from models.store.write import outbox
+from models.store.read.events import events_of_job
 from tasks.apply.path import apply
 from tasks.apply.retries import RetryingApplier
 from tasks.scheduled import expiry
@@ -134,8 +134,8 @@ def events(engine: Engine) -> list[tuple[str, Document]]:
     """(type, payload) of the outbox, in its order."""
     with engine.connect() as connection:
         jobs = connection.scalars(text("select job_id from outbox group by job_id order by min(id)")).all()
-        found = [event for job_id in jobs for event in outbox.of_job(connection, job_id)]
-    return [(event["type"], json.loads(event["payload"])) for event in sorted(found, key=lambda event: event["id"])]
+        found = [event for job_id in jobs for event in events_of_job(connection, job_id)]
+    return [(event.type.value, json.loads(event.payload)) for event in sorted(found, key=lambda event: event.id)]
 
 
 def grants_left(engine: Engine) -> dict[UUID, int]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 from kombu.message import Message
 
 from models.contracts.message import Malformed
 from models.contracts.wire.signature import SIGNATURE, SIGNED_AT, Signed, sign
+from models.domain.letters import LetterStatus
+from models.store.read.dead_letters import Letter
 from tasks.publishing.links import RawMessage
+from tests.support.builders import NOW
 from worker.dead_letters.letters import letter_of, message_of
 from worker.publishers.producers import producers_in
 
@@ -29,15 +33,14 @@ def again(signature: str, reason: str) -> RawMessage:
         BODY, content_type="application/json", content_encoding="utf-8", headers={**LATE, SIGNATURE: signature},
         properties={"reply_to": "replies"},
     )  # fmt: skip
-    letter = letter_of(message, "users.upsert", "i", None, KWARGS, reason=reason, error="too late")
-    row: dict[str, Any] = {
-        "headers": json.dumps(letter.headers),
-        "properties": json.dumps(letter.properties),
-        "body": letter.body,
-        "reason": letter.reason,
-        "idempotency_key": "k",
-    }
-    return PRODUCERS.signed_again("billing", letter.headers, message_of(row))
+    parked = letter_of(message, "users.upsert", "i", None, KWARGS, reason=reason, error="too late")
+    letter = Letter(
+        id=UUID(int=1), status=LetterStatus.PARKED, reason=parked.reason, error=parked.error, task=parked.task,
+        queue=parked.queue, producer=parked.producer, idempotency_key=parked.key, attempts=1, first_seen=NOW,
+        last_seen=NOW, closed_at=None, discard_reason=None, job=None, digest=parked.digest, task_id=parked.task_id,
+        headers=json.dumps(parked.headers), properties=json.dumps(parked.properties), body=parked.body,
+    )  # fmt: skip
+    return PRODUCERS.signed_again(letter.producer, parked.headers, message_of(letter))
 
 
 @pytest.mark.parametrize("reason", ["expired", "revoked"])

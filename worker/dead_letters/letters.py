@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from models.contracts.wire.envelope import Identity
 from models.domain.deciding.commands import Job
-from models.store.read.accounts import Row
+from models.store.read.dead_letters import Letter
 from models.store.write.dead_letters import BROKER_MARKS, LETTER_MARK, DeadLetter
 from tasks.publishing.links import RawMessage
 from worker.brokers.redis.unacked import FIRST_TAG
@@ -70,20 +70,20 @@ def sending_of(message: Any, task_id: Any) -> str | None:
     return None if (message.delivery_info or {}).get("redelivered") else uuid4().hex
 
 
-def message_of(letter: Row) -> RawMessage:
-    """The message that a letter (as models/store/letter_history reads it) was made of, to be sent again.
+def message_of(letter: Letter) -> RawMessage:
+    """The message that a letter was made of, to be sent again.
 
     What alone kept it from being applied is taken off: who replays decides that the job is wanted, late or revoked.
     """
-    kept = {name: value for name, value in json.loads(letter["headers"]).items() if name not in BROKER_MARKS}
+    kept = {name: value for name, value in json.loads(letter.headers).items() if name not in BROKER_MARKS}
     headers = {**kept, "expires": None, "eta": None}
-    if letter["reason"] in ("no_id", "revoked"):
+    if letter.reason in ("no_id", "revoked"):
         headers["id"] = headers["root_id"] = str(uuid4())
-    if letter["idempotency_key"] is None:
-        headers[LETTER_MARK] = bytes(letter["digest"]).hex()[32:]
-    properties = json.loads(letter["properties"])
+    if letter.idempotency_key is None:
+        headers[LETTER_MARK] = letter.digest.hex()[32:]
+    properties = json.loads(letter.properties)
     return RawMessage(
-        body=bytes(letter["body"]),
+        body=letter.body,
         headers=headers,
         content_type=properties.pop("content_type", None) or _UNKNOWN_TYPE,
         content_encoding=properties.pop("content_encoding", None),

@@ -15,8 +15,7 @@ from sqlalchemy import Engine
 from models.domain.letters import FOLLOW_UPS
 from models.store.connection.session import snapshot, transaction
 from models.store.read import dead_letters as letter_history
-from models.store.read.accounts import Row
-from models.store.read.dead_letters import LetterFilter
+from models.store.read.dead_letters import Letter, LetterFilter
 from models.store.write import dead_letters
 from tasks.publishing.confirmed import Publisher
 from tasks.publishing.links import RawMessage
@@ -46,14 +45,14 @@ class Replay:
     def __exit__(self, *_: object) -> None:
         self._publisher.close()
 
-    def these(self, letters: Sequence[Row]) -> Iterator[int]:
+    def these(self, letters: Sequence[Letter]) -> Iterator[int]:
         """Replays whole letters, in their order. Yields how many, batch by batch; raises NotAccepted."""
         for start in range(0, len(letters), _AT_ONCE):
             yield self._send(letters[start : start + _AT_ONCE])
 
     def parked(self, wanted: LetterFilter) -> Iterator[int]:
         """The same for all letters that are parked now and have these traits, the one seen first first."""
-        last: Row | None = None
+        last: Letter | None = None
         with snapshot(self._engine) as connection:
             wanted = letter_history.at_once(connection, wanted)
         while True:
@@ -64,21 +63,21 @@ class Replay:
             yield self._send(batch)
             last = batch[-1]
 
-    def _send(self, batch: Sequence[Row]) -> int:
+    def _send(self, batch: Sequence[Letter]) -> int:
         self._publisher.send([(self._queue_of(letter), self._message_of(letter)) for letter in batch])
         with transaction(self._engine) as connection:
-            dead_letters.mark_replayed(connection, [(letter["id"], letter["attempts"]) for letter in batch])
+            dead_letters.mark_replayed(connection, [(letter.id, letter.attempts) for letter in batch])
         return len(batch)
 
-    def _message_of(self, letter: Row) -> RawMessage:
+    def _message_of(self, letter: Letter) -> RawMessage:
         """What is changed in a signed message for it to be applied is signed again, where it was genuine."""
         message = message_of(letter)
         if self._producers is None:
             return message
-        return self._producers.signed_again(letter["producer"], json.loads(letter["headers"]), message)
+        return self._producers.signed_again(letter.producer, json.loads(letter.headers), message)
 
-    def _queue_of(self, letter: Row) -> str:
+    def _queue_of(self, letter: Letter) -> str:
         """Where the message came from; the door when that queue is none of ours any more."""
-        queue: str | None = letter["queue"]
-        ours_or_theirs = queue in self._queues or letter["reason"] in FOLLOW_UPS
+        queue = letter.queue
+        ours_or_theirs = queue in self._queues or letter.reason in FOLLOW_UPS
         return queue if queue is not None and ours_or_theirs else self._door

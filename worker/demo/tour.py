@@ -17,12 +17,15 @@ from sqlalchemy import Engine
 
 from models.domain.accounts import Account, AccountKey
 from models.domain.ledger import Entry
+from models.domain.outcome import Code
 from models.store.audit.entries import Report, audit
 from models.store.connection.session import snapshot
-from models.store.read import accounts as history
+from models.store.read.accounts import account
+from models.store.read.entries import entries_of
 from worker.demo.script import PARKED, Script, Step
 
 _TIMEOUT_S: Final = 20
+_ENTRIES_MAX: Final = 100  # which the demo does not come near
 
 
 class Unexpected(Exception):
@@ -37,6 +40,14 @@ class Answer:
     job_id: str | None
     entry: Mapping[str, Any] | None
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """An account and all its entries, the oldest first."""
+
+    account: Account
+    entries: tuple[Entry, ...]
 
 
 @dataclass(slots=True)
@@ -79,15 +90,19 @@ class Tour:
 
     def wait_for_entry(self, what: str, wanted: Callable[[Entry], bool]) -> None:
         """Returns once the wallet has such an entry. Raises Unexpected when it does not come in time."""
-        wait_for(what, lambda: any(wanted(entry) for entry in self.entries(self.script.wallet)[1]))
+        wait_for(what, lambda: any(wanted(entry) for entry in self.ledger(self.script.wallet).entries))
 
-    def entries(self, key: AccountKey) -> tuple[Account, list[Entry]]:
-        """The account and its ledger, oldest first."""
+    def ledger(self, key: AccountKey) -> Ledger:
+        """What was done to an account. Raises Unexpected when there is none."""
         with snapshot(self.engine) as connection:
-            account = history.account(connection, key)
-            if account is None:
+            found = account(connection, key)
+            if found is None:
                 raise Unexpected(f"there is no account {key}")
-            return account, history.entries_of(connection, account.id, limit=100)[::-1]
+            return Ledger(found, entries_of(connection, found.id, _ENTRIES_MAX).rows[::-1])
+
+    def ledgers(self) -> list[Ledger]:
+        """Those of all accounts of the script."""
+        return [self.ledger(key) for key in (self.script.wallet, self.script.user, self.script.app)]
 
     def verify(self) -> Report:
         """Recomputes the whole ledger. Raises Unexpected when it does not add up."""
@@ -105,8 +120,8 @@ class Tour:
         self.counts.jobs += 1
         self.counts.replayed += answer.replayed
         self.counts.parked += answer.code == PARKED
-        self.counts.applied += answer.code == "applied" and not answer.replayed
-        self.counts.refused += answer.code not in ("applied", PARKED)
+        self.counts.applied += answer.code == Code.APPLIED and not answer.replayed
+        self.counts.refused += answer.code not in (Code.APPLIED, PARKED)
 
 
 def wait_for(what: str, look: Callable[[], Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -21,6 +22,20 @@ class Finding:
     found: str
     meaning: str = ""
     action: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many findings there are of each level."""
+
+    failure: int
+    warning: int
+    ok: int
+
+    @classmethod
+    def of(cls, findings: Iterable[Finding]) -> Counts:
+        levels = [finding.level for finding in findings]
+        return cls(levels.count(Level.FAILURE), levels.count(Level.WARNING), levels.count(Level.OK))
 
 
 def ok(check: str, found: str) -> Finding:

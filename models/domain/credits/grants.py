@@ -7,8 +7,9 @@ what a wallet's balance holds beyond its grants. That keeps a wallet with a mill
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -16,6 +17,41 @@ from models.domain.value import value
 
 _LAST_PRIORITY: Final = 2**63
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+class GrantState(StrEnum):
+    """What can become of a grant's units at one time, in words for people and programs."""
+
+    OPEN = "open"  # a debit may use what is left
+    BEGINS_LATER = "begins later"
+    EXPIRED = "expired"  # what is left is nobody's, whether or not the sweep has taken it
+    USED_UP = "used up"  # nothing is left, held or expired
+    VOIDED = "voided"  # an operator ended it
+
+
+@value(frozen=True, slots=True)
+class GrantUnits:
+    """Where the units of a grant are, as its row and its entries both say; those that are nowhere here were spent."""
+
+    remaining: int
+    held: int
+    reversed: int
+    expired: int
+    voided: int
+
+    def differing(self, right: GrantUnits) -> tuple[WrongUnits, ...]:
+        """Where these are not what is right, in the order of the fields."""
+        compared = (WrongUnits(each.name, getattr(self, each.name), getattr(right, each.name)) for each in fields(self))
+        return tuple(each for each in compared if each.row != each.right)
+
+
+@value(frozen=True, slots=True)
+class WrongUnits:
+    """One of a grant's numbers that is not what it should be, in units."""
+
+    name: str  # a field of GrantUnits
+    row: int  # as the grant's row says
+    right: int
 
 
 @value(frozen=True, slots=True)
@@ -59,6 +95,26 @@ class Grant:
     def spent(self) -> int:
         """Units spent; below zero, so many of its units that holds have were taken from it (Move.unback)."""
         return self.amount - self.remaining - self.held - self.reversed - self.expired - self.voided
+
+    @property
+    def consumed(self) -> int:
+        """Units spent and not taken back, never below zero: a reversal counts what it took for the grant, wherever
+        that was."""
+        return max(0, self.spent)
+
+    @property
+    def units(self) -> GrantUnits:
+        return GrantUnits(self.remaining, self.held, self.reversed, self.expired, self.voided)
+
+    def state(self, at: datetime) -> GrantState:
+        """What it is at this time."""
+        if self.voided_at is not None:
+            return GrantState.VOIDED
+        if not self.remaining + self.held + self.expired:
+            return GrantState.USED_UP
+        if self.lapsed(at):
+            return GrantState.EXPIRED
+        return GrantState.OPEN if self.begun(at) else GrantState.BEGINS_LATER
 
     def returned(self, units: int) -> int:
         """How many of `units` that were spent from it fit back in; none is revived that a reversal or void took."""

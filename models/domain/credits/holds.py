@@ -38,6 +38,17 @@ class Hold:
     def lapsed(self, at: datetime) -> bool:
         return self.expires_at <= at
 
+    @property
+    def released(self) -> int:
+        """Units given back, when it ended or before."""
+        return self.amount - self.captured - self.remaining
+
+    def by_time(self, at: datetime) -> Hold:
+        """The hold as time has made it: one that has run out reserves nothing, whether or not the sweep has run."""
+        if not self.remaining or not self.lapsed(at):
+            return self
+        return replace(self, remaining=0, backing=(), ended=HoldEnd.EXPIRED)
+
     def less(
         self, units: int, *, captured: bool, ended: HoldEnd | None, spared: Collection[UUID] = ()
     ) -> tuple[Hold, tuple[Draw, ...]]:

@@ -28,9 +28,9 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from sqlalchemy import Connection, Engine, Row, text
 
 from models.domain.accounts import Account, Wallet
+from models.domain.evidence.finding import Finding
 from models.domain.ledger import Entry, Proof, entry_hash
 from models.store.audit import jobs as audit_jobs
-from models.store.audit.finding import Finding
 from models.store.audit.journals import Journals
 from models.store.audit.terms import Terms
 from models.store.connection.session import snapshot
@@ -175,7 +175,7 @@ def _all_accounts(connection: Connection, report: Report, progress: Callable[[in
             report.grants += len(credits.grants)
             if account is not None and (problem := _uncovered(account, credits, now)):
                 yield Finding(name, None, problem)
-            yield from (Finding(*found) for found in credits.findings(row.updated_at))
+            yield from credits.findings(row.updated_at)
     for kind, strays in (("entries", written), ("records", changed)):
         strays.rest()
         for account_id, count in strays.strays.items():
@@ -208,7 +208,7 @@ def _shown(row: Row[Any], chain: _Chain, credits: Credits | None) -> Iterator[Fi
         yield Finding(name, None, f"balance is {row.balance}, its entries make {chain.balance}")
     if row.seq != chain.seq or bytes(row.head) != chain.head:
         yield Finding(name, None, f"shows entry {row.seq} as its last, which is not its last entry {chain.seq}")
-    left, reserved = (0, 0) if credits is None else credits.sums()
+    left, reserved = (0, 0) if credits is None else (credits.granted, credits.held)
     if (row.granted, row.held) != (left, reserved):
         told = f"{row.granted} left in grants and {row.held} in holds, they have {left} and {reserved}"
         yield Finding(name, None, f"shows {told}")

@@ -11,8 +11,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, text
 
 from models.domain.events import BITS
+from models.domain.evidence.finding import Finding
 from models.domain.idempotency import canonical, fingerprint
-from models.store.audit.finding import Finding
 from models.store.write import digests
 
 _ANSWERED: Final = text("""

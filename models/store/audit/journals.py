@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from models.domain.evidence.chains import RecordKind, record_hash
-from models.store.audit.finding import Finding
+from models.domain.evidence.finding import Finding
 from models.store.write import journals as records
 from models.store.write.journals import Chained
 

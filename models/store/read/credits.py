@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -11,9 +11,10 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from models.domain.accounts import AccountKey
-from models.domain.credits.grants import Grant
+from models.domain.credits.grants import Grant, GrantUnits, WrongUnits
 from models.domain.credits.holds import Hold, HoldChange, HoldEnd, HoldVerb
 from models.domain.credits.replay import Replay
+from models.domain.evidence.finding import Finding
 from models.domain.ledger import Entry, EntryKind, made_by
 from models.store.write import entries, grants, holds
 
@@ -23,8 +24,20 @@ _ENDS: Final = {
     EntryKind.RELEASE: HoldEnd.RELEASED,
     EntryKind.REVERSAL: HoldEnd.REVERSED,
 }
-Problem = tuple[str, int | None, str]
-"""(account, seq, what is wrong)"""
+
+
+@dataclass(frozen=True, slots=True)
+class WrongGrant:
+    """A grant whose row is not what the entries make of it."""
+
+    id: UUID
+    row: GrantUnits  # as its row says
+    right: GrantUnits
+
+    @property
+    def wrong(self) -> tuple[WrongUnits, ...]:
+        """Its numbers that are not what they should be."""
+        return self.row.differing(self.right)
 
 
 @dataclass(slots=True)
@@ -97,20 +110,30 @@ class Credits:
         held = [self.holds[change.hold_id] for change in note.holds if change.hold_id in self.holds]
         return made_by(note, named, held)
 
-    def sums(self) -> tuple[int, int]:
-        """What is left in its grants and in its holds, as their rows say."""
-        return (
-            sum(grant.remaining for grant in self.grants.values()),
-            sum(hold.remaining for hold in self.holds.values()),
-        )
+    @property
+    def granted(self) -> int:
+        """Units left in its grants, as their rows say."""
+        return sum(grant.remaining for grant in self.grants.values())
+
+    @property
+    def held(self) -> int:
+        """Units left in its holds, as their rows say."""
+        return sum(hold.remaining for hold in self.holds.values())
 
     def wrong_grants(self) -> dict[UUID, Grant]:
         """Grants as they are right by the rules, where their rows say something else."""
         return {
             grant_id: right
             for grant_id, right in self.replay.grants.items()
-            if grant_id in self.grants and told(self.grants[grant_id]) != told(right)
+            if grant_id in self.grants and self.grants[grant_id].units != right.units
         }
+
+    def differing_grants(self) -> tuple[WrongGrant, ...]:
+        """The same with what their rows say."""
+        return tuple(
+            WrongGrant(grant_id, self.grants[grant_id].units, right.units)
+            for grant_id, right in self.wrong_grants().items()
+        )
 
     def wrong_holds(self) -> set[UUID]:
         """Holds whose rows are not what the entries make of them."""
@@ -128,59 +151,63 @@ class Credits:
         open_ = [hold for hold in self.holds.values() if not hold.lapsed(at)]
         return sum(hold.remaining - sum(part for grant, part in hold.backing if grant in over) for hold in open_)
 
-    def findings(self, changed: datetime = _EVER) -> Iterator[Problem]:
+    def findings(self, changed: datetime = _EVER) -> Iterator[Finding]:
         """What is wrong: the first rule that an entry broke, and rows that are not what the entries make of them.
 
         `changed`: when the account changed last, with an entry or without, where that is known.
         """
         for seq, problem in self.replay.problems[:1]:
-            yield self.account, seq, f"{problem}; set it right with `balance-worker accounts repair {self.account}`"
+            remedy = f"set it right with `balance-worker accounts repair {self.account}`"
+            yield Finding(self.account, seq, f"{problem}; {remedy}")
         yield from self._grants()
         yield from self._holds()
         if not self.replay.problems:
             yield from self._marks(changed)
 
-    def _marks(self, changed: datetime) -> Iterator[Problem]:
+    def _marks(self, changed: datetime) -> Iterator[Finding]:
         for grant_id, right in self.replay.grants.items():
             grant = self.grants.get(grant_id)
             if grant is None:
                 continue  # that is said already
             if grant.voided_at != right.voided_at:
-                yield self.account, None, f"grant {grant_id} was voided at {right.voided_at}, not {grant.voided_at}"
+                yield self._finding(f"grant {grant_id} was voided at {right.voided_at}, not {grant.voided_at}")
             # That it began is noted without an entry when no debt waited for it.
             noted = grant_id in self._pending and not grant.pending and grant.begun(changed)
             if grant.pending != (grant_id in self._pending) and not noted:
-                yield self.account, None, f"grant {grant_id} is{'' if grant.pending else ' not'} said to be waited for"
+                yield self._finding(f"grant {grant_id} is{'' if grant.pending else ' not'} said to be waited for")
         for hold_id, hold in self.holds.items():
             backing = {grant: units for grant, units in self._backing.get(hold_id, {}).items() if units}
             if dict(hold.backing) != backing or len(hold.backing) != len(backing):
-                yield self.account, None, f"hold {hold_id} is not backed by the grants that its entries say"
+                yield self._finding(f"hold {hold_id} is not backed by the grants that its entries say")
             if hold.ended != self._ended.get(hold_id):
                 told = self._ended.get(hold_id)
-                yield self.account, None, f"hold {hold_id} says it ended {hold.ended}, its entries make it {told}"
+                yield self._finding(f"hold {hold_id} says it ended {hold.ended}, its entries make it {told}")
 
-    def _grants(self) -> Iterator[Problem]:
+    def _finding(self, problem: str) -> Finding:
+        return Finding(self.account, None, problem)
+
+    def _grants(self) -> Iterator[Finding]:
         for grant_id, grant in self.grants.items():
             given, left = self._granted.get(grant_id), self.left.get(grant_id, 0)
             if given != grant.amount:
-                yield self.account, None, f"grant {grant_id} holds {grant.amount}, its entry gave {given}"
+                yield self._finding(f"grant {grant_id} holds {grant.amount}, its entry gave {given}")
             if grant.remaining != left:
-                yield self.account, None, f"grant {grant_id} has {grant.remaining} left, its entries leave {left}"
+                yield self._finding(f"grant {grant_id} has {grant.remaining} left, its entries leave {left}")
         # After a broken rule the rows say what was made of it: that rule is what there is to tell.
         for grant_id, right in () if self.replay.problems else self.wrong_grants().items():
-            row = told(self.grants[grant_id])
-            yield self.account, None, f"grant {grant_id} says {row}, its entries make it {told(right)}"
+            row, told = asdict(self.grants[grant_id].units), asdict(right.units)
+            yield self._finding(f"grant {grant_id} says {row}, its entries make it {told}")
         for grant_id in sorted({*self.left, *self._granted} - set(self.grants)):
-            yield self.account, None, f"entries name grant {grant_id}, which does not exist"
+            yield self._finding(f"entries name grant {grant_id}, which does not exist")
 
-    def _holds(self) -> Iterator[Problem]:
+    def _holds(self) -> Iterator[Finding]:
         for hold_id in sorted(self.wrong_holds()):
             hold = self.holds[hold_id]
             left, captured = self.replay.holds.get(hold_id), self.replay.captured.get(hold_id, 0)
             row = f"has {hold.remaining} left and {hold.captured} captured"
-            yield self.account, None, f"hold {hold_id} {row}, its entries make it {left} and {captured}"
+            yield self._finding(f"hold {hold_id} {row}, its entries make it {left} and {captured}")
         for hold_id in sorted(set(self.replay.holds) - set(self.holds)):
-            yield self.account, None, f"entries name hold {hold_id}, which does not exist"
+            yield self._finding(f"entries name hold {hold_id}, which does not exist")
 
 
 def credits_of_all(connection: Connection) -> dict[int, Credits]:
@@ -200,8 +227,3 @@ def credits_of(connection: Connection, account_id: int, key: AccountKey) -> Cred
     for entry in entries.stream(connection, account_id):
         credits.apply(entry)
     return credits
-
-
-def told(grant: Grant) -> dict[str, int]:
-    """What a grant's row and its entries both say of it."""
-    return {name: getattr(grant, name) for name in ("remaining", "held", "reversed", "expired", "voided")}

@@ -6,16 +6,18 @@ A letter leads to its job by producer and key: whatever settled the key, this le
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
-from models.domain.letters import GARBAGE, LetterStatus
-from models.store.read import accounts as history
-from models.store.read.accounts import Row
+from models.domain import letters as domain
+from models.domain.letters import GARBAGE, LetterStatus, NextStep, Obstacle
+from models.domain.outcome import Code, Status
+from models.store.read.accounts import now
+from models.store.read.page import Page
 
 _SHORT: Final = """
     l.id, l.status, l.reason, l.error, l.task, l.queue, l.producer, l.idempotency_key, l.attempts, l.first_seen,
@@ -43,41 +45,113 @@ class LetterFilter:
     replayable: bool = False  # not garbage
 
 
+@dataclass(frozen=True, slots=True)
+class LetterJob:
+    """The job that has settled the key of a letter."""
+
+    id: UUID
+    status: Status
+    code: Code
+
+
+@dataclass(frozen=True, slots=True)
+class LetterSummary:
+    """A dead letter without its message. Texts that the message gave are as the database can hold them."""
+
+    id: UUID
+    status: LetterStatus
+    reason: str  # a stable code
+    error: str  # a sentence for the operator
+    task: str | None
+    queue: str | None
+    producer: str | None
+    idempotency_key: str | None
+    attempts: int
+    first_seen: datetime
+    last_seen: datetime
+    closed_at: datetime | None  # replayed or discarded; None: parked
+    discard_reason: str | None
+    job: LetterJob | None  # None: its key is not settled, or it has none
+
+    @property
+    def replay_obstacle(self) -> Obstacle | None:
+        """Why it is not sent again; None when it can be."""
+        return domain.replay_obstacle(self.status, self.reason, answered=self.job is not None)
+
+    @property
+    def discard_obstacle(self) -> Obstacle | None:
+        """Why it is not closed; None when it can be."""
+        return domain.discard_obstacle(self.status)
+
+    @property
+    def next_step(self) -> NextStep:
+        """What an operator does next about it."""
+        return domain.next_step(self.status, self.reason, answered=self.job is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter(LetterSummary):
+    """A dead letter with its message."""
+
+    digest: bytes  # by which the same message is known
+    task_id: str | None
+    headers: str  # JSON, as are the properties: parsing them would turn decimals into floats
+    properties: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LetterCount:
+    """How many letters there are."""
+
+    replayable: int
+    garbage: int  # which cannot be sent again
+
+    @property
+    def total(self) -> int:
+        return self.replayable + self.garbage
+
+
 def at_once(connection: Connection, wanted: LetterFilter) -> LetterFilter:
     """The same filter for letters seen up to now, with its times fixed: what comes in later stays out of it."""
-    now = history.now(connection)
-    since, until = (now - each if isinstance(each, timedelta) else each for each in (wanted.since, wanted.until))
-    return replace(wanted, since=since, until=until or now)
+    at = now(connection)
+    since, until = (at - each if isinstance(each, timedelta) else each for each in (wanted.since, wanted.until))
+    return replace(wanted, since=since, until=until or at)
 
 
-def find(connection: Connection, wanted: LetterFilter, limit: int, before: UUID | None = None) -> list[Row]:
+def find(connection: Connection, wanted: LetterFilter, limit: int, before: UUID | None = None) -> Page[LetterSummary]:
     """Up to `limit` letters without their bodies, the one seen last first, from before the letter `before`."""
     conditions, parameters = _conditions(at_once(connection, wanted) if wanted.since or wanted.until else wanted)
     if before is not None:
         conditions.append("(last_seen, id) < (select b.last_seen, b.id from dead_letters b where b.id = :before)")
         parameters["before"] = before
-    return _letters(connection, _SHORT, conditions, {**parameters, "limit": limit}, "desc")
+    found = _rows(connection, _SHORT, conditions, {**parameters, "limit": limit + 1}, "desc")
+    return Page.of([LetterSummary(**_summary(row)) for row in found], limit)
 
 
-def count(connection: Connection, wanted: LetterFilter) -> int:
-    """How many letters there are."""
-    conditions, parameters = _conditions(wanted)
-    statement = f"select count(*) from dead_letters {_where(conditions)}"  # noqa: S608 - our own words
-    return int(connection.execute(text(statement), parameters).scalar_one())
+def count(connection: Connection, wanted: LetterFilter) -> LetterCount:
+    """How many letters there are up to now."""
+    conditions, parameters = _conditions(at_once(connection, wanted))
+    counted = "count(*) filter (where reason <> :not_these) as replayable, count(*) as total"
+    statement = f"select {counted} from dead_letters {_where(conditions)}"  # noqa: S608 - our own words
+    found = connection.execute(text(statement), {**parameters, "not_these": GARBAGE}).one()
+    return LetterCount(found.replayable, found.total - found.replayable)
 
 
-def whole(connection: Connection, ids: Sequence[UUID]) -> list[Row]:
-    """These letters with their bodies; headers and properties are JSON text. What is not there is left out."""
-    return _letters(connection, _WHOLE, ["id = any(cast(:ids as uuid[]))"], {"ids": list(ids), "limit": None}, "asc")
+def whole(connection: Connection, ids: Sequence[UUID]) -> tuple[Letter, ...]:
+    """These letters with their messages, the one seen first first. What is not there is left out."""
+    return _letters(connection, ["id = any(cast(:ids as uuid[]))"], {"ids": list(ids), "limit": None})
 
 
-def next_parked(connection: Connection, wanted: LetterFilter, limit: int, after: Row | None) -> list[Row]:
+def next_parked(
+    connection: Connection, wanted: LetterFilter, limit: int, after: LetterSummary | None
+) -> tuple[Letter, ...]:
     """The next parked letters, whole, the one seen first first, from after the letter `after`."""
     conditions, parameters = _conditions(replace(wanted, status=LetterStatus.PARKED))
     if after is not None:
         conditions.append("(last_seen, id) > (:after_seen, :after_id)")
-        parameters |= {"after_seen": after["last_seen"], "after_id": after["id"]}
-    return _letters(connection, _WHOLE, conditions, {**parameters, "limit": limit}, "asc")
+        parameters |= {"after_seen": after.last_seen, "after_id": after.id}
+    return _letters(connection, conditions, {**parameters, "limit": limit})
 
 
 def _conditions(wanted: LetterFilter) -> tuple[list[str], dict[str, Any]]:
@@ -95,13 +169,34 @@ def _conditions(wanted: LetterFilter) -> tuple[list[str], dict[str, Any]]:
     return conditions, parameters
 
 
-def _letters(
+def _letters(connection: Connection, conditions: list[str], parameters: dict[str, Any]) -> tuple[Letter, ...]:
+    return tuple(
+        Letter(
+            **_summary(row),
+            digest=bytes(row.digest),
+            task_id=row.task_id,
+            headers=row.headers,
+            properties=row.properties,
+            body=bytes(row.body),
+        )
+        for row in _rows(connection, _WHOLE, conditions, parameters, "asc")
+    )
+
+
+def _summary(row: Row[Any]) -> dict[str, Any]:
+    """The fields of LetterSummary."""
+    settled = None if row.job_id is None else LetterJob(row.job_id, Status(row.job_status), Code(row.job_code))
+    given = {each.name: getattr(row, each.name) for each in fields(LetterSummary) if each.name != "job"}
+    return {**given, "status": LetterStatus(row.status), "job": settled}
+
+
+def _rows(
     connection: Connection, columns: str, conditions: list[str], parameters: dict[str, Any], direction: str
-) -> list[Row]:
+) -> Sequence[Row[Any]]:
     order = f"order by last_seen {direction}, id {direction}"
     chosen = f"select * from dead_letters {_where(conditions)} {order} limit :limit"  # noqa: S608 - our own words
     statement = f"select {columns} {_FROM.format(chosen=chosen, direction=direction)}"
-    return [dict(row) for row in connection.execute(text(statement), parameters).mappings()]
+    return connection.execute(text(statement), parameters).all()
 
 
 def _where(conditions: list[str]) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
-from models.store.read.accounts import Row, fetch, now
+from models.domain.accounts import AccountKey, Kind
+from models.domain.ledger import Entry
+from models.domain.outcome import Code, Status
+from models.store.read.accounts import now
+from models.store.read.entries import RelatedEntry, entries_of_job, reversals_of, reversed_by
+from models.store.read.events import StoredEvent, events_of_job
+from models.store.read.page import Page
 
 Moment = tuple[datetime, UUID]
 """When a job was settled, and its id. An account's jobs have this order, and its entries have the same."""
@@ -22,7 +27,7 @@ _LAST_ID: Final = UUID(int=2**128 - 1)
 _END: Final[Moment] = (datetime.max.replace(tzinfo=UTC), _LAST_ID)
 _JOB: Final = """
     select j.id, j.settled_at, j.name, j.producer, j.idempotency_key, j.status, j.code,
-           a.kind, a.ref, a.unit, a.scale, e.seq, e.amount, e.balance_after
+           a.kind, a.ref, a.scale, e.seq, e.amount, e.balance_after
     from ({chosen}) as j
     left join entries e on e.job_id = j.id and e.part = 0
     left join accounts a on a.id = coalesce(j.account_id, e.account_id)
@@ -41,9 +46,8 @@ _OF_ACCOUNT: Final = """
      order by settled_at desc, id desc limit :limit)
     order by settled_at desc, id desc limit :limit
 """
-_BODY: Final = """
-    select j.id, cast(j.body as text) as body, cast(j.outcome as text) as outcome from jobs j where j.id = :id
-"""
+_ONE: Final = _JOB.format(chosen="select * from jobs where {condition}", order="j.id")
+_TEXTS: Final = text("select cast(body as text) as body, cast(outcome as text) as outcome from jobs where id = :id")
 _MOMENT: Final = text("select settled_at, id from jobs where id = :id")
 _MOMENT_OF_ENTRY: Final = text("""
     select j.settled_at, j.id from entries e join jobs j on j.id = e.job_id
@@ -59,12 +63,51 @@ class JobFilter:
     account_id: int | None = None
     producer: str | None = None
     name: str | None = None
-    status: str | None = None
-    code: str | None = None
+    status: Status | None = None
+    code: Code | None = None
     since: datetime | timedelta | None = None  # a time, or how long ago
 
 
-def jobs(connection: Connection, wanted: JobFilter, limit: int, before: UUID | None = None) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """What a job's own entry did to the balance, in units of 10**-scale of the account."""
+
+    seq: int
+    amount: int
+    balance_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobSummary:
+    """A settled job."""
+
+    id: UUID
+    settled_at: datetime
+    name: str
+    producer: str
+    idempotency_key: str
+    status: Status
+    code: Code
+    account: AccountKey | None  # None: it was about none that there is
+    scale: int | None  # of the account
+    movement: Movement | None  # None: it wrote no entry
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetails:
+    """All that is known of a settled job."""
+
+    job: JobSummary
+    body: str | None  # what was asked, JSON; None once pruned
+    outcome: str  # what it was answered, JSON: parsing it would turn its decimals into floats
+    entry: Entry | None
+    bonus_entry: Entry | None  # the second one of the same job
+    taken_back_by: tuple[RelatedEntry, ...]  # entries of other jobs, which reversed these in whole or in part
+    takes_back: tuple[RelatedEntry, ...]
+    events: tuple[StoredEvent, ...]  # those that the outbox still holds
+
+
+def jobs(connection: Connection, wanted: JobFilter, limit: int, before: UUID | None = None) -> Page[JobSummary]:
     """Up to `limit` settled jobs, the newest first, from before the job `before`.
 
     Job ids sort by time, so the primary key serves as the index by time. An account's jobs are found by the entries
@@ -72,7 +115,7 @@ def jobs(connection: Connection, wanted: JobFilter, limit: int, before: UUID | N
     bound a search for something rare by `since`.
     """
     given = {name: getattr(wanted, name) for name in ("producer", "name", "status", "code")}
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {name: str(value) for name, value in given.items() if value is not None}
     filters = "".join(f" and j.{name} = :{name}" for name in given)
     since = now(connection) - wanted.since if isinstance(wanted.since, timedelta) else wanted.since or _EPOCH
     if wanted.account_id is None:
@@ -82,25 +125,52 @@ def jobs(connection: Connection, wanted: JobFilter, limit: int, before: UUID | N
         bounds = _bounds(connection, wanted.account_id, since, before)
         chosen, order = _OF_ACCOUNT, "settled_at desc, id desc"
     statement = _JOB.format(chosen=chosen.format(filters=filters), order=order)
-    return fetch(connection, statement, {"limit": limit, **given, **bounds})
+    found = connection.execute(text(statement), {"limit": limit + 1, **given, **bounds})
+    return Page.of([_summary(row) for row in found], limit)
 
 
-def job(connection: Connection, job_id: UUID) -> Row | None:
+def job(connection: Connection, job_id: UUID) -> JobDetails | None:
     """One settled job."""
-    return _job(connection, "id = :id", {"id": job_id})
+    return _one(connection, "id = :id", {"id": job_id})
 
 
-def job_under(connection: Connection, producer: str, key: str) -> Row | None:
+def job_under(connection: Connection, producer: str, key: str) -> JobDetails | None:
     """The job that was settled under this producer's key."""
-    return _job(connection, "producer = :producer and idempotency_key = :key", {"producer": producer, "key": key})
+    return _one(connection, "producer = :producer and idempotency_key = :key", {"producer": producer, "key": key})
 
 
-def _job(connection: Connection, condition: str, parameters: Mapping[str, Any]) -> Row | None:
-    chosen = f"select * from jobs where {condition}"  # noqa: S608 - our own words
-    found = fetch(connection, _JOB.format(chosen=chosen, order="j.id"), parameters)
-    if not found:
+def _one(connection: Connection, condition: str, parameters: dict[str, Any]) -> JobDetails | None:
+    found = connection.execute(text(_ONE.format(condition=condition)), parameters).first()
+    if found is None:
         return None
-    return {**found[0], **fetch(connection, _BODY, {"id": found[0]["id"]})[0]}
+    told = connection.execute(_TEXTS, {"id": found.id}).one()
+    written = entries_of_job(connection, found.id)
+    takes_back = (reversed_by(connection, entry) for entry in written if entry.details.reverses is not None)
+    return JobDetails(
+        job=_summary(found),
+        body=told.body,
+        outcome=told.outcome,
+        entry=written[0] if written else None,
+        bonus_entry=written[1] if len(written) > 1 else None,
+        taken_back_by=tuple(other for entry in written for other in reversals_of(connection, entry)),
+        takes_back=tuple(other for other in takes_back if other is not None),
+        events=events_of_job(connection, found.id),
+    )
+
+
+def _summary(row: Row[Any]) -> JobSummary:
+    return JobSummary(
+        id=row.id,
+        settled_at=row.settled_at,
+        name=row.name,
+        producer=row.producer,
+        idempotency_key=row.idempotency_key,
+        status=Status(row.status),
+        code=Code(row.code),
+        account=None if row.kind is None else AccountKey(Kind(row.kind), row.ref),
+        scale=row.scale,
+        movement=None if row.seq is None else Movement(row.seq, row.amount, row.balance_after),
+    )
 
 
 def _bounds(connection: Connection, account_id: int, since: datetime, before: UUID | None) -> dict[str, Any]:

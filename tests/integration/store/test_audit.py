@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from models.domain.accounts import AccountKey, Kind
+from models.domain.evidence.finding import Finding
 from models.store.audit import entries as store
 from models.store.audit.entries import assert_ledger_is_coherent, audit
-from models.store.audit.finding import Finding
 from tests.support.builders import ask, done, execute, expire_job, let_expire, rows, settle
 
 WALLET = AccountKey(Kind.WALLET, "w")

@@ -12,13 +12,14 @@ import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import IntegrityError
 
-from models.domain.letters import LetterStatus
+from models.domain.letters import GARBAGE, LetterStatus, NextStep
+from models.domain.outcome import Code, Status
 from models.store.connection.session import snapshot, transaction
 from models.store.read import dead_letters as letter_history
-from models.store.read.dead_letters import LetterFilter
+from models.store.read.dead_letters import LetterCount, LetterFilter, LetterJob
 from models.store.write import dead_letters
 from models.store.write.dead_letters import LETTER_MARK, DeadLetter
-from tests.support.builders import execute, rows
+from tests.support.builders import done, execute, rows
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def replayed(engine: Engine, *sent: tuple[UUID, int]) -> int:
 
 def found(engine: Engine, **wanted: Any) -> list[UUID]:
     with snapshot(engine) as connection:
-        return [row["id"] for row in letter_history.find(connection, LetterFilter(**wanted), 100)]
+        return [each.id for each in letter_history.find(connection, LetterFilter(**wanted), 100).rows]
 
 
 @contextmanager
@@ -159,9 +160,9 @@ def test_whatever_a_message_says_can_be_kept(engine: Engine) -> None:
     )  # fmt: skip
     [letter_id] = park(engine, strange)
     with snapshot(engine) as connection:
-        [row] = letter_history.whole(connection, [letter_id])
-    assert bytes(row["body"]) == bytes(range(256))
-    assert row["task"].startswith("\\0 ? …")
+        [kept] = letter_history.whole(connection, [letter_id])
+    assert kept.body == bytes(range(256))
+    assert (kept.task or "").startswith("\\0 ? …")
     assert park(engine, strange) == [letter_id]
 
 
@@ -199,8 +200,39 @@ def test_parked_letters_are_read_oldest_first_and_those_seen_later_are_left_out(
     with snapshot(engine) as connection:
         first = letter_history.next_parked(connection, wanted, 3, None)
         rest = letter_history.next_parked(connection, wanted, 3, first[-1])
-        assert letter_history.count(connection, wanted) == 4
-    assert [row["id"] for row in first + rest] == ids[1:]
+        assert letter_history.count(connection, wanted) == LetterCount(replayable=4, garbage=0)
+    assert [each.id for each in first + rest] == ids[1:]
+
+
+def test_garbage_is_counted_and_is_not_replayed(engine: Engine) -> None:
+    ids = park(engine, letter(0), letter(1, reason=GARBAGE, task=None), letter(2))
+    with snapshot(engine) as connection:
+        parked = letter_history.at_once(connection, LetterFilter(status=LetterStatus.PARKED))
+        assert letter_history.count(connection, parked) == LetterCount(replayable=2, garbage=1)
+        read = letter_history.next_parked(connection, replace(parked, replayable=True), 100, None)
+    assert [each.id for each in read] == [ids[0], ids[2]]
+
+
+def test_a_letter_is_read_as_it_was_parked_with_the_job_of_its_key(engine: Engine) -> None:
+    parked = letter(0, headers={"number": 1.10}, **KEYED)
+    [letter_id] = park(engine, parked)
+    outcome = done(engine, "users.upsert", user_id=1, producer="shop", idempotency_key="k")
+    with snapshot(engine) as connection:
+        [read] = letter_history.whole(connection, [letter_id])
+        [listed] = letter_history.find(connection, LetterFilter(), 1).rows
+    assert (read.digest, read.body, read.headers) == (parked.digest, parked.body, '{"number": 1.1}')
+    assert (listed.status, listed.attempts, listed.closed_at) == (LetterStatus.PARKED, 1, None)
+    assert listed.job == read.job == LetterJob(UUID(outcome["job_id"]), Status.APPLIED, Code.APPLIED)
+    assert listed.next_step is NextStep.SEE_JOB
+
+
+@pytest.mark.parametrize(("limit", "more"), [(1, True), (2, False), (3, False)])
+def test_a_page_says_whether_others_follow(engine: Engine, limit: int, more: bool) -> None:
+    older, newer = park(engine, letter(0), letter(1))
+    with snapshot(engine) as connection:
+        page = letter_history.find(connection, LetterFilter(), limit)
+    assert [each.id for each in page.rows] == [newer, older][:limit]
+    assert page.more is more
 
 
 @pytest.mark.parametrize("column", ["status", "reason", "task", None])

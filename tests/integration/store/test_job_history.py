@@ -12,8 +12,10 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 
 from models.domain.accounts import AccountKey, Kind
+from models.domain.outcome import Code
 from models.store.read import accounts as history
 from models.store.read.jobs import JobFilter, jobs
+from models.store.read.page import Page
 from tests.support.builders import job, rows, settle
 from tests.support.resealed import reseal
 
@@ -61,23 +63,26 @@ def test_pages_of_an_account_join_to_all_its_jobs_in_order(engine: Engine, limit
     with engine.connect() as connection:
         wanted = JobFilter(account_id=_account_id(connection))
         found: list[UUID] = []
-        while page := jobs(connection, wanted, limit, found[-1] if found else None):
-            found += [row["id"] for row in page]
-            assert {str(AccountKey(Kind(row["kind"]), row["ref"])) for row in page} == {str(KEY)}
+        more = True
+        while more:
+            page = jobs(connection, wanted, limit, found[-1] if found else None)
+            assert {each.account for each in page.rows} == {KEY}
+            found += [each.id for each in page.rows]
+            more = page.more
     assert found[:-1] == expected  # the last one is the user's creation
 
 
-@pytest.mark.parametrize("code", ["applied", "insufficient_funds"])
-def test_filters_apply_to_both_sorts(engine: Engine, code: str) -> None:
+@pytest.mark.parametrize("code", [Code.APPLIED, Code.INSUFFICIENT_FUNDS])
+def test_filters_apply_to_both_sorts(engine: Engine, code: Code) -> None:
     everything = _settled(engine, batches=2, size=6)
     with engine.connect() as connection:
-        found = jobs(connection, JobFilter(account_id=_account_id(connection), code=code), 100)
+        found = jobs(connection, JobFilter(account_id=_account_id(connection), code=code), 100).rows
     told = {row["id"]: row["code"] for row in rows(engine, "select id, code from jobs")}
-    assert [row["id"] for row in found][: len(everything)] == [
+    assert [each.id for each in found][: len(everything)] == [
         *(each for each in everything if told[each] == code),
-        *(row["id"] for row in found if row["id"] not in everything),
+        *(each.id for each in found if each.id not in everything),
     ]
-    assert {row["code"] for row in found} == {code}
+    assert {each.code for each in found} == {code}
 
 
 def test_a_time_bounds_both_sorts(engine: Engine) -> None:
@@ -92,22 +97,22 @@ def test_a_time_bounds_both_sorts(engine: Engine) -> None:
     ]
     with engine.connect() as connection:
         wanted = JobFilter(account_id=_account_id(connection), since=timedelta(minutes=30))
-        assert [row["id"] for row in jobs(connection, wanted, 100)] == newer[::-1]
-        everything = jobs(connection, JobFilter(account_id=_account_id(connection)), 100)
-    assert [row["id"] for row in everything][:-1] == [*newer[::-1], *older]
+        assert [each.id for each in jobs(connection, wanted, 100).rows] == newer[::-1]
+        everything = jobs(connection, JobFilter(account_id=_account_id(connection)), 100).rows
+    assert [each.id for each in everything][:-1] == [*newer[::-1], *older]
 
 
 def test_there_is_nothing_before_a_job_that_is_not_there(engine: Engine) -> None:
     _settled(engine, batches=1, size=3)
     with engine.connect() as connection:
-        assert jobs(connection, JobFilter(account_id=_account_id(connection)), 100, uuid4()) == []
+        assert jobs(connection, JobFilter(account_id=_account_id(connection)), 100, uuid4()) == Page((), more=False)
 
 
 def test_a_page_from_far_back_looks_at_few_entries(engine: Engine) -> None:
     everything = _settled(engine, batches=2, size=200)
     with engine.connect() as connection, _counted(connection) as sent:
         page = jobs(connection, JobFilter(account_id=_account_id(connection)), 3, everything[350])
-        assert [row["id"] for row in page] == everything[351:354]
+        assert [each.id for each in page.rows] == everything[351:354]
     assert len(sent) < 30  # twice the logarithm of the number of entries, and a few
 
 

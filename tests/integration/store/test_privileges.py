@@ -17,10 +17,11 @@ from models.domain.errors import DeploymentFault
 from models.domain.retry import RetryPolicy
 from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.connection.session import make_engine, transaction
+from models.store.read.events import events_of_job
 from models.store.schema.revision import COLUMNS
 from models.store.server.privileges import CHANGED, NEEDED, PRUNING, SEQUENCE, statements
 from models.store.server.server import Server, examine
-from models.store.write import dead_letters, outbox
+from models.store.write import dead_letters
 from models.store.write.dead_letters import DeadLetter
 from tasks.apply.retries import RetryingApplier
 from tasks.auto_topup import scan as autotopup
@@ -83,7 +84,7 @@ def do_everything(worker: Engine, owner: Engine) -> None:
     done(worker, "holds.capture", job_id=held["job_id"], credits=1)
     ask(worker, "wallets.debit", wallet_id="nobody", credits=1)
     with transaction(worker) as connection:  # what `jobs show` shows
-        outbox.of_job(connection, UUID(held["job_id"]))
+        events_of_job(connection, UUID(held["job_id"]))
     autotopup.scan(sweeper(worker), 10)
     [made] = rows(owner, "select id from grants order by created_at limit 1")
     let_expire(owner, str(made["id"]))

@@ -8,6 +8,7 @@ import pytest
 
 from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
 from models.domain.auto_topup import due as autotopup
+from models.domain.auto_topup.standing import Standing, standing
 from models.domain.deciding.decision import DecisionContext
 from models.domain.events import EventType
 from tests.support.builders import NOW, grant, wallet_account
@@ -113,3 +114,24 @@ def test_a_look_uses_its_number_up() -> None:
     assert wallet_of(autotopup.looked(wallet_account(balance=5, **ON, due_at=NOW, crossing=3), FACTS)).crossing == 4
     recovered = wallet_of(autotopup.looked(wallet_account(balance=50, **ON, due_at=NOW, crossing=3), FACTS))
     assert (recovered.due_at, recovered.crossing) == (None, 3)
+
+
+SOON = NOW + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("terms", "expected"),
+    [
+        (OFF, Standing.OFF),
+        ({**OFF, "suspended": autotopup.REFUNDED, "status": WalletStatus.CLOSED}, Standing.OFF),
+        (SUSPENDED, Standing.SUSPENDED),
+        ({**SUSPENDED, "status": WalletStatus.FROZEN}, Standing.SUSPENDED),
+        (FROZEN, Standing.WALLET_INACTIVE),
+        (CLOSED, Standing.WALLET_INACTIVE),
+        (ON, Standing.WAITING),
+        ({**ON, "due_at": SOON}, Standing.SCHEDULED),
+        ({**ON, "due_at": NOW}, Standing.DUE),
+    ],
+)
+def test_where_a_policy_stands(terms: dict[str, Any], expected: Standing) -> None:
+    assert standing(wallet_of(wallet_account(**terms)), NOW) is expected

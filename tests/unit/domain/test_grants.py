@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from models.domain.credits import grants
-from models.domain.credits.grants import Grant
+from models.domain.credits.grants import Grant, GrantState, WrongUnits
 from tests.support.builders import NOW, grant
 
 ORDER: list[tuple[str, Grant, Grant]] = [
@@ -71,3 +71,34 @@ def test_open_is_begun_and_not_over(item: Grant, open_: bool, lapsed: bool) -> N
 )
 def test_no_more_comes_back_than_was_spent_and_not_taken(item: Grant, comes_back: int) -> None:
     assert item.returned(60) == comes_back
+
+
+@pytest.mark.parametrize(
+    ("item", "state"),
+    [
+        (grant(1, 5, days=1), GrantState.OPEN),
+        (replace(grant(1, 0), held=5), GrantState.OPEN),
+        (replace(grant(1, 5), effective_at=NOW + timedelta(seconds=1)), GrantState.BEGINS_LATER),
+        (grant(1, 5, days=0), GrantState.EXPIRED),
+        (replace(grant(1, 0, days=0), expired=5), GrantState.EXPIRED),
+        (grant(1, 0, days=1), GrantState.USED_UP),
+        (grant(1, 0, days=-1), GrantState.USED_UP),
+        (replace(grant(1, 0), voided=5, voided_at=NOW), GrantState.VOIDED),
+        (replace(grant(1, 0, days=-1), voided_at=NOW), GrantState.VOIDED),
+    ],
+)
+def test_state(item: Grant, state: GrantState) -> None:
+    assert item.state(NOW) is state
+
+
+def test_what_a_hold_has_of_a_taken_grant_was_not_consumed() -> None:
+    item = replace(grant(1, 0), held=50, reversed=100)
+    assert (item.spent, item.consumed) == (-50, 0)
+    assert replace(item, held=0, reversed=30).consumed == 70
+
+
+def test_what_differs_is_named_with_both_sides() -> None:
+    right = replace(grant(1, 60), held=5, reversed=7)
+    row = replace(right, remaining=50, reversed=0, priority=9)
+    assert row.units.differing(right.units) == (WrongUnits("remaining", 50, 60), WrongUnits("reversed", 0, 7))
+    assert right.units.differing(right.units) == ()

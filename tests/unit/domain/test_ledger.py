@@ -187,3 +187,9 @@ def test_fits(balance: int, amount: int, expected: bool) -> None:
 )
 def test_passes_floor(balance: int, floor: int | None, amount: int, expected: bool) -> None:
     assert passes_floor(replace(user_account(balance=balance), floor=floor), amount) is expected
+
+
+def test_what_is_held_changes_by_what_an_entry_does_to_holds() -> None:
+    changes = [(HoldVerb.HOLD, 9), (HoldVerb.CAPTURE, 3), (HoldVerb.RELEASE, 2), (HoldVerb.UNBACK, 0)]
+    holds = tuple(HoldChange(UUID(int=number), verb, units) for number, (verb, units) in enumerate(changes))
+    assert (DETAILS.held, replace(DETAILS, holds=holds).held) == (0, 4)

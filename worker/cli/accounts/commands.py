@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
 import typer
 
-from models.domain.accounts import Account, Kind, User, Wallet
+from models.domain.accounts import Kind
 from worker.cli.accounts.facts import account_document, account_facts
-from worker.cli.accounts.levels import Levels, by_time, levels
 from worker.cli.terminal.arguments import ACCOUNT_FORMS, account_key, account_name
 from worker.cli.terminal.faults import NO, Stop
 from worker.cli.terminal.listing import Listing
@@ -17,9 +16,10 @@ from worker.cli.terminal.output import AsJson, Column, decimal, facts, when, wri
 from worker.cli.terminal.reading import reading
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy import Connection
+
+    from models.domain.credits.levels import Levels
+    from models.store.read.accounts import AccountNow
 
 _LIST_EXAMPLES = """\
 \b
@@ -37,15 +37,7 @@ Examples:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """An account with what there is in it at one time."""
-
-    account: Account
-    levels: Levels
-
-
-class Page(Protocol):
+class Part(Protocol):
     """Grants or holds."""
 
     def document(self) -> list[dict[str, Any]]: ...
@@ -70,10 +62,9 @@ def list_accounts(
 
     start = account_key(after, "--after") if after else None
     with reading("accounts") as connection:
-        now = history.now(connection)
-        found = history.account_list(connection, kind, limit + 1, start)
+        page = history.account_list(connection, kind, limit, start)
     nothing = "there are no more such accounts" if start else "there are no such accounts"
-    _LISTING.show([Shown(account, levels(account, now)) for account in found], limit, nothing, as_json=as_json)
+    _LISTING.show(page, nothing, as_json=as_json)
 
 
 def show_account(
@@ -96,64 +87,76 @@ def show_account(
     not a sweep has run. Spendable is what is not held either; a debit may go below it down to the floor.
     """
     from models.store.read import accounts as history
+    from models.store.read.entries import entries_of
     from worker.cli.accounts.entries import entry_document, tell_entries
 
     name = account_name(account, "ACCOUNT")
     with reading("the account") as connection:
-        found = history.account(connection, name)
+        found = history.account_now(connection, name)
         if found is None:
             raise Stop(f"there is no account {account}: `balance-worker accounts list` shows which there are", NO)
-        now = history.now(connection)
-        entries = history.entries_of(connection, found.id, count, before)
-        pages = _pages(connection, found, now, every_grant=every_grant, every_hold=every_hold)
-    shown = Shown(found, levels(found, now))
+        entries = entries_of(connection, found.account.id, count, before)
+        parts = _parts(connection, found, every_grant=every_grant, every_hold=every_hold)
+    scale = found.account.scale
     if as_json:
-        document = _summary(shown) | {"entry_count": found.seq} | account_document(found, now)
-        document |= {name: page.document() for name, page in pages.items()}
-        document["entries"] = [entry_document(entry, found.scale) for entry in entries]
-        write_json({**document, "next": entries[-1].seq if entries and entries[-1].seq > 1 else None})
+        document = _summary(found) | {"entry_count": found.account.seq} | account_document(found.account, found.at)
+        document |= {name: part.document() for name, part in parts.items()}
+        document["entries"] = [entry_document(entry, scale) for entry in entries.rows]
+        write_json({**document, "next": entries.last and entries.last.seq})
         return
-    facts(_facts(shown) | account_facts(found, now))
-    for page in pages.values():
-        page.tell()
-    if entries:
-        tell_entries(entries, found.scale)
+    facts(_facts(found) | account_facts(found.account, found.at))
+    for part in parts.values():
+        part.tell()
+    if entries.rows:
+        tell_entries(entries, scale)
 
 
-def _pages(
-    connection: Connection, account: Account, now: datetime, *, every_grant: bool, every_hold: bool
-) -> dict[str, Page]:
+def _parts(connection: Connection, found: AccountNow, *, every_grant: bool, every_hold: bool) -> dict[str, Part]:
     """The grants and holds to be shown: all, as their entries make them, or the open ones, as time has made them."""
+    from models.domain.credits.levels import open_grants, open_holds
     from models.store.read.credits import credits_of
+    from models.store.read.explained import every_grant as grants_ever
+    from models.store.read.explained import every_hold as holds_ever
     from worker.cli.accounts.grants import EveryGrant, OpenGrants
-    from worker.cli.accounts.holds import Holds
+    from worker.cli.accounts.holds import EveryHold, OpenHolds
 
-    found = by_time(account, now)
-    pages: dict[str, Page] = {"grants": OpenGrants.of(found, now), "holds": Holds.open(found, now)}
+    account, at = found.account, found.at
+    parts: dict[str, Part] = {
+        "grants": OpenGrants(open_grants(account, at), at, account.scale),
+        "holds": OpenHolds(open_holds(account, at), account.scale),
+    }
     if every_grant or every_hold:
         credits = credits_of(connection, account.id, account.key)
         if every_grant:
-            pages["grants"] = EveryGrant.of(connection, account, credits, now)
+            parts["grants"] = EveryGrant(grants_ever(connection, account.id, credits, at), account.scale)
         if every_hold:
-            pages["holds"] = Holds.every(account, credits, now)
-    return pages
+            parts["holds"] = EveryHold(holds_ever(credits, at), account.scale)
+    return parts
 
 
-def _summary(shown: Shown) -> dict[str, Any]:
-    account = shown.account
+def _summary(found: AccountNow) -> dict[str, Any]:
+    account = found.account
     return {
         "account": str(account.key),
-        **shown.levels.document(account.scale),
+        **_levels(found.levels, account.scale),
         "scale": account.scale,
         "unit": account.unit,
-        "status": _status(account),
+        "status": account.status,
         "entries": account.seq,
         "updated_at": account.updated_at,
     }
 
 
-def _facts(shown: Shown) -> dict[str, str]:
-    account, there = shown.account, shown.levels
+def _levels(levels: Levels, scale: int) -> dict[str, Any]:
+    """Each as units and as a decimal."""
+    told: dict[str, Any] = {}
+    for name, units in asdict(levels).items():
+        told |= {name: units, f"{name}_decimal": decimal(units, scale)}
+    return told
+
+
+def _facts(found: AccountNow) -> dict[str, str]:
+    account, there = found.account, found.levels
 
     def told(units: int) -> str:
         return decimal(units, account.scale)
@@ -172,12 +175,8 @@ def _facts(shown: Shown) -> dict[str, str]:
     }
 
 
-def _status(account: Account) -> str | None:
-    return account.profile.status.value if isinstance(account.profile, User | Wallet) else None
-
-
-def _row(shown: Shown) -> list[str]:
-    account, there = shown.account, shown.levels
+def _row(found: AccountNow) -> list[str]:
+    account, there = found.account, found.levels
     beside = (
         (there.held, 0),
         (there.expired, 0),
@@ -190,13 +189,13 @@ def _row(shown: Shown) -> list[str]:
         decimal(there.spendable, account.scale),
         *("" if units == usual else decimal(units, account.scale) for units, usual in beside),
         account.unit,
-        _status(account) or "",
+        account.status or "",
         str(account.seq),
         when(account.updated_at),
     ]
 
 
-_LISTING: Final[Listing[Shown]] = Listing(
+_LISTING: Final[Listing[AccountNow]] = Listing(
     many="accounts",
     field="accounts",
     columns=[
@@ -211,7 +210,7 @@ _LISTING: Final[Listing[Shown]] = Listing(
     ],
     cells=_row,
     document=_summary,
-    name=lambda shown: str(shown.account.key),
+    name=lambda found: str(found.account.key),
     way="after",
 )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from models.domain.credits.holds import HoldChange, HoldVerb
 from worker.cli.terminal.output import Column, decimal, heading, remark, signed, table, when
 
 if TYPE_CHECKING:
     from models.domain.credits.grants import Draw
+    from models.domain.credits.holds import HoldChange
     from models.domain.ledger import Entry
+    from models.store.read.page import Page
 
 
 def entry_document(entry: Entry, scale: int) -> dict[str, Any]:
@@ -31,14 +32,9 @@ def entry_document(entry: Entry, scale: int) -> dict[str, Any]:
         "grant": note.grant_id,
         "draws": _draws(note.draws),
         "paid": _draws(note.paid),
-        "held": _held(entry),
+        "held": note.held,
         "holds": [_change(change) for change in note.holds],
     }
-
-
-def _held(entry: Entry) -> int:
-    """By how much what is held changed."""
-    return sum(change.units if change.verb is HoldVerb.HOLD else -change.units for change in entry.details.holds)
 
 
 def _draws(draws: Sequence[Draw]) -> list[dict[str, Any]]:
@@ -50,7 +46,7 @@ def _change(change: HoldChange) -> dict[str, Any]:
     return {"hold": change.hold_id, "verb": change.verb.value, "amount": change.units, "parts": parts}
 
 
-def tell_entries(entries: Sequence[Entry], scale: int) -> None:
+def tell_entries(entries: Page[Entry], scale: int) -> None:
     """The newest first, with the way to those before them."""
     heading("Entries")
     table(
@@ -69,14 +65,14 @@ def tell_entries(entries: Sequence[Entry], scale: int) -> None:
                 str(entry.seq),
                 when(entry.details.at),
                 signed(entry.amount, scale),
-                signed(held, scale) if (held := _held(entry)) else "",
+                signed(entry.details.held, scale) if entry.details.held else "",
                 decimal(entry.balance_after, scale),
                 entry.details.kind.value,
                 entry.details.reason or entry.details.description or "",
                 str(entry.details.job_id),
             )
-            for entry in entries
+            for entry in entries.rows
         ],
     )
-    if entries[-1].seq > 1:
-        remark(f"for the entries before these: --before {entries[-1].seq}")
+    if entries.last is not None:
+        remark(f"for the entries before these: --before {entries.last.seq}")

@@ -7,7 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
+from models.domain.accounts import Account, TopUpTrigger, Wallet
+from models.domain.auto_topup.standing import Standing, standing
 from worker.cli.terminal.output import decimal, when
 
 _UNITS_OF_FACE: Final = ("min_balance", "top_up_amount", "wanted")
@@ -44,20 +45,22 @@ def _auto_top_up(account: Account, at: datetime) -> str:
     wallet, scale = account.profile, account.scale
     if not isinstance(wallet, Wallet):
         return ""
-    if wallet.trigger is TopUpTrigger.DISABLED:
-        return "off"
-    if wallet.suspended is not None:
-        again = f"wallets.update with auto_topup_trigger={TopUpTrigger.BALANCE_BELOW_THRESHOLD.value} switches it on"
-        return f"suspended ({wallet.suspended}): {again}"
-    if wallet.status is not WalletStatus.ACTIVE:
-        return f"not while the wallet is {wallet.status.value}"
     minimum = f"waits until less than {decimal(wallet.min_balance, scale)} can be spent"
-    if wallet.due_at is None:
-        return minimum
     why = "" if wallet.wanted is None else f", for a refused job that needed {decimal(wallet.wanted, scale)}"
-    if wallet.due_at <= at:
-        return f"due since {when(wallet.due_at)}{why}: the next autotopup.scan makes it"
-    return f"{minimum}; looked at again at {when(wallet.due_at)}{why}"
+    match standing(wallet, at):
+        case Standing.OFF:
+            return "off"
+        case Standing.SUSPENDED:
+            on = f"auto_topup_trigger={TopUpTrigger.BALANCE_BELOW_THRESHOLD.value}"
+            return f"suspended ({wallet.suspended}): wallets.update with {on} switches it on"
+        case Standing.WALLET_INACTIVE:
+            return f"not while the wallet is {wallet.status.value}"
+        case Standing.WAITING:
+            return minimum
+        case Standing.SCHEDULED:
+            return f"{minimum}; looked at again at {when(wallet.due_at)}{why}"
+        case Standing.DUE:
+            return f"due since {when(wallet.due_at)}{why}: the next autotopup.scan makes it"
 
 
 def _told(field: str, value: Any, scale: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -16,10 +17,11 @@ from worker.cli.terminal.waiting import Waiting
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from models.domain.accounts import Account, AccountKey
+    from models.domain.accounts import AccountKey
     from models.domain.deciding.commands import Job
-    from models.store.read.credits import Credits
+    from models.store.read.credits import WrongGrant
     from tasks.apply.outcome import StoredOutcome
+    from tasks.scheduled.repair import RepairPlan
     from worker.settings.settings import Settings
 
 _EXAMPLES: Final = """\
@@ -28,19 +30,6 @@ Examples:
   balance-worker accounts repair wallet:w1 --reason "ticket 17" --operator olga --dry-run
   balance-worker accounts repair wallet:w1 --reason "ticket 17" --operator olga
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A wallet as it is, what its entries make right, and the job that would set it right."""
-
-    account: Account
-    credits: Credits
-    job: Job | None  # None: there is nothing that an entry could set right
-
-    @property
-    def right(self) -> bool:
-        return self.job is None and not any(self.credits.findings())
 
 
 def repair(
@@ -72,23 +61,23 @@ def repair(
     engine = engine_for(settings)
     try:
         with Waiting("Reading the wallet"):
-            found = _look(engine, key, reason.strip(), operator.strip())
-        outcome = None if dry_run or found.job is None else _settle(engine, settings, found.job)
+            plan = _look(engine, key, reason.strip(), operator.strip())
+        outcome = None if dry_run or plan.job is None else _settle(engine, settings, plan.job)
     finally:
         engine.dispose()
     if as_json:
-        write_json(_document(found, outcome))
+        write_json(_document(plan, outcome))
     else:
-        _tell(found, outcome)
-    if found.job is None and not found.right:
+        _tell(plan, outcome)
+    if plan.hopeless:
         raise typer.Exit(NO)
 
 
-def _look(engine: Engine, key: AccountKey, reason: str, operator: str) -> Found:
+def _look(engine: Engine, key: AccountKey, reason: str, operator: str) -> RepairPlan:
     from models.store.connection.session import snapshot
     from models.store.read import accounts as history
     from models.store.read.credits import credits_of
-    from tasks.scheduled.repair import follows_its_entries, repair_job
+    from tasks.scheduled.repair import follows_its_entries, repair_plan
 
     with snapshot(engine) as connection:
         account = history.account(connection, key)
@@ -100,7 +89,7 @@ def _look(engine: Engine, key: AccountKey, reason: str, operator: str) -> Found:
             f"the row of {key} is not what its last entry left: it was changed by hand, or storage failed;"
             " compare with a backup (`balance-worker verify` says more), an entry cannot set that right"
         )
-    return Found(account, credits, repair_job(account, credits, reason, operator))
+    return repair_plan(account, credits, reason, operator)
 
 
 def _settle(engine: Engine, settings: Settings, job: Job) -> StoredOutcome:
@@ -114,56 +103,46 @@ def _settle(engine: Engine, settings: Settings, job: Job) -> StoredOutcome:
     return outcome
 
 
-def _document(found: Found, outcome: StoredOutcome | None) -> dict[str, Any]:
-    from models.store.read.credits import told
-
-    account, credits = found.account, found.credits
+def _document(plan: RepairPlan, outcome: StoredOutcome | None) -> dict[str, Any]:
     return {
-        "account": str(account.key),
-        "right": found.right,
-        "findings": [{"seq": seq, "problem": problem} for _, seq, problem in credits.findings()],
-        "scale": account.scale,
-        "ledger_balance": account.balance,
-        "right_ledger_balance": credits.replay.balance,
-        "grants": [
-            {"id": grant_id, "row": told(credits.grants[grant_id]), "right": told(grant)}
-            for grant_id, grant in credits.wrong_grants().items()
-        ],
+        "account": str(plan.account.key),
+        "right": plan.right,
+        "findings": [{"seq": finding.seq, "problem": finding.problem} for finding in plan.findings],
+        "scale": plan.account.scale,
+        "ledger_balance": plan.account.balance,
+        "right_ledger_balance": plan.right_balance,
+        "grants": [{"id": grant.id, "row": asdict(grant.row), "right": asdict(grant.right)} for grant in plan.grants],
         "outcome": None if outcome is None else raw(outcome.json()),
     }
 
 
-def _tell(found: Found, outcome: StoredOutcome | None) -> None:
-    account, credits = found.account, found.credits
-    findings = [f"entry {seq}: {problem}" if seq else problem for _, seq, problem in credits.findings()]
-    if found.job is None:
+def _tell(plan: RepairPlan, outcome: StoredOutcome | None) -> None:
+    account = plan.account
+    findings = [f"entry {each.seq}: {each.problem}" if each.seq else each.problem for each in plan.findings]
+    if plan.job is None:
         for finding in findings:
             line(finding)
         hopeless = "a row was changed by hand, or storage failed; no entry can set that right"
-        line(f"{account.key}: {'nothing to repair' if found.right else hopeless}")
+        line(f"{account.key}: {hopeless if plan.hopeless else 'nothing to repair'}")
         return
-    balance, right = account.balance, credits.replay.balance
     facts(
         {
             "account": str(account.key),
             "wrong": "\n".join(findings),
-            "in the ledger": decimal(balance, account.scale),
-            "right": decimal(right, account.scale),
-            "posted" if outcome else "would be posted": f"{signed(right - balance, account.scale)}, as a correction",
+            "in the ledger": decimal(account.balance, account.scale),
+            "right": decimal(plan.right_balance, account.scale),
+            "posted" if outcome else "would be posted": f"{signed(plan.correction, account.scale)}, as a correction",
             "by job": str(outcome.job_id) if outcome else "",
         }
     )
-    _tell_grants(credits, account.scale)
+    _tell_grants(plan.grants, account.scale)
 
 
-def _tell_grants(credits: Credits, scale: int) -> None:
-    from models.store.read.credits import told
-
+def _tell_grants(grants: Sequence[WrongGrant], scale: int) -> None:
     rows = [
-        (str(grant_id), name, decimal(is_, scale), decimal(right, scale))
-        for grant_id, grant in credits.wrong_grants().items()
-        for (name, is_), right in zip(told(credits.grants[grant_id]).items(), told(grant).values(), strict=True)
-        if is_ != right
+        (str(grant.id), wrong.name, decimal(wrong.row, scale), decimal(wrong.right, scale))
+        for grant in grants
+        for wrong in grant.wrong
     ]
     if rows:
         heading("Grants")

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import typer
 
-from models.domain.letters import GARBAGE, LetterStatus
+from models.domain.letters import GARBAGE, LetterStatus, Obstacle
 from worker.cli.dead_letters.commands import Reason, Since, Task, Until, letter_filter, missing
 from worker.cli.terminal.confirm import confirm
 from worker.cli.terminal.faults import NO, Stop
@@ -21,8 +21,7 @@ from worker.cli.terminal.waiting import Waiting
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from models.store.read.accounts import Row
-    from models.store.read.dead_letters import LetterFilter
+    from models.store.read.dead_letters import Letter, LetterCount, LetterFilter, LetterSummary
     from worker.settings.settings import Settings
 
 _REPLAY_EXAMPLES = """\
@@ -70,7 +69,8 @@ def replay(
             total, left_out, batches = len(letters), 0, publishing.these(letters)
         else:
             wanted = _filter(reason, task, since, until, everything)
-            total, left_out = _count(engine, wanted)
+            counted = _count(engine, wanted)
+            total, left_out = counted.replayable, counted.garbage
             batches = publishing.parked(replace(wanted, replayable=True))
         if total > 1 and not yes:
             confirm(f"Replay {_letters_of(total)}?")
@@ -114,7 +114,7 @@ def discard(
             total = len(letters)
         else:
             wanted = _filter(parked_for, task, since, until, everything)
-            total = sum(_count(engine, wanted))
+            total = _count(engine, wanted).total
             pages = _parked(engine, wanted)
         if total > 1 and not yes:
             confirm(f"Discard {_letters_of(total)}?")
@@ -156,27 +156,24 @@ def _no_filter(*given: object) -> None:
         raise typer.BadParameter("give either letters by ID or a filter", param_hint="ID")
 
 
-def _letters(engine: Engine, ids: list[UUID]) -> list[Row]:
+def _letters(engine: Engine, ids: list[UUID]) -> tuple[Letter, ...]:
     """The letters, each once, in the order in which they were seen."""
     from models.store.connection.session import snapshot
     from models.store.read.dead_letters import whole
 
     with Waiting("Reading dead letters"), snapshot(engine) as connection:
         letters = whole(connection, ids)
-    if absent := set(ids) - {letter["id"] for letter in letters}:
+    if absent := set(ids) - {letter.id for letter in letters}:
         raise missing(min(absent))
     return letters
 
 
-def _count(engine: Engine, wanted: LetterFilter) -> tuple[int, int]:
-    """How many of the letters can be sent again, and how many can't."""
+def _count(engine: Engine, wanted: LetterFilter) -> LetterCount:
     from models.store.connection.session import snapshot
-    from models.store.read.dead_letters import at_once, count
+    from models.store.read.dead_letters import count
 
     with Waiting("Counting dead letters"), snapshot(engine) as connection:
-        wanted = at_once(connection, wanted)
-        replayable = count(connection, replace(wanted, replayable=True))
-        return replayable, count(connection, wanted) - replayable
+        return count(connection, wanted)
 
 
 def _parked(engine: Engine, wanted: LetterFilter) -> Iterator[list[UUID]]:
@@ -188,7 +185,7 @@ def _parked(engine: Engine, wanted: LetterFilter) -> Iterator[list[UUID]]:
         wanted = at_once(connection, wanted)
     while True:
         with snapshot(engine) as connection:
-            page = [letter["id"] for letter in find(connection, wanted, _AT_ONCE)]
+            page = [letter.id for letter in find(connection, wanted, _AT_ONCE).rows]
         if not page:
             return
         yield page
@@ -218,34 +215,38 @@ def _refuse(sentences: list[str]) -> None:
         raise Stop("\n".join([*sentences, "nothing was changed"]), NO)
 
 
-def _not_replayable(letter: Row) -> str | None:
-    this = f"letter {letter['id']}"
-    if letter["status"] == LetterStatus.DISCARDED:
-        return (
-            f"{this} was discarded at {when(letter['closed_at'])} ({letter['discard_reason']}):"
-            " if the job is wanted after all, publish it again under its key"
-        )
-    if letter["reason"] == GARBAGE:
-        return (
-            f"{this} is no Celery message and cannot be sent again: publish the job as a message"
-            f" (docs/publishing.md), then `balance-worker dead-letters discard {letter['id']} --reason …`"
-        )
-    if letter["status"] == LetterStatus.REPLAYED and letter["job_id"]:
-        return (
-            f"{this} was replayed at {when(letter['closed_at'])} and its key is answered:"
-            f" `balance-worker jobs show {letter['job_id']}`"
-        )
-    return None
-
-
-def _not_discardable(letter: Row) -> str | None:
-    at = when(letter["closed_at"])
-    match letter["status"]:
-        case LetterStatus.DISCARDED:
-            return f"letter {letter['id']} was discarded already, at {at} ({letter['discard_reason']})"
-        case LetterStatus.REPLAYED:
+def _not_replayable(letter: LetterSummary) -> str | None:
+    """Why it is not sent again, in a sentence."""
+    this, job = f"letter {letter.id}", letter.job
+    match letter.replay_obstacle:
+        case Obstacle.DISCARDED:
             return (
-                f"letter {letter['id']} was replayed at {at}: its message has gone to the queue and discarding would"
+                f"{this} was discarded at {when(letter.closed_at)} ({letter.discard_reason}):"
+                " if the job is wanted after all, publish it again under its key"
+            )
+        case Obstacle.GARBAGE:
+            return (
+                f"{this} is no Celery message and cannot be sent again: publish the job as a message"
+                f" (docs/publishing.md), then `balance-worker dead-letters discard {letter.id} --reason …`"
+            )
+        case Obstacle.ANSWERED if job is not None:
+            return (
+                f"{this} was replayed at {when(letter.closed_at)} and its key is answered:"
+                f" `balance-worker jobs show {job.id}`"
+            )
+        case _:
+            return None
+
+
+def _not_discardable(letter: LetterSummary) -> str | None:
+    """Why it is not closed, in a sentence."""
+    at = when(letter.closed_at)
+    match letter.discard_obstacle:
+        case Obstacle.DISCARDED:
+            return f"letter {letter.id} was discarded already, at {at} ({letter.discard_reason})"
+        case Obstacle.REPLAYED:
+            return (
+                f"letter {letter.id} was replayed at {at}: its message has gone to the queue and discarding would"
                 " not stop it; if it is parked again, it can be discarded"
             )
         case _:

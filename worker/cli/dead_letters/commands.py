@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from models.domain.letters import GARBAGE, LetterStatus
+from models.domain.letters import LetterStatus, NextStep
 from worker.cli.terminal.arguments import since_when
 from worker.cli.terminal.faults import NO, Stop
 from worker.cli.terminal.listing import Listing
@@ -17,8 +17,7 @@ from worker.cli.terminal.output import AsJson, Column, block, facts, heading, in
 from worker.cli.terminal.reading import reading
 
 if TYPE_CHECKING:
-    from models.store.read.accounts import Row
-    from models.store.read.dead_letters import LetterFilter
+    from models.store.read.dead_letters import Letter, LetterFilter, LetterSummary
 
 _LIST_EXAMPLES = """\
 \b
@@ -73,9 +72,9 @@ def list_letters(
 
     wanted = letter_filter(reason, task, since, until, status)
     with reading("dead letters") as connection:
-        found = find(connection, wanted, limit + 1, before)
+        page = find(connection, wanted, limit, before)
     nothing = "there are no such dead letters" + (" before that one" if before else "")
-    _LISTING.show(found, limit, nothing, as_json=as_json)
+    _LISTING.show(page, nothing, as_json=as_json)
 
 
 def show_letter(
@@ -89,38 +88,36 @@ def show_letter(
         found = whole(connection, [letter_id])
     if not found:
         raise missing(letter_id)
-    letter = {name: value for name, value in found[0].items() if name != "digest"}  # which tells nobody anything
-    body = bytes(letter["body"])
+    [letter] = found
     if as_json:
-        parts = {"headers": raw(letter["headers"]), "properties": raw(letter["properties"])}
-        write_json({**letter, **parts, "body": _text(body), "body_base64": b64encode(body).decode()})
+        write_json(_whole(letter))
         return
     facts(
         {
-            "letter": str(letter["id"]),
-            "status": letter["status"],
-            "reason": letter["reason"],
-            "error": letter["error"],
-            "task": letter["task"] or "",
-            "task id": letter["task_id"] or "",
-            "queue": letter["queue"] or "",
-            "producer": letter["producer"] or "",
-            "key": letter["idempotency_key"] or "",
-            "attempts": str(letter["attempts"]),
-            "first seen": when(letter["first_seen"]),
-            "last seen": when(letter["last_seen"]),
-            f"{letter['status']} at": when(letter["closed_at"]),
-            "discarded because": letter["discard_reason"] or "",
-            "job": f"{letter['job_id']} ({letter['job_code']})" if letter["job_id"] else "",
+            "letter": str(letter.id),
+            "status": letter.status.value,
+            "reason": letter.reason,
+            "error": letter.error,
+            "task": letter.task or "",
+            "task id": letter.task_id or "",
+            "queue": letter.queue or "",
+            "producer": letter.producer or "",
+            "key": letter.idempotency_key or "",
+            "attempts": str(letter.attempts),
+            "first seen": when(letter.first_seen),
+            "last seen": when(letter.last_seen),
+            f"{letter.status.value} at": when(letter.closed_at),
+            "discarded because": letter.discard_reason or "",
+            "job": "" if letter.job is None else f"{letter.job.id} ({letter.job.code.value})",
             "next": _next(letter),
         }
     )
     heading("Headers")
-    block(indented(letter["headers"]))
+    block(indented(letter.headers))
     heading("Properties")
-    block(indented(letter["properties"]))
-    heading(f"Body, {len(body)} bytes")
-    block(_readable(body))
+    block(indented(letter.properties))
+    heading(f"Body, {len(letter.body)} bytes")
+    block(_readable(letter.body))
 
 
 def missing(letter_id: UUID) -> Stop:
@@ -128,36 +125,69 @@ def missing(letter_id: UUID) -> Stop:
     return Stop(f"there is no dead letter {letter_id}: `balance-worker dead-letters list` shows which there are", NO)
 
 
-def _next(letter: Row) -> str:
+def _next(letter: LetterSummary) -> str:
     """What to do with a letter."""
-    this = f"`balance-worker dead-letters {{}} {letter['id']}`"
-    if letter["job_id"]:
-        return f"its key has been answered: `balance-worker jobs show {letter['job_id']}`"
-    match letter["status"]:
-        case LetterStatus.PARKED if letter["reason"] == GARBAGE:
+    this, job = f"`balance-worker dead-letters {{}} {letter.id}`", letter.job
+    match letter.next_step:
+        case NextStep.SEE_JOB if job is not None:
+            return f"its key has been answered: `balance-worker jobs show {job.id}`"
+        case NextStep.PUBLISH_ANEW:
             return f"it cannot be sent again: publish the job as a message, then {this.format('discard')} --reason …"
-        case LetterStatus.PARKED:
+        case NextStep.REPLAY_OR_DISCARD:
             return f"once the cause is gone {this.format('replay')}, or {this.format('discard')} --reason …"
-        case LetterStatus.REPLAYED:
+        case NextStep.WAIT:
             return "its message waits in the queue, or has no key by which a job could be found"
         case _:
             return ""
 
 
-def _row(letter: Row) -> list[str]:
+def _row(letter: LetterSummary) -> list[str]:
     return [
-        str(letter["id"]),
-        letter["status"],
-        letter["reason"],
-        letter["task"] or "",
-        str(letter["attempts"]),
-        when(letter["last_seen"]),
-        str(letter["job_id"] or ""),
-        letter["error"],
+        str(letter.id),
+        letter.status.value,
+        letter.reason,
+        letter.task or "",
+        str(letter.attempts),
+        when(letter.last_seen),
+        "" if letter.job is None else str(letter.job.id),
+        letter.error,
     ]
 
 
-_LISTING: Final = Listing(
+def _summary(letter: LetterSummary) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "status": letter.status,
+        "reason": letter.reason,
+        "error": letter.error,
+        "task": letter.task,
+        "queue": letter.queue,
+        "producer": letter.producer,
+        "idempotency_key": letter.idempotency_key,
+        "attempts": letter.attempts,
+        "first_seen": letter.first_seen,
+        "last_seen": letter.last_seen,
+        "closed_at": letter.closed_at,
+        "discard_reason": letter.discard_reason,
+        "job_id": None if letter.job is None else letter.job.id,
+        "job_status": None if letter.job is None else letter.job.status,
+        "job_code": None if letter.job is None else letter.job.code,
+    }
+
+
+def _whole(letter: Letter) -> dict[str, Any]:
+    """All but the digest, which tells nobody anything."""
+    return {
+        **_summary(letter),
+        "task_id": letter.task_id,
+        "headers": raw(letter.headers),
+        "properties": raw(letter.properties),
+        "body": _text(letter.body),
+        "body_base64": b64encode(letter.body).decode(),
+    }
+
+
+_LISTING: Final[Listing[LetterSummary]] = Listing(
     many="letters",
     field="dead_letters",
     columns=[
@@ -171,8 +201,8 @@ _LISTING: Final = Listing(
         Column("error"),
     ],
     cells=_row,
-    document=lambda letter: letter,
-    name=lambda letter: letter["id"],
+    document=_summary,
+    name=lambda letter: letter.id,
     way="before",
 )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from worker.cli.terminal.output import (
     AsJson,
     Column,
     block,
+    decimal,
     facts,
     heading,
     indented,
@@ -31,8 +33,9 @@ from worker.encoding.visible import visible
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from models.store.read.accounts import Row
-    from models.store.read.jobs import JobFilter
+    from models.domain.ledger import Entry
+    from models.store.read.entries import RelatedEntry
+    from models.store.read.jobs import JobDetails, JobFilter, JobSummary
 
 _LIST_EXAMPLES = """\
 \b
@@ -76,12 +79,12 @@ def list_jobs(
 
     start = since_when(since, "--since") if since else None
     with reading("jobs") as connection:
-        wanted = JobFilter(None, producer, name, status and status.value, code and code.value, start)
+        wanted = JobFilter(None, producer, name, status, code, start)
         if account is not None:
             wanted = _on_account(connection, wanted, account)
-        found = jobs(connection, wanted, limit + 1, before)
+        page = jobs(connection, wanted, limit, before)
     nothing = "no such jobs have been settled" + (" before that one" if before else "")
-    _LISTING.show(found, limit, nothing, as_json=as_json)
+    _LISTING.show(page, nothing, as_json=as_json)
 
 
 @group.command("show", epilog=_SHOW_EXAMPLES)
@@ -99,20 +102,19 @@ def show_job(
         raise typer.BadParameter("name the job by JOB_ID, or by --producer and --key", param_hint="JOB_ID")
     with reading("the job") as connection:
         if job_id is not None:
-            job = job_history.job(connection, job_id)
+            found = job_history.job(connection, job_id)
         else:
-            job = job_history.job_under(connection, producer or DEFAULT_PRODUCER, key or "")
-        if job is None:
-            raise Stop(
-                "no such job has been settled: it waits in the queue, was never published, "
-                "or is parked (`balance-worker dead-letters list`)",
-                NO,
-            )
-        story = _story(connection, job)
+            found = job_history.job_under(connection, producer or DEFAULT_PRODUCER, key or "")
+    if found is None:
+        raise Stop(
+            "no such job has been settled: it waits in the queue, was never published, "
+            "or is parked (`balance-worker dead-letters list`)",
+            NO,
+        )
     if as_json:
-        write_json(story)
+        write_json(_document(found))
     else:
-        _tell(job, story)
+        _tell(found)
 
 
 def _on_account(connection: Connection, wanted: JobFilter, text: str) -> JobFilter:
@@ -126,37 +128,44 @@ def _on_account(connection: Connection, wanted: JobFilter, text: str) -> JobFilt
     return replace(wanted, account_id=account.id)
 
 
-def _summary(job: Row) -> dict[str, Any]:
-    fields = ("producer", "idempotency_key", "name", "status", "code", "settled_at")
+def _summary(job: JobSummary) -> dict[str, Any]:
+    moved = job.movement
     return {
-        "job_id": job["id"],
-        **{field: job[field] for field in fields},
-        "account": _account(job),
-        "seq": job["seq"],
-        "amount": job["amount"],
-        "balance_after": job["balance_after"],
-        "scale": job["scale"],
+        **_identity(job),
+        "seq": None if moved is None else moved.seq,
+        "amount": None if moved is None else moved.amount,
+        "balance_after": None if moved is None else moved.balance_after,
+        "scale": job.scale,
     }
 
 
-def _account(job: Row) -> str | None:
-    return None if job["kind"] is None else f"{job['kind']}:{job['ref']}"
+def _identity(job: JobSummary) -> dict[str, Any]:
+    return {
+        "job_id": job.id,
+        "producer": job.producer,
+        "idempotency_key": job.idempotency_key,
+        "name": job.name,
+        "status": job.status,
+        "code": job.code,
+        "settled_at": job.settled_at,
+        "account": None if job.account is None else str(job.account),
+    }
 
 
-def _row(job: Row) -> list[str]:
+def _row(job: JobSummary) -> list[str]:
     return [
-        when(job["settled_at"]),
-        str(job["id"]),
-        job["name"],
-        _account(job) or "",
-        signed(job["amount"], job["scale"]),
-        job["code"],
-        job["producer"],
-        job["idempotency_key"],
+        when(job.settled_at),
+        str(job.id),
+        job.name,
+        str(job.account or ""),
+        "" if job.movement is None else signed(job.movement.amount, job.scale),
+        job.code.value,
+        job.producer,
+        job.idempotency_key,
     ]
 
 
-_LISTING: Final = Listing(
+_LISTING: Final[Listing[JobSummary]] = Listing(
     many="jobs",
     field="jobs",
     columns=[
@@ -171,90 +180,83 @@ _LISTING: Final = Listing(
     ],
     cells=_row,
     document=_summary,
-    name=lambda job: job["id"],
+    name=lambda job: job.id,
     way="before",
 )
 
 
-def _story(connection: Connection, job: Row) -> dict[str, Any]:
-    from models.store.read import accounts as history
-    from models.store.write import outbox
-    from worker.cli.accounts.entries import entry_document
-
-    written = history.entries_of_job(connection, job["id"])
-    documents = [entry_document(entry, job["scale"]) for entry in written]
-    taken_back = [row for entry in written for row in history.reversals_of(connection, entry)]
-    takes_back = [history.reversed_by(connection, entry) for entry in written if entry.details.reverses]
-    events = outbox.of_job(connection, job["id"])
+def _document(found: JobDetails) -> dict[str, Any]:
     return {
-        **{field: value for field, value in _summary(job).items() if field not in ("seq", "amount", "balance_after")},
-        "body": raw(job["body"]),
-        "outcome": raw(job["outcome"]),
-        "entry": documents[0] if documents else None,
-        "bonus_entry": documents[1] if len(documents) > 1 else None,
-        "taken_back_by": taken_back,
-        "takes_back": takes_back,
-        "events": [{**event, "payload": raw(event["payload"])} for event in events],
+        **_identity(found.job),
+        "scale": found.job.scale,
+        "body": raw(found.body),
+        "outcome": raw(found.outcome),
+        "entry": _entry(found.entry, found.job.scale),
+        "bonus_entry": _entry(found.bonus_entry, found.job.scale),
+        "taken_back_by": [asdict(entry) for entry in found.taken_back_by],
+        "takes_back": [asdict(entry) for entry in found.takes_back],
+        "events": [{**asdict(event), "payload": raw(event.payload)} for event in found.events],
     }
 
 
-def _tell(job: Row, story: Mapping[str, Any]) -> None:
+def _entry(entry: Entry | None, scale: int | None) -> dict[str, Any] | None:
+    from worker.cli.accounts.entries import entry_document
+
+    return None if entry is None or scale is None else entry_document(entry, scale)
+
+
+def _tell(found: JobDetails) -> None:
+    job = found.job
     facts(
         {
-            "job": str(job["id"]),
-            "name": job["name"],
-            "producer": job["producer"],
-            "key": job["idempotency_key"],
-            "settled": when(job["settled_at"]),
-            "status": job["status"],
-            "code": job["code"],
-            "account": _account(job) or "",
-            **_entry_facts(story["entry"]),
-            **_bonus_facts(story["bonus_entry"]),
-            "taken back by": _others(story["taken_back_by"], job["scale"]),
-            "takes back": _others(story["takes_back"], job["scale"]),
+            "job": str(job.id),
+            "name": job.name,
+            "producer": job.producer,
+            "key": job.idempotency_key,
+            "settled": when(job.settled_at),
+            "status": job.status.value,
+            "code": job.code.value,
+            "account": str(job.account or ""),
+            **_entry_facts(found.entry, job.scale),
+            **_bonus_facts(found.bonus_entry, job.scale),
+            "taken back by": _others(found.taken_back_by, job.scale),
+            "takes back": _others(found.takes_back, job.scale),
         }
     )
     heading("Asked")
-    block(indented(job["body"]) if job["body"] else "no longer kept: BALANCE_PRUNE_AFTER_DAYS have passed")
+    block(indented(found.body) if found.body else "no longer kept: BALANCE_PRUNE_AFTER_DAYS have passed")
     heading("Answered")
-    block(indented(job["outcome"]))
-    if story["events"]:
+    block(indented(found.outcome))
+    if found.events:
         heading("Events")
         columns = [Column("number"), Column("type"), Column("created", whole=True)]
-        table(columns, [(str(event["id"]), event["type"], when(event["created_at"])) for event in story["events"]])
+        table(columns, [(str(event.id), event.type.value, when(event.created_at)) for event in found.events])
 
 
-def _entry_facts(entry: Mapping[str, Any] | None) -> dict[str, str]:
-    from worker.cli.terminal.output import decimal
-
+def _entry_facts(entry: Entry | None, scale: int | None) -> dict[str, str]:
     if entry is None:
         return {"entry": "none: the balance did not move"}
-    scale = entry["scale"]
-    before, after = decimal(entry["balance_before"], scale), decimal(entry["balance_after"], scale)
+    note = entry.details
     return {
-        "entry": f"number {entry['seq']}, {entry['kind']}",
-        "amount": signed(entry["amount"], scale),
-        "held": signed(entry["held"], scale) if entry["held"] else "",
-        "balance": f"{before} -> {after}",
-        "reason": entry["reason"] or "",
-        "description": visible(entry["description"] or ""),
+        "entry": f"number {entry.seq}, {note.kind.value}",
+        "amount": signed(entry.amount, scale),
+        "held": signed(note.held, scale) if note.held else "",
+        "balance": f"{decimal(entry.balance_before, scale)} -> {decimal(entry.balance_after, scale)}",
+        "reason": note.reason or "",
+        "description": visible(note.description or ""),
     }
 
 
-def _bonus_facts(entry: Mapping[str, Any] | None) -> dict[str, str]:
+def _bonus_facts(entry: Entry | None, scale: int | None) -> dict[str, str]:
     if entry is None:
         return {}
-    return {
-        "second entry": f"number {entry['seq']}, {signed(entry['amount'], entry['scale'])}, {entry['reason'] or ''}"
-    }
+    return {"second entry": f"number {entry.seq}, {signed(entry.amount, scale)}, {entry.details.reason or ''}"}
 
 
-def _others(entries: Sequence[Row], scale: int) -> str:
+def _others(entries: Sequence[RelatedEntry], scale: int | None) -> str:
     """A line for each."""
     return "\n".join(
-        f"job {entry['job_id']}, entry number {entry['seq']}, {signed(entry['amount'], scale)},"
-        f" {when(entry['created_at'])}"
+        f"job {entry.job_id}, entry number {entry.seq}, {signed(entry.amount, scale)}, {when(entry.created_at)}"
         for entry in entries
     )
 

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from sqlalchemy import Engine
 
-    from models.domain.accounts import AccountKey
     from worker.demo.script import Step
-    from worker.demo.tour import Answer, Tour
+    from worker.demo.tour import Answer, Ledger, Tour
     from worker.local.stack import Stack
     from worker.settings.settings import Settings
 
@@ -91,11 +90,11 @@ def _play(console: Console, tour: Tour, engine: Engine) -> str:
     _show(console, tour, "Credits that expire", script.grant())
     tour.wait_for_entry("the expiry", lambda entry: entry.details.kind is EntryKind.EXPIRY)
     console.print("  beat found the expired credits and took them out")
-    for account in (script.wallet, script.user, script.app):
-        _show_ledger(console, tour, account)
+    for ledger in (ledgers := tour.ledgers()):
+        _show_ledger(console, ledger)
     report, counts = tour.verify(), tour.counts
     console.print(f"\nverify: every chain and sum adds up: {report.accounts} accounts, {report.entries} entries")
-    entries = sum(len(tour.entries(account)[1]) for account in (script.wallet, script.user, script.app))
+    entries = sum(len(ledger.entries) for ledger in ledgers)
     return (
         f"{counts.jobs} messages: {counts.applied} applied, {counts.replayed} replayed, {counts.refused} refused, "
         f"{counts.parked} parked; {entries} entries"
@@ -124,17 +123,18 @@ def _row(answer: Answer) -> list[str]:
     return [answer.step.says, answer.step.job, said, *amounts]
 
 
-def _show_ledger(console: Console, tour: Tour, key: AccountKey) -> None:
+def _show_ledger(console: Console, ledger: Ledger) -> None:
     from rich.table import Table
 
     from models.domain import money
 
-    account, entries = tour.entries(key)
-    table = Table("seq", "at (UTC)", "kind", "reason", "amount", "balance", "hash", title=f"\nLedger of {key}")
+    account = ledger.account
+    title = f"\nLedger of {account.key}"
+    table = Table("seq", "at (UTC)", "kind", "reason", "amount", "balance", "hash", title=title)
     table.title_justify = "left"
     for column in (0, 4, 5):
         table.columns[column].justify = "right"
-    for entry in entries:
+    for entry in ledger.entries:
         amounts = [money.from_units(units, account.scale) for units in (entry.amount, entry.balance_after)]
         table.add_row(
             str(entry.seq),

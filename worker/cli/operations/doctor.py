@@ -39,6 +39,7 @@ def doctor(
 
     from worker.app import app
     from worker.doctor.examination import examine
+    from worker.doctor.finding import Counts
     from worker.observability.logs import configure_logging
     from worker.settings.settings import load_settings
 
@@ -48,13 +49,14 @@ def doctor(
         for finding in examine(app, load_settings(), wait):
             findings.append(finding)
             waiting.say(f"{len(findings)} checks made")
-    counts = {level: sum(finding.level == level for finding in findings) for level in ("failure", "warning", "ok")}
+    counts = Counts.of(findings)
     if as_json:
-        write_json({"ok": not counts["failure"], "counts": counts, "findings": [asdict(each) for each in findings]})
+        documents = [asdict(each) for each in findings]
+        write_json({"ok": not counts.failure, "counts": asdict(counts), "findings": documents})
     else:
         _show(findings)
-        line(f"doctor: {', '.join(f'{count} {level}' for level, count in counts.items())}")
-    if counts["failure"]:
+        line(f"doctor: {', '.join(f'{count} {level}' for level, count in asdict(counts).items())}")
+    if counts.failure:
         raise typer.Exit(NO)
 
 

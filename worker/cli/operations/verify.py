@@ -50,8 +50,8 @@ def verify(
     """
     from dataclasses import asdict
 
+    from models.domain.evidence.finding import Finding
     from models.store.audit.entries import audit
-    from models.store.audit.finding import Finding
     from models.store.connection.session import snapshot
     from models.store.read import accounts as history
     from worker.database import engine_for

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from worker.cli.terminal.output import Column, remark, table, write_json
+
+if TYPE_CHECKING:
+    from models.store.read.page import Page
 
 T = TypeVar("T")
 
@@ -23,15 +26,15 @@ class Listing(Generic[T]):
     name: Callable[[T], Any]  # what the option for the next page takes
     way: str  # "before" or "after": where that page lies, and its option
 
-    def show(self, found: Sequence[T], limit: int, nothing: str, *, as_json: bool) -> None:
-        """Writes up to `limit` of the rows; one more found means that there is another page."""
-        page, following = found[:limit], self.name(found[limit - 1]) if len(found) > limit else None
+    def show(self, page: Page[T], nothing: str, *, as_json: bool) -> None:
+        """Writes the page, and how to get to the next one. `nothing` is said when it is empty."""
+        following = None if page.last is None else self.name(page.last)
         if as_json:
-            write_json({self.field: [self.document(row) for row in page], "next": following})
+            write_json({self.field: [self.document(row) for row in page.rows], "next": following})
             return
-        if not page:
+        if not page.rows:
             remark(nothing)
             return
-        table(self.columns, [self.cells(row) for row in page])
+        table(self.columns, [self.cells(row) for row in page.rows])
         if following is not None:
             remark(f"for the {self.many} {self.way} these: --{self.way} {following}")
