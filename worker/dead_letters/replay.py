@@ -17,6 +17,7 @@ from models.store.connection.session import snapshot, transaction
 from models.store.read import dead_letters as letter_history
 from models.store.read.dead_letters import Letter, LetterFilter
 from models.store.write import dead_letters
+from models.store.write.dead_letters import SentLetter
 from tasks.publishing.confirmed import Publisher
 from tasks.publishing.links import RawMessage
 from worker.dead_letters.letters import message_of
@@ -66,7 +67,7 @@ class Replay:
     def _send(self, batch: Sequence[Letter]) -> int:
         self._publisher.send([(self._queue_of(letter), self._message_of(letter)) for letter in batch])
         with transaction(self._engine) as connection:
-            dead_letters.mark_replayed(connection, [(letter.id, letter.attempts) for letter in batch])
+            dead_letters.mark_replayed(connection, [SentLetter(letter.id, letter.attempts) for letter in batch])
         return len(batch)
 
     def _message_of(self, letter: Letter) -> RawMessage:

@@ -115,6 +115,14 @@ class DeadLetter:
         return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 
+@dataclass(frozen=True, slots=True)
+class SentLetter:
+    """A letter whose message the broker has taken."""
+
+    id: UUID
+    attempts: int  # that it had when it was read: one that came back in the meantime has more
+
+
 def park(connection: Connection, letters: Sequence[DeadLetter]) -> list[UUID]:
     """Keeps the messages, or counts one more where one is there. Returns the letters' ids, in their order."""
     digests = _known(connection, [letter.digest for letter in letters])
@@ -129,9 +137,9 @@ def park(connection: Connection, letters: Sequence[DeadLetter]) -> list[UUID]:
     return [ids[digest] for digest in digests]
 
 
-def mark_replayed(connection: Connection, sent: Sequence[tuple[UUID, int]]) -> int:
-    """Closes letters, given with the attempts they had, whose messages the broker has taken. Returns how many."""
-    parameters = {"ids": [letter_id for letter_id, _ in sent], "attempts": [attempts for _, attempts in sent]}
+def mark_replayed(connection: Connection, sent: Sequence[SentLetter]) -> int:
+    """Closes letters that were sent again. Returns how many."""
+    parameters = {"ids": [letter.id for letter in sent], "attempts": [letter.attempts for letter in sent]}
     return connection.execute(_REPLAYED, parameters).rowcount
 
 

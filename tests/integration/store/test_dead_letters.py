@@ -18,7 +18,7 @@ from models.store.connection.session import snapshot, transaction
 from models.store.read import dead_letters as letter_history
 from models.store.read.dead_letters import LetterCount, LetterFilter, LetterJob
 from models.store.write import dead_letters
-from models.store.write.dead_letters import LETTER_MARK, DeadLetter
+from models.store.write.dead_letters import LETTER_MARK, DeadLetter, SentLetter
 from tests.support.builders import done, execute, rows
 
 
@@ -42,7 +42,7 @@ def park(engine: Engine, *letters: DeadLetter) -> list[UUID]:
 
 def replayed(engine: Engine, *sent: tuple[UUID, int]) -> int:
     with transaction(engine) as connection:
-        return dead_letters.mark_replayed(connection, sent)
+        return dead_letters.mark_replayed(connection, [SentLetter(*each) for each in sent])
 
 
 def found(engine: Engine, **wanted: Any) -> list[UUID]:

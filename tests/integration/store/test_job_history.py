@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, event, text
 from models.domain.accounts import AccountKey, Kind
 from models.domain.outcome import Code
 from models.store.read import accounts as history
-from models.store.read.jobs import JobFilter, jobs
+from models.store.read.jobs import JobFilter, JobSummary, jobs
 from models.store.read.page import Page
 from tests.support.builders import job, rows, settle
 from tests.support.resealed import reseal
@@ -57,19 +57,31 @@ def _counted(connection: Connection) -> Iterator[list[str]]:
         event.remove(connection, "before_cursor_execute", note)
 
 
+def _paged(connection: Connection, wanted: JobFilter, limit: int) -> list[JobSummary]:
+    """Page after page, to the last one."""
+    page = jobs(connection, wanted, limit)
+    found = [*page.rows]
+    while page.last is not None:
+        page = jobs(connection, wanted, limit, page.last.id)
+        found += page.rows
+    return found
+
+
 @pytest.mark.parametrize("limit", [1, 2, 5, 100])
 def test_pages_of_an_account_join_to_all_its_jobs_in_order(engine: Engine, limit: int) -> None:
     expected = _settled(engine, batches=4, size=5)
     with engine.connect() as connection:
-        wanted = JobFilter(account_id=_account_id(connection))
-        found: list[UUID] = []
-        more = True
-        while more:
-            page = jobs(connection, wanted, limit, found[-1] if found else None)
-            assert {each.account for each in page.rows} == {KEY}
-            found += [each.id for each in page.rows]
-            more = page.more
-    assert found[:-1] == expected  # the last one is the user's creation
+        found = _paged(connection, JobFilter(account_id=_account_id(connection)), limit)
+    assert {each.account for each in found} == {KEY}
+    assert [each.id for each in found][:-1] == expected  # the last one is the user's creation
+
+
+@pytest.mark.parametrize("limit", [3, 100])
+def test_pages_of_all_jobs_join_to_all_of_them_newest_first(engine: Engine, limit: int) -> None:
+    _settled(engine, batches=2, size=3)
+    with engine.connect() as connection:
+        found = _paged(connection, JobFilter(), limit)
+    assert [each.id for each in found] == [row["id"] for row in rows(engine, "select id from jobs order by id desc")]
 
 
 @pytest.mark.parametrize("code", [Code.APPLIED, Code.INSUFFICIENT_FUNDS])

@@ -22,7 +22,7 @@ from models.store.schema.revision import COLUMNS
 from models.store.server.privileges import CHANGED, NEEDED, PRUNING, SEQUENCE, statements
 from models.store.server.server import Server, examine
 from models.store.write import dead_letters
-from models.store.write.dead_letters import DeadLetter
+from models.store.write.dead_letters import DeadLetter, SentLetter
 from tasks.apply.retries import RetryingApplier
 from tasks.auto_topup import scan as autotopup
 from tasks.scheduled import expiry
@@ -94,7 +94,7 @@ def do_everything(worker: Engine, owner: Engine) -> None:
     with transaction(worker) as connection:
         [letter] = dead_letters.park(connection, [LETTER])
         dead_letters.park(connection, [LETTER])
-        assert dead_letters.mark_replayed(connection, [(letter, 2)]) == 1
+        assert dead_letters.mark_replayed(connection, [SentLetter(letter, 2)]) == 1
         dead_letters.park(connection, [LETTER])
         assert dead_letters.discard(connection, [letter], "r") == 1
     done(worker, "wallets.terminate", wallet_id="w")

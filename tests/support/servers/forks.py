@@ -30,6 +30,7 @@ _FORKS.set_forkserver_preload(
         "psycopg", "sqlalchemy.dialects.postgresql.psycopg", "worker.consuming.consumer", "worker.schedule",
         "worker.brokers.redis.channel", "worker.cli.main", "worker.local.stack", "worker.dead_letters.replay",
         "worker.doctor.examination", "models.store.read.jobs", "models.store.read.dead_letters",
+        "models.store.read.explained",
         "models.store.audit.entries", "models.store.schema.migrations", "models.store.server.diagnosis",
         "tasks.client", "rich.console", "rich.table", "rich.progress", "rich.status", "rich.text",
     ]
