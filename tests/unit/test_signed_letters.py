@@ -15,7 +15,7 @@ from models.domain.letters import LetterStatus
 from models.store.read.dead_letters import Letter
 from tasks.publishing.links import RawMessage
 from tests.support.builders import NOW
-from worker.dead_letters.letters import letter_of, message_of
+from worker.dead_letters.message import letter_of, message_of
 from worker.publishers.producers import producers_in
 
 SECRET = "s" * 32

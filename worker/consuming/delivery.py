@@ -19,7 +19,7 @@ from models.store.write.dead_letters import DeadLetter
 from tasks.apply.outcome import Answer, StoredOutcome
 from worker.brokers.rabbitmq.unreadable import UNREADABLE
 from worker.consuming.admission import check_place, queue_of
-from worker.dead_letters.letters import letter_of, sending_of
+from worker.dead_letters.message import letter_of, sending_of
 from worker.encoding.names import is_name, may_be_theirs
 from worker.encoding.serialization import loads
 from worker.ledger_clock import LEDGER_CLOCK
@@ -64,7 +64,7 @@ class Delivery:
     request: MoneyRequest
     job: Job | Malformed
     links: Links  # what is sent on when it is settled
-    sending: str | None  # see worker/dead_letters/letters.py
+    sending: str | None  # see worker/dead_letters/message.py
     sender: Sender
     answerable: bool  # whether an answer goes to who asked, and to nobody else
 

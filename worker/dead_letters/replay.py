@@ -20,7 +20,7 @@ from models.store.write import dead_letters
 from models.store.write.dead_letters import SentLetter
 from tasks.publishing.confirmed import Publisher
 from tasks.publishing.links import RawMessage
-from worker.dead_letters.letters import message_of
+from worker.dead_letters.message import message_of
 from worker.publishers.producers import producers_in
 from worker.settings.settings import Settings
 
