@@ -17,7 +17,6 @@ used in two transactions at once is caught by its unique constraint: KeyRace, an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import compress
 
 from sqlalchemy import Connection, Engine
@@ -31,7 +30,7 @@ from models.store.write import jobs as store
 from models.store.write import journals as records
 from tasks.apply.outcome import StoredOutcome
 from tasks.apply.unit_of_work import UnitOfWork
-from tasks.apply.working_set import WorkingSet, load_working_set, lock_uncontended
+from tasks.apply.working_set import load_working_set, lock_uncontended
 
 
 def apply(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[StoredOutcome]:
@@ -68,7 +67,11 @@ def decide_jobs(
     """Steps 3 to 5: what is to be written, with nothing written yet. `locked`: the accounts, when they are already."""
     working_set = load_working_set(connection, jobs, locked)
     now, answered = store.find(connection, {(job.producer, job.key) for job in jobs})
-    unit = UnitOfWork(working_set, _context(working_set, now, limits), answered)
+    # The working set's own mappings: what one job of the batch changes, the next one knows.
+    context = DecisionContext(
+        now, limits, working_set.new_ids, working_set.telegram_owners, working_set.originals, working_set.reversed
+    )
+    unit = UnitOfWork(working_set, context, answered)
     unit.outcomes = [unit.answer(job) for job in jobs]
     return unit
 
@@ -82,10 +85,3 @@ def _write(connection: Connection, unit: UnitOfWork) -> list[StoredOutcome]:
         elif unit.outcomes:
             wait_as_for_a_write(connection)
     return unit.outcomes
-
-
-def _context(working_set: WorkingSet, now: datetime, limits: Limits) -> DecisionContext:
-    # The working set's own mappings: what one job of the batch changes, the next one knows.
-    return DecisionContext(
-        now, limits, working_set.new_ids, working_set.telegram_owners, working_set.originals, working_set.reversed
-    )

@@ -61,7 +61,9 @@ class UnitOfWork:
     def _accept(self, job: Job, before: Account | None, decision: Decision) -> StoredOutcome:
         account, entry = decision.account, decision.entry
         response = contract_of(job.name).response(account, self.context)
-        written, bonus = _told(entry, account.scale), _told(decision.bonus, account.scale)
+        written, bonus = (
+            None if each is None else entry_document(each, account.scale) for each in (entry, decision.bonus)
+        )
         document = outcome_document(job, Status.APPLIED, decision.code, written, response, None, bonus)
         return self._conclude(job, before, Status.APPLIED, decision.code, document, decision.events, decision)
 
@@ -142,10 +144,6 @@ class UnitOfWork:
         if self.recorded:
             assert journal is not None, "what is recorded needs a journal"
             records.append(connection, journal, self.recorded)
-
-
-def _told(entry: Entry | None, scale: int) -> dict[str, Any] | None:
-    return None if entry is None else entry_document(entry, scale)
 
 
 def _means_the_same(job: Job, known: store.StoredJob) -> bool:
