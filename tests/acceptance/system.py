@@ -40,6 +40,15 @@ def wait_until(what: str, condition: Callable[[], Any], timeout_s: float = READY
     return value
 
 
+def replies(app: Celery, command: str, *, destination: list[str], timeout: float = 5, **arguments: Any) -> Any:
+    """What the one worker answers; nothing when there was no answer."""
+    options = {"arguments": arguments, "destination": destination, "reply": True, "timeout": timeout, "limit": 1}
+    try:
+        return app.control.broadcast(command, **options)  # type: ignore[arg-type]  # the stubs know too few of them
+    except OSError:  # a connection of the process's pool that broke in another test: the next is a new one
+        return []
+
+
 class Sent:
     """A message that was published, and the way to its outcome."""
 
@@ -173,10 +182,7 @@ class System:
 
         def answers() -> bool:
             assert process.poll() is None, self.log(name)[-2000:]
-            try:
-                return bool(self.client.control.broadcast("ping", reply=True, destination=[node], timeout=0.5, limit=1))
-            except OSError:  # a connection of the process's pool that broke in another test: the next is a new one
-                return False
+            return bool(replies(self.client, "ping", destination=[node], timeout=0.5))
 
         wait_until(f"{node} to answer", answers)
         return process

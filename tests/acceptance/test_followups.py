@@ -11,7 +11,7 @@ import redis
 from celery import Celery, chain, chord, group
 from kombu import Connection, Exchange, Queue
 
-from tests.acceptance.system import System, wait_until
+from tests.acceptance.system import System, replies, wait_until
 from tests.integration.cli.conftest import Cli
 from worker.control.report import REPORT
 
@@ -73,7 +73,7 @@ def test_callbacks_and_chains_arrive_in_queues_of_the_publishers(any_system: Sys
     assert any_system.count("entries") == _MANY + 1
     assert any_system.count("dead_letters") == 0
     worker = [f"money@{any_system.queue}"]
-    (report,) = any_system.client.control.broadcast(REPORT, destination=worker, reply=True, timeout=5, limit=1) or [{}]
+    (report,) = replies(any_system.client, REPORT, destination=worker) or [{}]
     assert [told["settled_unacknowledged"] for told in report.values()] == [0]
 
 

@@ -10,7 +10,7 @@ from celery import Celery
 from kombu import Connection, Exchange, Queue
 
 from tasks.routing import queue_arguments
-from tests.acceptance.system import System, wait_until
+from tests.acceptance.system import System, replies, wait_until
 from tests.acceptance.test_doctor import doctor
 from tests.support.servers.proxy import Proxy
 
@@ -51,9 +51,7 @@ class Controlled:
         node = f"{NODE}@{self.system.queue}"
 
         def answer() -> Any:
-            return self._app.control.broadcast(
-                command, arguments=arguments, destination=[node], reply=True, timeout=5, limit=1
-            )
+            return replies(self._app, command, destination=[node], **arguments)
 
         said: dict[str, str] = wait_until(f"an answer to {command}", answer)[0][node]
         return said
