@@ -104,7 +104,7 @@ class System:
     def money_worker(
         self, name: str = "money", *, queues: Sequence[str] = (), clock_s: str = "", **settings: str
     ) -> Process:
-        """A money worker that answers pings. Without `queues` it serves the door alone. `clock_s`: as for `beat`."""
+        """A money worker that answers pings. Without `queues` it serves the main one. `clock_s`: as for `beat`."""
         arguments = ["--pool=solo", f"--queues={','.join(queues or [self.queue])}"]
         return self._worker(name, arguments, settings, clock_s)
 

@@ -51,7 +51,7 @@ class Partitioned:
             connection.execute(text(_GATE))
 
     def worker(self, name: str, **settings: str) -> Process:
-        """A worker told to serve the door and all partitions."""
+        """A worker told to serve the main queue and all partitions."""
         return self.system.money_worker(name, queues=[self.system.queue, *self.partitions], **settings)
 
     def client(self) -> BalanceClient:
@@ -143,7 +143,7 @@ def test_order_holds_when_the_active_consumer_is_killed_in_the_middle(partitione
     partitioned.wait_for(NUMBERS)
     partitioned.assert_in_order(NUMBERS)
     assert partitioned.applied("second") > 0
-    # Publishers that know no partitions use the door, which the same worker serves.
+    # Publishers that know no partitions use the main queue, which the same worker serves.
     assert partitioned.system.ask("users.update_balance", idempotency_key="door", user_id=1, amount_kopeks=7)["entry"]
 
 
@@ -273,7 +273,7 @@ def test_after_a_lost_connection_the_holder_goes_on_in_order(leased: Partitioned
 
 
 def test_partitions_are_added_and_taken_away_by_remote_control(leased: Partitioned) -> None:
-    leased.system.money_worker("first")  # the door alone
+    leased.system.money_worker("first")  # the main queue alone
     control = leased.system.client.control
     for partition in leased.partitions:
         control.add_consumer(partition)

@@ -78,7 +78,7 @@ class Replay:
         return self._producers.signed_again(letter.producer, json.loads(letter.headers), message)
 
     def _queue_of(self, letter: Letter) -> str:
-        """Where the message came from; the door when that queue is none of ours any more."""
+        """Where the message came from; the main queue when that queue is none of ours any more."""
         queue = letter.queue
         ours_or_theirs = queue in self._queues or letter.reason in FOLLOW_UPS
         return queue if queue is not None and ours_or_theirs else self._door
