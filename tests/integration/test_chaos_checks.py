@@ -15,8 +15,9 @@ from sqlalchemy import Engine, text
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import parse
+from models.contracts.wire.dead_letter import DeadLetter
 from models.domain.letters import FOLLOW_UP_FAILED
-from models.store.write.dead_letters import DeadLetter, park
+from models.store.write.dead_letters import park
 from tasks.apply.path import apply
 from tests.acceptance.system import wait_until
 from tests.chaos.checks import answered, findings, late, settled_jobs

@@ -21,8 +21,8 @@ from typing import Any, Final
 import structlog
 
 from models.contracts.message import Malformed
+from models.contracts.wire.dead_letter import DeadLetter
 from models.domain.deciding.commands import Job
-from models.store.write.dead_letters import DeadLetter
 from tasks.apply.outcome import Answer, Parked, StoredOutcome
 from tasks.apply.retries import Backoffs, Failed, Undecided
 from worker.consuming.callback_sender import FollowUps, letter_of, not_allowed

@@ -9,9 +9,9 @@ from typing import Final
 
 import structlog
 
+from models.contracts.wire.dead_letter import DeadLetter
 from models.domain.letters import FOLLOW_UP_FAILED, FOLLOW_UP_NOT_ALLOWED
 from models.domain.retry import Park, RetryPolicy, decide_retry
-from models.store.write.dead_letters import DeadLetter
 from tasks.apply.retries import Backoffs
 from tasks.publishing.confirmed import NotAccepted, Publisher
 from worker.consuming.breaker import Breaker

@@ -14,8 +14,8 @@ from celery.worker.strategy import proto1_to_proto2  # type: ignore[attr-defined
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import Malformed, parse
+from models.contracts.wire.dead_letter import DeadLetter
 from models.domain.deciding.commands import Job
-from models.store.write.dead_letters import DeadLetter
 from tasks.apply.outcome import Answer, StoredOutcome
 from worker.brokers.rabbitmq.unreadable import UNREADABLE
 from worker.consuming.admission import check_place, queue_of

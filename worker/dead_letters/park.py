@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine
 
+from models.contracts.wire.dead_letter import DeadLetter
 from models.domain.letters import GARBAGE
 from models.store.connection.session import transaction
 from models.store.write import dead_letters
-from models.store.write.dead_letters import DeadLetter
 from tasks.apply.outcome import Parked
 from worker.brokers.redis.garbage import Found
 from worker.observability.message_log import MessageLog

@@ -12,7 +12,7 @@ from celery.worker import state
 from celery.worker.request import Request
 
 from models.contracts.catalogue import CATALOGUE
-from models.store.write.dead_letters import DeadLetter
+from models.contracts.wire.dead_letter import DeadLetter
 from tasks.apply.outcome import Answer, StoredOutcome
 from worker.clock import now
 

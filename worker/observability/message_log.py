@@ -10,8 +10,8 @@ from uuid import UUID
 import structlog
 from celery.worker.request import Request
 
+from models.contracts.wire.dead_letter import DeadLetter
 from models.domain.outcome import Status
-from models.store.write.dead_letters import DeadLetter
 from tasks.apply.outcome import Answer, StoredOutcome
 
 _LOG: Final = structlog.get_logger(__name__)

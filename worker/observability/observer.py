@@ -8,7 +8,7 @@ from uuid import UUID
 
 from celery.worker.request import Request
 
-from models.store.write.dead_letters import DeadLetter
+from models.contracts.wire.dead_letter import DeadLetter
 from tasks.apply.outcome import Answer
 
 

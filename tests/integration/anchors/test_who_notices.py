@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from models.contracts.wire.dead_letter import DeadLetter
 from models.domain.errors import DeploymentFault
 from models.store.audit.entries import audit
 from models.store.connection.session import transaction
 from models.store.write import dead_letters
-from models.store.write.dead_letters import DeadLetter
 from tests.support.anchored import Anchored, add_entry, cut, forge_job, forget, id_of, put_entry, rehash
 from tests.support.builders import done, execute, job, settle
 

@@ -11,8 +11,9 @@ import pytest
 from rich.console import Console
 from sqlalchemy import Engine
 
+from models.contracts.wire.dead_letter import DeadLetter
 from models.store.connection.session import transaction
-from models.store.write.dead_letters import DeadLetter, park
+from models.store.write.dead_letters import park
 from tests.integration.cli.conftest import Cli, told
 from tests.support.builders import done, execute, rows
 from worker.cli.terminal.progress import Advance

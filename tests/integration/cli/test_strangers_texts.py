@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from models.contracts.wire.dead_letter import DeadLetter
 from models.store.connection.session import transaction
 from models.store.write import dead_letters
-from models.store.write.dead_letters import DeadLetter
 from tests.integration.cli.conftest import Cli
 from tests.support.builders import done
 from worker.cli.operations import up

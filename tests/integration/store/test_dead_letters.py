@@ -12,13 +12,14 @@ import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import IntegrityError
 
+from models.contracts.wire.dead_letter import LETTER_MARK, DeadLetter
 from models.domain.letters import GARBAGE, LetterStatus, NextStep
 from models.domain.outcome import Code, Status
 from models.store.connection.session import snapshot, transaction
 from models.store.read import dead_letters as letter_history
 from models.store.read.dead_letters import LetterCount, LetterFilter, LetterJob
 from models.store.write import dead_letters
-from models.store.write.dead_letters import LETTER_MARK, DeadLetter, SentLetter
+from models.store.write.dead_letters import SentLetter
 from tests.support.builders import done, execute, rows
 
 

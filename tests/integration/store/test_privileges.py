@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
+from models.contracts.wire.dead_letter import DeadLetter
 from models.domain.errors import DeploymentFault
 from models.domain.retry import RetryPolicy
 from models.store.audit.entries import assert_ledger_is_coherent
@@ -22,7 +23,7 @@ from models.store.schema.revision import COLUMNS
 from models.store.server.privileges import CHANGED, NEEDED, PRUNING, SEQUENCE, statements
 from models.store.server.server import Server, examine
 from models.store.write import dead_letters
-from models.store.write.dead_letters import DeadLetter, SentLetter
+from models.store.write.dead_letters import SentLetter
 from tasks.apply.retries import RetryingApplier
 from tasks.auto_topup import scan as autotopup
 from tasks.scheduled import expiry
