@@ -8,7 +8,7 @@ from typing import Any, Final
 from celery import signals
 from kombu import Exchange
 
-from tasks.brokers.addresses import kombu_url, result_backend_url, sentinel_options
+from tasks.brokers.addresses import kombu_url, result_backend_url, sentinel_options, socket_options
 from tasks.celery_tasks import register_jobs
 from worker.brokers.queues import JobQueue, arguments_of
 from worker.brokers.rabbitmq import connection as transport_amqp
@@ -25,12 +25,14 @@ from worker.publishers.limits import bound_decompression
 from worker.runtime import Runtime
 from worker.schedule import beat_schedule, register_ticks
 
+_CONNECT_TIMEOUT_S: Final = 5.0  # to Redis
 _ANONYMOUS: Final = Exchange("", type="direct")  # straight to the queue: no binding that could be lost
 
 
 def configuration(runtime: Runtime) -> dict[str, Any]:
     """Celery's configuration from our settings. docs/decisions says why for what is not obvious."""
     settings = runtime.settings
+    sockets = socket_options(settings.broker_socket_timeout_s, _CONNECT_TIMEOUT_S)
     use_transport(settings.redis_transport)
     transport_amqp.use_transport()
     bound_decompression(settings.max_message_bytes)
@@ -52,10 +54,10 @@ def configuration(runtime: Runtime) -> dict[str, Any]:
         "result_expires": settings.result_expires_s,
         "result_serializer": EXACT_JSON,
         "result_accept_content": ["json"],
-        "redis_socket_timeout": settings.broker_socket_timeout_s,
-        "redis_socket_connect_timeout": 5.0,
-        "redis_socket_keepalive": True,
-        "redis_backend_health_check_interval": 10,
+        "redis_socket_timeout": sockets["socket_timeout"],
+        "redis_socket_connect_timeout": sockets["socket_connect_timeout"],
+        "redis_socket_keepalive": sockets["socket_keepalive"],
+        "redis_backend_health_check_interval": sockets["health_check_interval"],
         "task_serializer": "json",
         "accept_content": ["json"],
         "task_queues": queues,
@@ -103,10 +105,7 @@ def _transport_options(runtime: Runtime) -> dict[str, Any]:
         "unacked_restore_interval": settings.visibility_timeout_s / 6,
         "unacked_restore_throttle": 1,
         "unacked_mutex_expire": max(1, settings.visibility_timeout_s // 3),  # of who was killed while it restored
-        "socket_timeout": settings.broker_socket_timeout_s,  # a half-open link is noticed, not waited on
-        "socket_connect_timeout": 5,
-        "socket_keepalive": True,
-        "health_check_interval": 10,
+        **socket_options(settings.broker_socket_timeout_s, _CONNECT_TIMEOUT_S),
         **sentinel_options(settings.broker_url, settings.tls),
     }
 

@@ -60,11 +60,11 @@ class RedisAddress:
     sentinel_username: str | None = None
     sentinel_password: str | None = None
 
-    def client(self, tls: Tls, timeout_s: float, **options: Any) -> redis.Redis:
+    def client(self, tls: Tls, timeout_s: float) -> redis.Redis:
         """Connects on first use; to the server that is the primary then, and to another once that is another."""
         given = {
             "username": self.username, "password": self.password, "db": self.db,
-            "socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, **self._tls(tls), **options,
+            **socket_options(timeout_s), **self._tls(tls),
         }  # fmt: skip
         if self.master_name is None:
             [(host, port)] = self.hosts
@@ -143,6 +143,16 @@ def _listed(url: str, *, secret_in_each: bool) -> str:
     hosts = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in address.hosts]
     users = [user] * len(hosts) if secret_in_each else [user, *[""] * (len(hosts) - 1)]
     return ";".join(f"sentinel://{user}{host}/{address.db}" for user, host in zip(users, hosts, strict=True))
+
+
+def socket_options(timeout_s: float, connect_timeout_s: float | None = None) -> dict[str, Any]:
+    """How a connection to Redis notices that nobody is there any more. redis-py and kombu call these options alike."""
+    return {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s if connect_timeout_s is None else connect_timeout_s,
+        "socket_keepalive": True,
+        "health_check_interval": 10,  # seconds
+    }
 
 
 def sentinel_options(url: str, tls: Tls) -> dict[str, Any]:

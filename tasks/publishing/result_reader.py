@@ -16,7 +16,7 @@ from kombu import Connection, Consumer, Exchange, Queue
 from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]  # newer than the stubs
 from kombu.message import Message
 
-from tasks.brokers.addresses import kombu_url, redis_address, sentinel_options
+from tasks.brokers.addresses import kombu_url, redis_address, sentinel_options, socket_options
 from tasks.brokers.sentinels import SentinelTransport
 from tasks.brokers.tls import Tls
 
@@ -42,13 +42,13 @@ class ResultReader(Protocol):
 
 
 class RedisResults:
-    """ResultReader that the worker stores under celery-task-meta-<id> and announces on the channel of that name."""
+    """Results that the worker stores under celery-task-meta-<id> and announces on the channel of that name."""
 
     reply_to = ""
 
     def __init__(self, url: str, timeout_s: float, tls: Tls) -> None:
         address = redis_address(url)
-        self._client: Any = address.client(tls, timeout_s, socket_keepalive=True, health_check_interval=10)
+        self._client: Any = address.client(tls, timeout_s)
         self._closed = False
 
     def expect(self, handle: object, task_id: str) -> None:
@@ -93,7 +93,7 @@ class RedisResults:
 
 
 class ReplyQueue:
-    """ResultReader that the worker sends to a queue of this process's own (Celery's rpc:// backend)."""
+    """Results that the worker sends to a queue of this process's own (Celery's rpc:// backend)."""
 
     def __init__(self, url: str, timeout_s: float, tls: Tls) -> None:
         self.reply_to = f"balance.replies.{uuid4().hex}"
@@ -181,13 +181,7 @@ def broker_connection(url: str, timeout_s: float, tls: Tls) -> Connection:
     if urlsplit(url).scheme.startswith("amqp"):
         options = {"read_timeout": timeout_s, "write_timeout": timeout_s}
     else:
-        options = {
-            "socket_timeout": timeout_s,
-            "socket_connect_timeout": timeout_s,
-            "socket_keepalive": True,
-            "health_check_interval": 10,
-            **sentinel_options(url, tls),
-        }
+        options = {**socket_options(timeout_s), **sentinel_options(url, tls)}
     transport = SentinelTransport if "master_name" in options else None
     connection = Connection(
         kombu_url(url), ssl=tls.options(url), transport=transport, connect_timeout=timeout_s, transport_options=options
