@@ -35,7 +35,7 @@ _FORKS.set_forkserver_preload(
         "tasks.client", "rich.console", "rich.table", "rich.progress", "rich.status", "rich.text",
     ]
 )  # fmt: skip
-STACKS: Final = signal.SIGQUIT
+STACKS: Final = signal.SIGRTMIN
 """A process of a test writes to its standard error what each thread of it is doing."""
 # Starting a process also asks how the others ended, and the answer can be read once: two threads would spoil it.
 _ONE_AT_A_TIME: Final = Lock()
