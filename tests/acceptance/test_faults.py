@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, text
 from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.schema.migrations import upgrade
 from tasks.client import BalanceClient
-from tests.acceptance.system import System, wait_until
+from tests.acceptance.system import System, replies, wait_until
 from tests.support.servers import servers
 from tests.support.servers.proxy import Fault, Proxy
 from worker.local.embedded import EmbeddedPostgres
@@ -143,13 +143,17 @@ def test_a_worker_that_is_stopped_while_jobs_stream_in_ends_well(any_system: Sys
     wait_until("every job", lambda: any_system.count("entries") == jobs)
 
 
-@pytest.mark.parametrize("during", ["nothing", "a heartbeat"])
+@pytest.mark.parametrize("during", ["nothing", "a heartbeat", "an answer to remote control"])
 def test_a_worker_whose_link_to_the_broker_is_half_open_stops_all_the_same(any_system: System, during: str) -> None:
     """It waits for an answer a few times, not for ever: nobody has to kill it."""
     with Proxy(any_system.broker_url) as link:
         worker = any_system.money_worker(BALANCE_BROKER_URL=link.url, BALANCE_BROKER_SOCKET_TIMEOUT_S="1")
         if during == "a heartbeat":  # an event for Flower, every two seconds
             assert link.arm(Fault((b"celeryev",), "request", "hold")).struck.wait(30)
+        elif during != "nothing":
+            answer = link.arm(Fault((b"reply.celery.pidbox",), "request", "hold"))
+            replies(any_system.client, "ping", destination=[f"money@{any_system.queue}"], timeout=0.1)
+            assert answer.struck.wait(30)
         link.go_silent(for_all=True)
         assert any_system.end("money", worker, 60) == 0, any_system.log("money")[-3000:]
 

@@ -28,6 +28,7 @@ from redis.retry import Retry
 
 from tasks.apply.outcome import Answer, Parked
 from tasks.reminder import Reminder
+from worker.brokers.retrying import ONCE_MORE
 from worker.consuming.breaker import Breaker
 from worker.encoding.names import is_name
 from worker.encoding.serialization import dumps
@@ -40,7 +41,6 @@ _AT_ONCE: Final = 500  # results
 _KEPT_MAX: Final = 10_000  # results that wait for a better time, at most,
 _KEPT_S: Final = 60.0  # and for how long: as long as our client waits by itself
 _AWAY: Final = (OSError, RedisError, OperationalError, AMQPError)
-_ONCE_MORE: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class ResultWriter:
         self._client: Any = None
         self._again: Any = None
         if not isinstance(app.backend, RedisBackend):
-            app.backend.retry_policy = _ONCE_MORE  # Celery would try for twenty seconds, in the event loop
+            app.backend.retry_policy = ONCE_MORE  # Celery would try for twenty seconds, in the event loop
 
     def store(self, answers: Sequence[tuple[Request, Answer]]) -> None:
         """Stores what publishers asked for within about a second, or keeps it for a better time."""

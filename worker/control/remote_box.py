@@ -15,8 +15,10 @@ from celery import bootsteps
 from celery.worker.consumer.tasks import Tasks
 from celery.worker.control import Panel
 from celery.worker.pidbox import Pidbox
+from kombu.exceptions import OperationalError
 
 from tasks.reminder import Reminder
+from worker.brokers.retrying import ONCE_MORE
 from worker.control.remote import Refusal
 from worker.encoding.names import is_name
 from worker.settings.settings import Settings
@@ -56,6 +58,7 @@ class _Box(Pidbox):
     def __init__(self, consumer: Any) -> None:
         super().__init__(consumer)
         self.node.handlers = _handlers(consumer.app.runtime.settings)
+        self.node.reply = self._reply
         self.node.adjust_clock = lambda _clock: None  # whoever reaches the broker could set it to any number
         self._reminder = Reminder()
 
@@ -69,10 +72,18 @@ class _Box(Pidbox):
             return
         try:
             self.node.handle_message(body, None)
-        except (*self.c.connection_errors, *self.c.connection.channel_errors):
+        except (*self.c.connection_errors, *self.c.connection.channel_errors, OperationalError):
             self.reset()  # the answer could not be sent
         except Exception as error:  # noqa: BLE001 - whatever a command says, the worker goes on
             self._tell(error, message)
+
+    def _reply(self, data: Any, exchange: str, routing_key: str, ticket: str, **_: Any) -> None:
+        """Who asked may be gone, and the broker too: the worker goes on."""
+        mailbox = self.node.mailbox
+        mailbox._publish_reply(
+            data, exchange, routing_key, ticket,
+            channel=self.node.channel, serializer=mailbox.serializer, retry_policy=ONCE_MORE,
+        )  # fmt: skip
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         self._tell(exc, message)

@@ -8,7 +8,8 @@ from typing import Any, Final
 from celery.app import events
 from celery.events.dispatcher import EventDispatcher
 
-_ONCE_MORE: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+from worker.brokers.retrying import ONCE_MORE
+
 _BUFFERED_MAX: Final = 1_000
 
 
@@ -35,7 +36,7 @@ class Dispatcher(EventDispatcher):
         self._outbound_buffer: deque[Any] = deque(maxlen=_BUFFERED_MAX)
 
     def publish(self, *args: Any, retry_policy: dict[str, Any] | None = None, **options: Any) -> Any:
-        return super().publish(*args, retry_policy=retry_policy or _ONCE_MORE, **options)
+        return super().publish(*args, retry_policy=retry_policy or ONCE_MORE, **options)
 
     def flush(self, errors: bool = True, groups: bool = True) -> None:
         """Sends all that waits, in its order, as long as the broker takes it. What it does not take waits on."""
