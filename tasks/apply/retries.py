@@ -78,7 +78,7 @@ class RetryingApplier:
         return self._run(self.persisting(action))
 
     def applying(self, jobs: Sequence[Job]) -> Backoffs[list[Settled]]:
-        """The steps of `settle`, in one pass. Jobs that fail together are applied one after the other, in their order.
+        """The steps of `apply`, in one pass. Jobs that fail together are applied one after the other, in their order.
 
         Those that it cannot tell from the deployment are Undecided: the caller brings them again, with what has come
         in the meantime, after a pause of `policy.cap_s`.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from time import monotonic
 from typing import Any, Final
 
@@ -86,8 +86,9 @@ class ResultWriter:
     def _flush(self) -> None:
         while self._kept and not self._breaker.is_open:
             self._attempt()
-        stale = monotonic() - _KEPT_S
-        self._lose(max(len(self._kept) - _KEPT_MAX, sum(1 for each in self._kept if each.at < stale)))
+        gone = monotonic() - _KEPT_S
+        stale = sum(1 for _ in takewhile(lambda each: each.at < gone, self._kept))
+        self._lose(max(len(self._kept) - _KEPT_MAX, stale))
         if self._trouble and not self._kept and not self._breaker.is_open:
             _LOG.info("results.stored_again", lost=self._lost)
             self._lost, self._trouble = 0, ""
