@@ -170,6 +170,24 @@ def test_the_flower_of_another_system_is_not_ours(
             stack.start(_PATIENCE_S)
 
 
+def test_flower_moves_on_when_its_usual_port_was_taken_at_the_last_moment(
+    directory: Path, foreign_flower: int, redis_url: str, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack_module, "refusal", lambda *_: None)  # it has come after we looked
+    usual = _settings(broker_url=redis_url, database_url=empty_database_url, flower_port=foreign_flower)
+    usual.model_fields_set.discard("flower_port")
+    heard = Listener(_PATIENCE_S)
+    with Stack(usual, directory, heard) as stack:
+        stack.start(_PATIENCE_S)
+        assert stack.settings.flower_port != foreign_flower
+        assert stack.flower_url is not None
+        with urlopen(f"{stack.flower_url}/healthcheck") as response:
+            assert response.status == 200
+        assert [event.detail for event in heard.said("ready") if event.name == "flower"] == [
+            f"shows it: {stack.flower_url}"
+        ]
+
+
 def test_flower_without_a_password_can_stop_nobody(directory: Path) -> None:
     given = {"broker_url": "redis://127.0.0.1/0", "database_url": "postgresql://h/d"}
     open_to_all = Stack(_settings(**given), directory)._environment()

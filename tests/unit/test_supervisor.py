@@ -120,6 +120,22 @@ def test_a_child_that_cannot_start_is_told_at_once_with_why(start: Start) -> Non
     assert monotonic() - began < _PATIENCE_S
 
 
+def test_another_takes_the_place_of_a_child_that_would_fail_again(start: Start, heard: Listener) -> None:
+    def instead(said: str) -> Child | None:
+        return _python("flower", _FOREVER) if "the port is taken" in said else None
+
+    taken, broken = (
+        _python("flower", f"raise SystemExit('{said}')", ready=lambda _: False, instead=instead)
+        for said in ("the port is taken", "no")
+    )
+    supervisor = start(taken)
+    supervisor.wait_ready(_PATIENCE_S)
+    assert heard.names("died") == ["flower"]
+    other = start(broken)
+    with pytest.raises(NotReady, match=r"before it was ready \(log: .*: no\)$"):
+        other.wait_ready(_PATIENCE_S)
+
+
 def test_a_child_that_has_no_log_is_told_at_once_with_why(start: Start, tmp_path: Path) -> None:
     (tmp_path / "logs" / "money.log").mkdir(parents=True)
     supervisor = start(_python("money", _FOREVER, ready=lambda _: True))

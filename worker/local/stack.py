@@ -4,6 +4,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event as Flag
@@ -48,6 +49,7 @@ class Stack:
         self.settings = settings  # after start(): with the addresses of the embedded servers
         self._tell = Announcer(on_event)
         given = settings.model_fields_set
+        self._flower_may_move = "flower_port" not in given
         self.postgres = None if "database_url" in given else EmbeddedPostgres(self.data_dir)
         fsync = settings.embedded_appendfsync
         self.valkey = None if "broker_url" in given else EmbeddedValkey(self.data_dir, appendfsync=fsync)
@@ -125,11 +127,14 @@ class Stack:
         address, port = self.settings.flower_address, self.settings.flower_port
         if not _has_flower() or (refused := refusal(address, port)) is None:
             return
-        if "flower_port" in self.settings.model_fields_set:
+        if not self._flower_may_move:
             raise ServerError(
                 f"Flower cannot listen on {address} port {port}: {refused}: set BALANCE_FLOWER_PORT or"
                 " BALANCE_FLOWER_ADDRESS to what is free here"
             )
+        self._move_flower()
+
+    def _move_flower(self) -> None:
         self.settings = self.settings.model_copy(update={"flower_port": free_port()})
 
     def _children(self) -> list[Child]:
@@ -155,11 +160,22 @@ class Stack:
             ),
         ]
         if _has_flower():
-            address = [f"--address={settings.flower_address}", f"--port={settings.flower_port}"]
-            describe = f"shows it: {self.flower_url}"
-            serving = partial(serves, address=settings.flower_address, port=settings.flower_port)
-            children.insert(0, self._child("flower", ["flower", *address], describe, serving))
+            children.insert(0, self._flower())
         return children
+
+    def _flower(self) -> Child:
+        settings = self.settings
+        address = [f"--address={settings.flower_address}", f"--port={settings.flower_port}"]
+        serving = partial(serves, address=settings.flower_address, port=settings.flower_port)
+        flower = self._child("flower", ["flower", *address], f"shows it: {self.flower_url}", serving)
+        return replace(flower, instead=self._flower_elsewhere)
+
+    def _flower_elsewhere(self, said: str) -> Child | None:
+        """At another port, when somebody took the one we chose before Flower listened there."""
+        if not self._flower_may_move or "address already in use" not in said.lower():
+            return None
+        self._move_flower()
+        return self._flower()
 
     def _worker(self, name: str, queues: str, pool: list[str], describe: str) -> Child:
         alone = ["--task-events", f"--loglevel={self.settings.log_level}"]

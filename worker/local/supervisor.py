@@ -32,7 +32,8 @@ class Child:
     `env`: its whole environment (None = ours); secrets belong there and not in `argv`, which process lists show.
     `describe`: what it does, for people. `ready`: asked with its process id several times a second until it says yes;
     None = ready once started. `stop_timeout_s`: seconds between SIGTERM and SIGKILL. `cwd`: its working directory
-    (None = ours). `before_start`: called before every start, the first included.
+    (None = ours). `before_start`: called before every start, the first included. `instead`: asked with the end of its
+    log when it ended before it ever was ready: what to run in its place (None = nothing would help).
     """
 
     name: str
@@ -43,6 +44,7 @@ class Child:
     stop_timeout_s: float = 10.0
     cwd: Path | None = None
     before_start: Callable[[], None] | None = None
+    instead: Callable[[str], "Child | None"] | None = None
 
 
 @dataclass(frozen=True)
@@ -204,11 +206,20 @@ class _Keeper:
             delay_s = self._backoff.delay_s(self._deaths_in_a_row)
             if process is not None:
                 if process.returncode >= 0 and not self._was_ready:  # not by a signal: somebody else's doing
-                    self.failure = f"{_how_it_ended(process)} before it was ready {self.end_of_log()}"
+                    self._give_up_or_change(process)
                 detail = f"{_how_it_ended(process)} after {alive_s:.1f} s; restarting in {delay_s:g} s"
                 self._say("died", process.pid, detail)
             if not self._stopping.wait(delay_s):
                 self._start_process()
+
+    def _give_up_or_change(self, process: subprocess.Popen[bytes]) -> None:
+        """It would end again: another takes its place, or nothing does."""
+        said = self.end_of_log()
+        another = self.child.instead(said) if self.child.instead is not None else None
+        if another is None:
+            self.failure = f"{_how_it_ended(process)} before it was ready {said}"
+        else:
+            self.child = another
 
     def _start_process(self) -> None:
         with self._lock:
