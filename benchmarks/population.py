@@ -71,7 +71,7 @@ def add_accounts(engine: Engine, kind: Kind, count: int, *, policy: bool = False
         _copy(connection, Account, f"id = {first}", named, range(2, count + 1))
         shown = {"account_id": f"{first} + n - 1", **changes}
         _copy(connection, profile, f"account_id = {first}", shown, range(2, count + 1))
-        connection.execute(text("update wallets set due_at = null"))  # whoever has nothing is due
+        connection.execute(text("update policies set due_at = null"))  # whoever has nothing is due
         connection.execute(text("select setval('accounts_id_seq', (select max(id) from accounts))"))
         if recorded:
             _record(connection)

@@ -19,16 +19,16 @@ from benchmarks.servers import engine_of
 from models.domain.deciding.decision import Limits
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import snapshot
-from models.store.write.auto_topups import due
+from models.store.write.policies import due
 from tasks.apply.retries import RetryingApplier
 from tasks.auto_topup.scan import scan as top_up_due
 
 _LIMIT: Final = 500  # wallets a transaction: the worker's default
 # Every so many-th wallet, others in each repetition; all of them are below their minimum.
 _FALL_DUE: Final = text("""
-    update wallets set due_at = clock_timestamp(), crossing = crossing + 1
+    update policies set due_at = clock_timestamp(), crossing = crossing + 1
     where account_id in (
-        select account_id from wallets order by account_id offset :skipped limit :due
+        select account_id from policies order by account_id offset :skipped limit :due
     )
 """)
 

@@ -8,6 +8,14 @@ from models.contracts.jobs.apps import AppsUpdateBalance, AppsUpsert
 from models.contracts.jobs.entries import EntriesReverse
 from models.contracts.jobs.grants import GrantsVoid
 from models.contracts.jobs.holds import HoldsCapture, HoldsRelease, WalletsHold
+from models.contracts.jobs.top_ups import (
+    AutoTopupCancel,
+    AutoTopupResume,
+    AutoTopupRunNow,
+    AutoTopupSetPolicy,
+    ChargesSettle,
+    TopUpLookAnswer,
+)
 from models.contracts.jobs.users import UsersUpdateBalance, UsersUpsert
 from models.contracts.jobs.wallet_credits import WalletsDebit, WalletsTopUp
 from models.contracts.jobs.wallets import WalletsCreate, WalletsTerminate, WalletsUpdate
@@ -31,6 +39,11 @@ CATALOGUE: Final[dict[str, type[Contract]]] = {
         AppsUpsert,
         AppsUpdateBalance,
         EntriesReverse,
+        AutoTopupSetPolicy,
+        AutoTopupResume,
+        AutoTopupRunNow,
+        AutoTopupCancel,
+        ChargesSettle,
     )
 }
 
@@ -39,8 +52,8 @@ OPEN_GRANT: Final = "credits.open_grant"
 EXPIRE_HOLD: Final = "credits.expire_hold"
 REPAIR: Final = "accounts.repair"
 SYSTEM_JOBS: Final = (AUTO_TOP_UP, EXPIRE_GRANT, OPEN_GRANT, EXPIRE_HOLD, REPAIR)
-_SYSTEM: Final[dict[str, type[Contract]]] = dict.fromkeys(SYSTEM_JOBS, WalletsTopUp)
-"""Jobs that we make ourselves: nobody can publish them, and they are answered as a wallet is."""
+_SYSTEM: Final[dict[str, type[Contract]]] = {**dict.fromkeys(SYSTEM_JOBS, WalletsTopUp), AUTO_TOP_UP: TopUpLookAnswer}
+"""Jobs that we make ourselves: nobody can publish them. They are answered as a wallet is, or as its policy."""
 
 
 def contract_of(name: str) -> type[Contract]:

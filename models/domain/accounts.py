@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
+from models.domain.policies import Policy
 from models.domain.value import value
 
 Json = Mapping[str, Any]
@@ -36,11 +37,6 @@ class WalletStatus(StrEnum):
 class WalletType(StrEnum):
     PROMOTIONAL = "PROMOTIONAL"
     PRE_PAID = "PRE_PAID"
-
-
-class TopUpTrigger(StrEnum):
-    DISABLED = "disabled"
-    BALANCE_BELOW_THRESHOLD = "balance_below_threshold"
 
 
 @value(frozen=True, slots=True)
@@ -83,16 +79,8 @@ class Wallet:
     conversion_rate: Decimal  # currency for one credit
     config: Json
     metadata: Mapping[str, str]
-    trigger: TopUpTrigger
-    min_balance: int | None  # units of credit
-    top_up_amount: int | None  # units of credit
-    due_at: datetime | None  # when the policy is to be looked at next; None: not before the next move
-    crossing: int  # how often it was to be looked at: names the top-up
     overdraft_allowed: bool = False  # whether a debit may ask to go below the floor
     timezone: str | None = None  # IANA name; None: UTC
-    suspended: str | None = None  # why the policy is out of force until it is switched on again
-    wanted: int | None = None  # the level that a refused debit needed and one top-up would reach
-    topped_up_at: datetime | None = None  # the last auto top-up
 
 
 @value(frozen=True, slots=True)
@@ -135,6 +123,7 @@ class Account:
     granted: int = 0
     held: int = 0
     changes: int = 0  # how often its terms were set or changed: models/domain/evidence/chains.py
+    policy: Policy | None = None  # of its auto top-up
 
     @property
     def status(self) -> UserStatus | WalletStatus | None:
@@ -146,4 +135,5 @@ class Account:
         return Account(
             self.id, self.key, self.unit, self.scale, balance, seq, self.floor, self.head, self.set_at,
             self.created_at, at, self.profile, self.grants, self.holds, self.granted, self.held, self.changes,
+            self.policy,
         )  # fmt: skip

@@ -15,6 +15,11 @@ class EventType(StrEnum):
     WALLET_BALANCE_RECOVERED = "wallet.credit_balance.recovered"
     APP_BALANCE_UPDATED = "app.balance.updated"
     JOB_REJECTED = "job.rejected"
+    AUTO_TOP_UP_FIRED = "auto_topup.fired"
+    AUTO_TOP_UP_DECLINED = "auto_topup.declined"
+    AUTO_TOP_UP_SUSPENDED = "auto_topup.suspended"
+    AUTO_TOP_UP_RESUMED = "auto_topup.resumed"
+    CHARGE_NEEDS_ACTION = "charge.needs_action"
 
 
 BITS: Final[Mapping[EventType, int]] = {
@@ -25,6 +30,11 @@ BITS: Final[Mapping[EventType, int]] = {
     EventType.WALLET_BALANCE_RECOVERED: 16,
     EventType.APP_BALANCE_UPDATED: 32,
     EventType.JOB_REJECTED: 64,
+    EventType.AUTO_TOP_UP_FIRED: 128,
+    EventType.AUTO_TOP_UP_DECLINED: 256,
+    EventType.AUTO_TOP_UP_SUSPENDED: 512,
+    EventType.AUTO_TOP_UP_RESUMED: 1024,
+    EventType.CHARGE_NEEDS_ACTION: 2048,
 }
 """By which a job remembers what it told, after the events themselves are gone. They must never change."""
 

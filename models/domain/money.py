@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
 from typing import Final
 
 UNITS_MAX: Final = 2**63 - 1  # a BIGINT holds every balance and every amount
@@ -53,7 +53,7 @@ def multiply(amount: Decimal, rate: Decimal) -> Decimal:
 
 
 def divide_half_even(amount: Decimal, rate: Decimal, scale: int) -> int:
-    """amount ÷ rate in units at `scale`, rounded half to even: the one place where money is rounded."""
+    """amount ÷ rate in units at `scale`, rounded half to even: the one place where credits are rounded."""
     # Integers, because rounding a quotient that was itself rounded can go the wrong way.
     numerator, denominator = _ratio(amount, rate, scale)
     quotient, remainder = divmod(numerator, denominator)
@@ -61,6 +61,11 @@ def divide_half_even(amount: Decimal, rate: Decimal, scale: int) -> int:
     if twice > denominator or (twice == denominator and quotient % 2):
         quotient += 1
     return checked(quotient)
+
+
+def minor_units(price: Decimal, digits: int) -> int:
+    """A price in the smallest unit of a currency that has so many decimals, half up. Raises Overflow."""
+    return checked(int(price.scaleb(digits, _CONTEXT).quantize(ONE, ROUND_HALF_UP, _CONTEXT)))
 
 
 def _ratio(amount: Decimal, rate: Decimal, scale: int) -> tuple[int, int]:

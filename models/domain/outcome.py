@@ -32,6 +32,8 @@ class Code(StrEnum):
     HOLD_TOO_LONG = "hold_too_long"
     REASON_RESERVED = "reason_reserved"
     POLICY_INCOMPLETE = "policy_incomplete"
+    POLICY_CONTRADICTORY = "policy_contradictory"
+    CURRENCY_UNKNOWN = "currency_unknown"
 
     USER_NOT_FOUND = "user_not_found"
     WALLET_NOT_FOUND = "wallet_not_found"
@@ -39,6 +41,8 @@ class Code(StrEnum):
     JOB_NOT_FOUND = "job_not_found"
     HOLD_NOT_FOUND = "hold_not_found"
     GRANT_NOT_FOUND = "grant_not_found"
+    POLICY_NOT_FOUND = "policy_not_found"
+    CHARGE_NOT_FOUND = "charge_not_found"
     WALLET_EXISTS = "wallet_exists"
     TELEGRAM_ID_TAKEN = "telegram_id_taken"
 
@@ -53,6 +57,9 @@ class Code(StrEnum):
     HOLD_CLOSED = "hold_closed"
     CAPTURE_EXCEEDS_HOLD = "capture_exceeds_hold"
     TOP_UP_NOT_DUE = "top_up_not_due"
+    TOP_UP_HELD = "top_up_held"
+    CHARGE_OPEN = "charge_open"
+    CHARGE_SETTLED = "charge_settled"
     DECREASE_ONLY = "decrease_only"
     SUPERSEDED = "superseded"
     ALREADY_REVERSED = "already_reversed"  # answers given before an entry could be taken back in parts

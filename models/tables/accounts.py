@@ -10,12 +10,10 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Identity,
-    Index,
     LargeBinary,
     Numeric,
     SmallInteger,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -52,6 +50,7 @@ class Account(Base):
     granted: Mapped[Units]  # left in its grants
     held: Mapped[Units]  # left in its holds
     changes: Mapped[int]  # of its terms: the number of the last record of one
+    has_policy: Mapped[bool]  # whether there is a row of policies
 
 
 class User(Base):
@@ -84,20 +83,7 @@ class Wallet(Base):
     __table_args__ = (
         CheckConstraint(one_of("wallet_type", *domain.WalletType), "wallet_type"),
         CheckConstraint(one_of("status", *domain.WalletStatus), "status"),
-        CheckConstraint(one_of("trigger", *domain.TopUpTrigger), "trigger"),
         CheckConstraint("conversion_rate > 0", "conversion_rate_positive"),
-        CheckConstraint(
-            "trigger = 'disabled' or (min_balance > 0 and top_up_amount > 0"
-            " and min_balance is not null and top_up_amount is not null)",
-            "policy_complete",
-        ),
-        CheckConstraint(
-            "(due_at is null and wanted is null)"
-            " or (trigger <> 'disabled' and status = 'active' and suspended is null)",
-            "due_only_with_policy_in_force",
-        ),
-        # What the scan reads: only wallets whose time has come, however many there are.
-        Index("ix_wallets_due", "due_at", postgresql_where=text("due_at is not null")),
     )
 
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
@@ -110,16 +96,8 @@ class Wallet(Base):
     conversion_rate: Mapped[Decimal] = mapped_column(Numeric)
     config: Mapped[dict[str, Any]] = mapped_column(JSONB)
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB)
-    trigger: Mapped[str]
-    min_balance: Mapped[Units | None]
-    top_up_amount: Mapped[Units | None]
-    due_at: Mapped[datetime | None]
-    crossing: Mapped[int]
     overdraft_allowed: Mapped[bool]
     timezone: Mapped[str | None]
-    suspended: Mapped[str | None]
-    wanted: Mapped[Units | None]
-    topped_up_at: Mapped[datetime | None]
 
 
 class App(Base):

@@ -30,7 +30,7 @@ from models.store.write import jobs as store
 from models.store.write import journals as records
 from tasks.apply.outcome import StoredOutcome
 from tasks.apply.unit_of_work import UnitOfWork
-from tasks.apply.working_set import load_working_set, lock_uncontended
+from tasks.apply.working_set import load_charging, load_working_set, lock_uncontended
 
 
 def apply(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[StoredOutcome]:
@@ -69,8 +69,9 @@ def decide_jobs(
     now, answered = store.find(connection, {(job.producer, job.key) for job in jobs})
     # The working set's own mappings: what one job of the batch changes, the next one knows.
     context = DecisionContext(
-        now, limits, working_set.new_ids, working_set.telegram_owners, working_set.originals, working_set.reversed
-    )
+        now, limits, working_set.new_ids, working_set.telegram_owners, working_set.originals, working_set.reversed,
+        load_charging(connection, jobs, working_set, now, on=limits.charging),
+    )  # fmt: skip
     unit = UnitOfWork(working_set, context, answered)
     unit.outcomes = [unit.answer(job) for job in jobs]
     return unit

@@ -22,7 +22,7 @@ from models.domain.ids import uuid7
 from models.domain.jobs.decide import decide
 from models.domain.ledger import Entry, Proof, made_by, seal
 from models.domain.outcome import Code, Refusal, Status
-from models.store.write import accounts, entries, grants, holds, outbox, profiles
+from models.store.write import accounts, charges, entries, grants, holds, outbox, policies, profiles
 from models.store.write import jobs as store
 from models.store.write import journals as records
 from tasks.apply.outcome import StoredOutcome
@@ -135,7 +135,9 @@ class UnitOfWork:
         """Everything is decided; from here on there are only writes. `journal`: when there is something to record."""
         accounts.create(connection, self.working_set.created(), self.heads)
         profiles.save(connection, self.working_set.changed_profiles())
+        policies.save(connection, self.working_set.changed_policies())
         store.insert(connection, self.settled)
+        charges.save(connection, self.working_set.changed_charges(), self.context.now)
         grants.save(connection, self.working_set.changed_grants())
         holds.save(connection, self.working_set.changed_holds())
         entries.insert(connection, self.entries)

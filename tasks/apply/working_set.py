@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from models.domain.accounts import Account, AccountKey, Kind, User
+from models.domain.auto_topup.calendar import month_of
+from models.domain.auto_topup.evaluation import place
+from models.domain.charges import COUNTED, Charge
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
 from models.domain.deciding import commands
 from models.domain.deciding.commands import Job, Target
-from models.domain.deciding.decision import Decision, Original
+from models.domain.deciding.decision import Charging, Decision, Original
 from models.domain.errors import KeyRace
 from models.domain.outcome import Refusal
-from models.store.write import accounts, entries, profiles
+from models.store.write import accounts, charges, entries, profiles, switches
 
 _NO_ENTRIES: Mapping[UUID, Original] = {}
+_NO_CHARGES: Mapping[UUID, tuple[int, UUID | None]] = {}
 T = TypeVar("T", Grant, Hold)
 
 
@@ -32,6 +37,7 @@ class WorkingSet:
         reversed_units: dict[tuple[int, int], int],
         telegram_owners: Mapping[int, AccountKey],
         new_ids: Mapping[AccountKey, int],
+        named_charges: Mapping[UUID, Charge] | None = None,
     ) -> None:
         self._before = {account.key: account for account in locked}
         self._now = dict(self._before)
@@ -39,6 +45,10 @@ class WorkingSet:
         self.reversed = reversed_units
         self.telegram_owners = dict(telegram_owners)
         self.new_ids = new_ids
+        self.charges = dict(named_charges or {})
+        self.charged: dict[int, int] = {}  # units that count this month, by account id: filled when a job may charge
+        self._charges_before = dict(self.charges)
+        self._by_id = {account.id: account.key for account in locked}
 
     def find(self, target: Target) -> Account | None:
         """The account as it is at this point of the batch."""
@@ -51,11 +61,17 @@ class WorkingSet:
             case commands.EntryOfJob(job_id):
                 original = self.originals.get(job_id)
                 return self._now.get(original.account) if original else None
+            case commands.ChargeOf(charge_id):
+                charge = self.charges.get(charge_id)
+                key = None if charge is None else self._by_id.get(charge.account_id)
+                return None if key is None else self._now.get(key)
 
     def accept(self, decision: Decision) -> None:
         """The account after a decision is what the next job of the batch finds."""
         account, before = decision.account, self._now.get(decision.account.key)
         self._now[account.key] = account
+        if decision.charge is not None:
+            self._charge(decision.charge)
         for entry in (decision.entry, decision.bonus):
             if entry is not None and entry.details.reverses is not None:
                 taken_back = account.id, entry.details.reverses
@@ -66,6 +82,11 @@ class WorkingSet:
             if account.profile.telegram_id is not None:
                 self.telegram_owners[account.profile.telegram_id] = account.key
 
+    def _charge(self, charge: Charge) -> None:
+        if charge.id not in self.charges and charge.status in COUNTED:
+            self.charged[charge.account_id] = self.charged.get(charge.account_id, 0) + charge.units
+        self.charges[charge.id] = charge
+
     def created(self) -> list[Account]:
         return [account for key, account in self._now.items() if key not in self._before]
 
@@ -75,6 +96,12 @@ class WorkingSet:
 
     def changed_profiles(self) -> list[Account]:
         return [account for account, before in self._pairs() if before is None or account.profile is not before.profile]
+
+    def changed_policies(self) -> list[Account]:
+        return [account for account, before in self._pairs() if account.policy is not (before and before.policy)]
+
+    def changed_charges(self) -> list[Charge]:
+        return [charge for charge in self.charges.values() if charge is not self._charges_before.get(charge.id)]
 
     def changed_grants(self) -> list[tuple[int, Grant]]:
         """(account id, grant) of grants that are new or changed."""
@@ -123,6 +150,9 @@ def load_working_set(
     wanted = [job.command for job in jobs if not isinstance(job.command, Refusal)]
     targets = [command.target for command in wanted]
     job_ids = {target.job_id for target in targets if isinstance(target, commands.EntryOfJob)}
+    charge_ids = {target.charge_id for target in targets if isinstance(target, commands.ChargeOf)}
+    charged = charges.whose(connection, charge_ids) if charge_ids else _NO_CHARGES
+    job_ids |= {credited_by for _, credited_by in charged.values() if credited_by is not None}
     originals = entries.of_jobs(connection, job_ids) if job_ids else _NO_ENTRIES
     upserts = [command for command in wanted if isinstance(command, commands.UserUpsert)]
     telegram_ids = {target.telegram_id for target in targets if isinstance(target, commands.TelegramUser)}
@@ -132,19 +162,45 @@ def load_working_set(
             connection,
             [target for target in targets if isinstance(target, AccountKey)],
             telegram_ids,
-            [original.entries[0].account_id for original in originals.values()],
+            [
+                *(original.entries[0].account_id for original in originals.values()),
+                *(account_id for account_id, _ in charged.values()),
+            ],
         )
     there = {AccountKey(Kind(row.kind), row.ref) for row in locked}
     read = accounts.read(connection, locked, grants_named(wanted, originals), holds_named(originals))
     missing = sorted({c.target for c in wanted if isinstance(c, commands.CREATES) and c.target not in there}, key=str)
     written = [entry for original in originals.values() for entry in original.entries]
+    given_up = {command.target for command in wanted if isinstance(command, commands.TopUpCancel)}
+    open_of = [account.id for account in read if account.key in given_up]
+    named = charges.lock(connection, charge_ids, open_of) if charge_ids or open_of else {}
+    for charge_id, (_, credited_by) in charged.items():
+        if named[charge_id].credited_by != credited_by:
+            raise KeyRace(f"charge {charge_id} was credited while this batch waited for its locks")
     return WorkingSet(
         read,
         originals,
         entries.reversed_of(connection, written) if written else {},
         _telegram_owners(connection, read, upserts, telegram_ids),
         dict(zip(missing, accounts.next_ids(connection, len(missing)), strict=True)),
+        named,
     )
+
+
+def load_charging(
+    connection: Connection, jobs: Sequence[Job], working_set: WorkingSet, now: datetime, *, on: bool
+) -> Charging | None:
+    """What jobs that may charge need to know beyond their accounts; None when there are none. `on`: by the settings."""
+    looking = [job.command.target for job in jobs if isinstance(job.command, commands.MAY_CHARGE)]
+    if not looking:
+        return None
+    accounts_ = [account for target in set(looking) if (account := working_set.find(target)) is not None]
+    capped = [account for account in accounts_ if account.policy and account.policy.monthly_cap is not None]
+    if capped:
+        months = {account.id: month_of(now, place(account)) for account in capped}
+        working_set.charged.update(charges.counted(connection, months))
+    paused = not on or not switches.is_on(connection, switches.CHARGING)
+    return Charging(paused, working_set.charged, working_set.charges)
 
 
 def grants_named(wanted: Sequence[Any], originals: Mapping[UUID, Original]) -> set[UUID]:

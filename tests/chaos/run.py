@@ -164,7 +164,7 @@ def _settle(site: Site, known: Known, schedule: Schedule) -> list[str]:
 def _due(site: Site) -> int:
     """What the beats have still to see to."""
     found = site.rows_if_up(
-        "select (select count(*) from wallets where due_at <= clock_timestamp() + interval '2 seconds')"
+        "select (select count(*) from policies where due_at <= clock_timestamp() + interval '2 seconds')"
         # What expires in a moment would do so between two of the checks.
         " + (select count(*) from grants where remaining > 0 and expires_at < clock_timestamp() + interval '1 minute')"
     )

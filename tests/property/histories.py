@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from models.domain.accounts import AccountKey, Kind
-from models.domain.deciding.commands import Job, WalletAutoTopUp
+from models.domain.deciding.commands import Job, TopUpLook
 from tasks.apply.outcome import StoredOutcome
 from tasks.apply.path import apply
 from tasks.scheduled.expiry import expire_job, hold_job, open_job
@@ -120,7 +120,7 @@ def _job(history: History, place: int, answers: Mapping[int, StoredOutcome]) -> 
     if step.name in SWEEPS:
         return SWEEPS[step.name](wallet, UUID(named))
     if step.name == "auto top-up":
-        return system_job("autotopup.top_up", f"{step.fields['crossing']}:{wallet}", dict(step.fields), WalletAutoTopUp(
+        return system_job("autotopup.top_up", f"{step.fields['crossing']}:{wallet}", dict(step.fields), TopUpLook(
             wallet, step.fields["crossing"]
         ))  # fmt: skip
     fields = {**step.fields, "job_id": named} if step.of is not None else step.fields

@@ -13,16 +13,17 @@ from typing import Final
 from uuid import UUID
 
 from models.contracts.jobs.wallet_contract import wallet_body
-from models.domain.accounts import Account, AccountKey, Kind, TopUpTrigger, Wallet, WalletStatus
+from models.domain.accounts import Account, AccountKey, Kind, Wallet, WalletStatus
 from models.domain.credits import balance as credits
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
-from models.domain.deciding.commands import AUTO_TOP_UP, EntryOfJob, Job, WalletAutoTopUp
+from models.domain.deciding.commands import AUTO_TOP_UP, EntryOfJob, Job, TopUpLook
 from models.domain.deciding.decision import Decision, DecisionContext, Limits, Original
 from models.domain.events import EventType
 from models.domain.jobs.decide import decide
 from models.domain.ledger import MOVES_NOTHING, Entry, Proof, entry_hash, made_by, seal
 from models.domain.outcome import Refusal
+from models.domain.policies import Policy, TopUpTrigger
 from models.store.read.credits import Credits
 from tasks.apply.working_set import WorkingSet, grants_named, holds_named
 from tasks.scheduled.expiry import expire_job, hold_job, open_job
@@ -46,7 +47,7 @@ def number_id(number: int) -> UUID:
 
 def look_job(crossing: int) -> Job:
     """The scan's job for the look with this number."""
-    return system_job(AUTO_TOP_UP, str(crossing), {}, WalletAutoTopUp(WALLET, crossing))
+    return system_job(AUTO_TOP_UP, str(crossing), {}, TopUpLook(WALLET, crossing))
 
 
 class Rows:
@@ -66,6 +67,10 @@ class Rows:
     def profile(self) -> Wallet:
         assert isinstance(self.account.profile, Wallet)
         return self.account.profile
+
+    @property
+    def policy(self) -> Policy:
+        return self.account.policy or Policy(TopUpTrigger.DISABLED)
 
     @property
     def context(self) -> DecisionContext:
@@ -150,14 +155,14 @@ class Rows:
 
     def scan(self) -> Job | None:
         """The job of a look that is to be taken now."""
-        due_at = self.profile.due_at
-        return None if due_at is None or due_at > at(self.now) else look_job(self.profile.crossing)
+        due_at = self.policy.due_at
+        return None if due_at is None or due_at > at(self.now) else look_job(self.policy.crossing)
 
     # --- what must hold
 
     def assert_constraints_hold(self, written: tuple[Entry, ...]) -> None:
         """What the tables refuse (models/tables): said again, because there is no database here."""
-        account, profile = self.account, self.profile
+        account, profile, policy = self.account, self.profile, self.policy
         grants, holds = self.grants.values(), self.holds.values()
         for grant in grants:
             assert grant.amount > 0
@@ -174,8 +179,8 @@ class Rows:
             assert grant.held == sum(units for hold in holds for of, units in hold.backing if of == grant.id)
         assert account.granted == sum(grant.remaining for grant in grants)
         assert account.held == sum(hold.remaining for hold in holds)
-        in_force = profile.trigger is not TopUpTrigger.DISABLED and profile.status is WalletStatus.ACTIVE
-        assert (profile.due_at is None and profile.wanted is None) or (in_force and profile.suspended is None)
+        in_force = policy.trigger is not TopUpTrigger.DISABLED and profile.status is WalletStatus.ACTIVE
+        assert (policy.due_at is None and policy.wanted is None) or (in_force and policy.suspended is None)
         for entry in written:
             assert entry.amount or entry.details.kind in MOVES_NOTHING
 

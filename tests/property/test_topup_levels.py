@@ -14,6 +14,7 @@ from typing import Final
 
 from models.domain.accounts import Account
 from models.domain.auto_topup import due as autotopup
+from models.domain.auto_topup import evaluation
 from models.domain.deciding.commands import AUTO_TOP_UP
 from models.domain.events import EventType
 from models.domain.outcome import Code
@@ -33,14 +34,14 @@ def test_who_is_below_is_looked_at() -> None:
         model = life.model
         assert model is not None
         for happened in life.through(history):
-            profile = life.rows.profile
-            assert autotopup.in_force(profile) is model.in_force
+            policy = life.rows.policy
+            assert evaluation.in_force(life.rows.account) is model.in_force
             if not model.in_force:
-                assert (profile.due_at, profile.wanted) == (None, None)
+                assert (policy.due_at, policy.wanted) == (None, None)
             refused = isinstance(happened, Step) and life.answer is Code.INSUFFICIENT_FUNDS
             if model.below or (refused and model.due):
-                assert profile.due_at is not None
-                assert profile.due_at <= at(model.ready)
+                assert policy.due_at is not None
+                assert policy.due_at <= at(model.ready)
 
     holds_for(LIVES, holds, policy=True)
 
@@ -50,10 +51,10 @@ def test_a_look_is_taken_once_and_there_is_a_cooldown() -> None:
         life = Life(history.floor)
         for happened in life.through(history):
             if isinstance(happened, Step):
-                crossing = life.rows.profile.crossing
+                crossing = life.rows.policy.crossing
                 if life.do(LOOK) is not None:
                     assert life.rows.do(look_job(crossing), 0).code is Code.TOP_UP_NOT_DUE
-                assert life.rows.profile.crossing >= crossing
+                assert life.rows.policy.crossing >= crossing
         assert_cooldowns(life)
 
     holds_for(LIVES, holds, policy=True)
@@ -69,13 +70,13 @@ def test_a_look_before_its_time_buys_nothing() -> None:
     def holds(history: History) -> None:
         life = Life(history.floor, modelled=False)
         for _ in life.through(history):
-            profile, shown = life.rows.profile, life.rows.shown()
-            if profile.due_at is not None and profile.due_at > at(life.rows.now):
+            policy, shown = life.rows.policy, life.rows.shown()
+            if policy.due_at is not None and policy.due_at > at(life.rows.now):
                 life.swept += 1
-                assert life.rows.do(look_job(profile.crossing), life.swept).code is Code.UNCHANGED
+                assert life.rows.do(look_job(policy.crossing), life.swept).code is Code.UNCHANGED
                 assert life.rows.shown() == shown
-                below = autotopup.below(life.rows.loaded(), at(life.rows.now))
-                assert not below or life.rows.profile.due_at == profile.due_at
+                below = evaluation.below(life.rows.loaded(), at(life.rows.now))
+                assert not below or life.rows.policy.due_at == policy.due_at
 
     holds_for(LIVES, holds, policy=True)
 
@@ -86,7 +87,7 @@ def test_the_level_gets_to_the_minimum() -> None:
         assert life.model is not None
         for _ in life.through(history):
             pass
-        while (due_at := life.rows.profile.due_at) is not None:
+        while (due_at := life.rows.policy.due_at) is not None:
             while at(life.rows.now) < due_at:
                 life.wait(1)
             assert life.do(LOOK) in (Code.APPLIED, Code.UNCHANGED)
@@ -122,7 +123,7 @@ def test_what_was_refunded_is_not_bought_again() -> None:
                 assert last is not None
                 taken_back = life.rows.originals[life.rows.entries[last - 1].details.job_id]
                 refunded = refunded or taken_back.name == AUTO_TOP_UP
-            assert (life.rows.profile.suspended == autotopup.REFUNDED) is refunded
+            assert (life.rows.policy.suspended == autotopup.REFUNDED) is refunded
             looked = life.do(LOOK)
             assert looked is None or not refunded
 
@@ -141,9 +142,9 @@ def test_who_falls_below_is_told_once() -> None:
             changed = isinstance(happened, Step) and happened.what == "update" and life.answer is Code.APPLIED
             moved = changed or len(rows.entries) > entries
             heard, entries = len(rows.events), len(rows.entries)
-            if not autotopup.in_force(rows.profile):
+            if not evaluation.in_force(rows.account):
                 below = False
             elif moved:
-                assert below is autotopup.below(rows.loaded(), at(rows.now))
+                assert below is evaluation.below(rows.loaded(), at(rows.now))
 
     holds_for(LIVES, holds, policy=True)

@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -17,7 +17,6 @@ from models.domain.accounts import (
     AccountKey,
     Kind,
     Profile,
-    TopUpTrigger,
     User,
     UserStatus,
     Wallet,
@@ -28,6 +27,7 @@ from models.domain.credits import balance as credits
 from models.domain.credits.grants import Grant
 from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import Limits
+from models.domain.policies import Policy, TopUpTrigger
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import transaction
 from models.store.read import accounts as history
@@ -42,6 +42,7 @@ LIMITS: Final = Limits(expiry_grace=timedelta(0))
 """As a deployment has them, but for the grace: what expires is written off by the next sweep."""
 Document = dict[str, Any]
 
+_POLICY: Final = {field.name for field in fields(Policy)} - {"timezone"}
 _numbers = itertools.count(1)
 
 
@@ -179,8 +180,10 @@ def reset(engine: Engine) -> None:
 
 
 def wallet_account(*, balance: int = 0, grants: tuple[Grant, ...] = (), floor: int = 0, **profile: Any) -> Account:
-    """A wallet of scale 0 and rate 1, so that a unit is a credit."""
+    """A wallet of scale 0 and rate 1, so that a unit is a credit. What is a policy's by its name is of its policy."""
     granted = sum(grant.remaining for grant in grants)
+    agreed = {name: profile.pop(name) for name in _POLICY & set(profile)}
+    policy = Policy(**{"trigger": TopUpTrigger.DISABLED, **agreed}) if agreed else None
     return account_of(
         AccountKey(Kind.WALLET, "w"),
         wallet_face(**profile),
@@ -188,6 +191,7 @@ def wallet_account(*, balance: int = 0, grants: tuple[Grant, ...] = (), floor: i
         floor=floor,
         grants=grants,
         granted=granted,
+        policy=policy,
     )
 
 
@@ -207,11 +211,6 @@ def wallet_face(**changes: Any) -> Wallet:
         conversion_rate=Decimal(1),
         config={"allowed_price_types": ["ALL"]},
         metadata={},
-        trigger=TopUpTrigger.DISABLED,
-        min_balance=None,
-        top_up_amount=None,
-        due_at=None,
-        crossing=0,
     )
     return replace(plain, **changes)
 

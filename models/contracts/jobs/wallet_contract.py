@@ -15,6 +15,7 @@ from models.domain.accounts import Account, AccountKey, Kind
 from models.domain.credits import balance as credits
 from models.domain.deciding.decision import DecisionContext
 from models.domain.outcome import Refusal
+from models.domain.policies import TopUpTrigger
 
 Trigger = Literal["disabled", "balance_below_threshold"]
 PriceType = Literal["USAGE", "FIXED"]
@@ -53,7 +54,7 @@ def wallet_body(account: Account, context: DecisionContext) -> dict[str, Any]:
 
     `credit_balance` is what is there at this time: credits that have expired or have not begun are not counted.
     """
-    wallet = account.profile
+    wallet, policy = account.profile, account.policy
     assert isinstance(wallet, accounts.Wallet)
 
     def in_credits(units: int | None) -> int | Decimal | None:
@@ -64,9 +65,9 @@ def wallet_body(account: Account, context: DecisionContext) -> dict[str, Any]:
         credits.held(account, context.now),
     )
     return {
-        "auto_topup_amount": in_credits(wallet.top_up_amount),
-        "auto_topup_min_balance": in_credits(wallet.min_balance),
-        "auto_topup_trigger": wallet.trigger.value,
+        "auto_topup_amount": in_credits(policy.amount if policy else None),
+        "auto_topup_min_balance": in_credits(policy.threshold if policy else None),
+        "auto_topup_trigger": policy.trigger.value if policy else TopUpTrigger.DISABLED.value,
         "balance": money.number(money.multiply(balance, wallet.conversion_rate)),
         "config": wallet.config,
         "conversion_rate": money.number(wallet.conversion_rate),
@@ -103,7 +104,7 @@ class WalletBody(BaseModel):
 
     auto_topup_amount: Number | None
     auto_topup_min_balance: Number | None
-    auto_topup_trigger: Trigger
+    auto_topup_trigger: Literal["disabled", "balance_below_threshold", "interval"]
     balance: Number
     config: WalletConfig
     conversion_rate: Number

@@ -19,6 +19,7 @@ from models.contracts.wire.fields import (
 )
 from models.domain import accounts, money
 from models.domain.deciding import commands
+from models.domain.policies import TopUpTrigger
 
 Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$", max_length=3), AfterValidator(str.upper)]
 
@@ -55,7 +56,7 @@ class WalletsCreate(WalletContract):
             floor=self.floor,
             config=self.config.model_dump(mode="json"),
             policy=commands.TopUpPolicy(
-                accounts.TopUpTrigger(self.auto_topup_trigger), self.auto_topup_min_balance, self.auto_topup_amount
+                TopUpTrigger(self.auto_topup_trigger), self.auto_topup_min_balance, self.auto_topup_amount
             ),
             overdraft_allowed=self.overdraft_allowed,
             timezone=self.timezone,
@@ -90,7 +91,7 @@ class WalletsUpdate(WalletContract):
             metadata=self.metadata,
             config=None if self.config is None else self.config.model_dump(mode="json"),
             status=None if self.wallet_status is None else accounts.WalletStatus(self.wallet_status),
-            trigger=None if self.auto_topup_trigger is None else accounts.TopUpTrigger(self.auto_topup_trigger),
+            trigger=None if self.auto_topup_trigger is None else TopUpTrigger(self.auto_topup_trigger),
             min_balance=self.auto_topup_min_balance,
             top_up_amount=self.auto_topup_amount,
             floor=self.floor,

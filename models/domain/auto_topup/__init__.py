@@ -1,1 +1,1 @@
-"""Auto top-up: when a wallet is due."""
+"""Auto top-up: whether a policy fires, when it is looked at, and what becomes of a charge."""

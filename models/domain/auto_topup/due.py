@@ -1,71 +1,49 @@
-"""When a wallet is due for a top-up. The rule is about the level, not about the moment at which it was passed.
+"""When a policy is looked at next. The rule is about the level, not about the moment at which it was passed.
 
-A wallet is due while its policy is in force and what can be spent is less than the minimum. It is due as well when a
-debit was refused for want of credits that one top-up would have covered. Whatever changes either looks again, under
-the account's lock, and notes in `due_at` when the scan has to look: now, when a cooldown ends, or when credits run out
-by time. Each look has a number and is taken once, however often a scan runs and however many beats there are.
+Whatever changes the level or the policy looks again, under the account's lock, and notes in `due_at` when the scan has
+to look: now, when a cooldown or what holds it back ends, at the next time of an interval, or when credits run out by
+time. Each look has a number and is taken once, however often a scan runs and however many beats there are.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from models.domain import ledger
-from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
-from models.domain.credits import balance as credits
+from models.domain.accounts import Account, Kind
+from models.domain.auto_topup import evaluation
 from models.domain.deciding.decision import DecisionContext
 from models.domain.events import EventType
+from models.domain.policies import Policy, TopUpTrigger
 
 REFUNDED = "refunded"
 
 
-def in_force(wallet: Wallet) -> bool:
-    return (
-        wallet.trigger is TopUpTrigger.BALANCE_BELOW_THRESHOLD
-        and wallet.status is WalletStatus.ACTIVE
-        and wallet.suspended is None
-    )
-
-
-def below(account: Account, at: datetime) -> bool:
-    """Whether a policy is in force and what can be spent at this time is less than its minimum."""
-    wallet = account.profile
-    return (
-        isinstance(wallet, Wallet)
-        and in_force(wallet)
-        and wallet.min_balance is not None
-        and credits.spendable(account, at) < wallet.min_balance
-    )
-
-
 def due(account: Account, at: datetime) -> bool:
-    """Whether a top-up is wanted at this time, a cooldown or not."""
-    wallet = account.profile
-    assert isinstance(wallet, Wallet)
-    wanted, amount = wallet.wanted, wallet.top_up_amount
-    if not in_force(wallet) or amount is None or not ledger.fits(account, amount):
+    """Whether a top-up is wanted at this time, whatever holds it back."""
+    policy = account.policy
+    if policy is None or not evaluation.in_force(account):
         return False
-    if below(account, at):
-        return True
-    if wanted is None:
-        return False
-    level = credits.spendable(account, at)
-    return level < wanted <= level + amount
+    if policy.trigger is TopUpTrigger.INTERVAL:
+        return policy.next_at is not None and policy.next_at <= at
+    units = evaluation.worth(account, policy, at)
+    return units > 0 and ledger.fits(account, units) and evaluation.wanting(account, policy, at)
 
 
 def follow(before: Account, after: Account, context: DecisionContext) -> tuple[Account, tuple[EventType, ...]]:
-    """`after` with the next look noted, and the events of falling below the minimum and of coming back."""
-    assert isinstance(before.profile, Wallet)
-    assert isinstance(after.profile, Wallet)
-    if after.profile.trigger is TopUpTrigger.DISABLED and after.profile.due_at is None and after.profile.wanted is None:
+    """`after` with the next look noted, and the events of falling below the threshold and of coming back."""
+    if after.policy is None:
         return after, ()
     # What has expired since the last move fell then; this move, or the sweep, is the first to tell.
-    was_below, is_below = below(before, before.updated_at), below(after, context.now)
+    was_below, is_below = evaluation.below(before, before.updated_at), evaluation.below(after, context.now)
     events: tuple[EventType, ...] = ()
-    if is_below and not was_below:
+    if after.key.kind is not Kind.WALLET:
+        pass  # the events are a wallet's
+    elif is_below and not was_below:
         events = (EventType.WALLET_BALANCE_DROPPED,)
-    elif was_below and not is_below and in_force(after.profile):
+    elif was_below and not is_below and evaluation.in_force(after):
         events = (EventType.WALLET_BALANCE_RECOVERED,)
     return noted(after, context), events
 
@@ -75,42 +53,50 @@ def wants(account: Account, level: int, context: DecisionContext) -> Account | N
 
     A mistaken debit of a billion must not buy anything.
     """
-    wallet = account.profile
-    assert isinstance(wallet, Wallet)
-    asking = replace(account, profile=replace(wallet, wanted=level))
-    if below(account, context.now) or not due(asking, context.now):
+    policy = account.policy
+    if policy is None or policy.trigger is not TopUpTrigger.BALANCE_BELOW_THRESHOLD:
+        return None
+    asking = changed(account, wanted=level)
+    if evaluation.below(account, context.now) or not due(asking, context.now):
         return None
     return noted(asking, context)
 
 
 def noted(account: Account, context: DecisionContext) -> Account:
     """The account with the time of the next look, and the number of the look when it is a new one."""
-    wallet = account.profile
-    assert isinstance(wallet, Wallet)
-    is_due = due(account, context.now)
-    at, wanted = _look_at(account, wallet, context, is_due=is_due), wallet.wanted if is_due else None
-    if (at, wanted) == (wallet.due_at, wallet.wanted):
+    policy = account.policy
+    if policy is None:
         return account
-    crossing = wallet.crossing + (at is not None and wallet.due_at is None)
-    return replace(account, profile=replace(wallet, due_at=at, crossing=crossing, wanted=wanted))
+    is_due = due(account, context.now)
+    at, wanted = _look_at(account, policy, context, is_due=is_due), policy.wanted if is_due else None
+    if (at, wanted) == (policy.due_at, policy.wanted):
+        return account
+    crossing = policy.crossing + (at is not None and policy.due_at is None)
+    return changed(account, due_at=at, crossing=crossing, wanted=wanted)
 
 
 def looked(account: Account, context: DecisionContext) -> Account:
     """The account after a look: its number is used up, the next one gets another."""
-    wallet = account.profile
-    assert isinstance(wallet, Wallet)
-    return noted(replace(account, profile=replace(wallet, due_at=None)), context)
+    return noted(changed(account, due_at=None), context)
 
 
-def _look_at(account: Account, wallet: Wallet, context: DecisionContext, *, is_due: bool) -> datetime | None:
-    if not in_force(wallet):
+def changed(account: Account, **state: Any) -> Account:
+    """The account with this in its policy."""
+    assert account.policy is not None
+    return replace(account, policy=replace(account.policy, **state))
+
+
+def _look_at(account: Account, policy: Policy, context: DecisionContext, *, is_due: bool) -> datetime | None:
+    if not evaluation.in_force(account) or policy.open_charge is not None or not evaluation.payable(policy):
         return None
     if is_due:
-        ready = context.now if wallet.topped_up_at is None else wallet.topped_up_at + context.limits.top_up_cooldown
-        if ready > context.now:
+        waits = [time for time in (evaluation.cooled_down_at(policy, context), policy.not_before) if time is not None]
+        if waits and (ready := max(waits)) > context.now:
             return ready
         # Since when it is due: whoever has waited longest is topped up first.
-        return wallet.due_at if wallet.due_at is not None and wallet.due_at <= context.now else context.now
+        return policy.due_at if policy.due_at is not None and policy.due_at <= context.now else context.now
+    if policy.trigger is TopUpTrigger.INTERVAL:
+        return policy.next_at
     # Nobody moves anything when credits expire: the scan has to look then. What a hold has may have come back by then.
     held = (grant for grant in account.grants if grant.remaining or grant.held)
     ends = (grant.expires_at for grant in held if not grant.lapsed(context.now))

@@ -8,16 +8,22 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from models.domain.accounts import AccountKey, Json, TopUpTrigger, WalletStatus, WalletType
+from models.domain.accounts import AccountKey, Json, WalletStatus, WalletType
+from models.domain.charges import ChargeStatus
 from models.domain.credits.grants import Draw, Grant
 from models.domain.outcome import Refusal
+from models.domain.policies import Policy, TopUpTrigger
 from models.domain.value import value
 
 NOT_SETTLED: Final = UUID(int=0)
 SYSTEM_PRODUCER: Final = "balance-worker"
 """The producer of the jobs that we make ourselves. Nobody else may use it, or keys of ours could be taken."""
 AUTO_TOP_UP: Final = "autotopup.top_up"
-"""The job that makes an auto top-up: by its name its reversal is known as a refund."""
+"""The job that takes a look."""
+RUN_NOW: Final = "auto_topup.run_now"
+SETTLE_CHARGE: Final = "charges.settle"
+BOUGHT: Final = frozenset({AUTO_TOP_UP, RUN_NOW, SETTLE_CHARGE})
+"""The jobs that credit auto top-ups: by their names a reversal is known as a refund."""
 
 
 @value(frozen=True, slots=True)
@@ -34,7 +40,14 @@ class EntryOfJob:
     job_id: UUID
 
 
-Target = AccountKey | TelegramUser | EntryOfJob
+@value(frozen=True, slots=True)
+class ChargeOf:
+    """The account that a charge was made for."""
+
+    charge_id: UUID
+
+
+Target = AccountKey | TelegramUser | EntryOfJob | ChargeOf
 
 
 @value(frozen=True, slots=True)
@@ -167,11 +180,42 @@ class WalletTerminate:
 
 
 @value(frozen=True, slots=True)
-class WalletAutoTopUp:
-    """Ours: the credit for one crossing of the minimum."""
+class TopUpLook:
+    """Ours: the look with this number."""
 
     target: AccountKey
     crossing: int
+
+
+@value(frozen=True, slots=True)
+class PolicySet:
+    target: AccountKey
+    terms: Policy  # without its amounts
+    amounts: Mapping[str, Decimal]  # by their names in Policy, in credits or roubles
+
+
+@value(frozen=True, slots=True)
+class TopUpResume:
+    target: AccountKey
+
+
+@value(frozen=True, slots=True)
+class TopUpNow:
+    target: AccountKey
+
+
+@value(frozen=True, slots=True)
+class TopUpCancel:
+    target: AccountKey
+
+
+@value(frozen=True, slots=True)
+class ChargeSettle:
+    target: ChargeOf
+    status: ChargeStatus
+    reference: str | None
+    code: str | None
+    link: str | None
 
 
 @value(frozen=True, slots=True)
@@ -245,14 +289,16 @@ WalletCommand = (
     | HoldCapture
     | HoldRelease
     | GrantVoid
-    | WalletAutoTopUp
     | GrantExpire
     | GrantOpen
     | HoldExpire
     | AccountRepair
 )
 AppCommand = AppUpsert | AppSet
-Command = UserCommand | WalletCommand | AppCommand | EntryReverse
+TopUpCommand = TopUpLook | PolicySet | TopUpResume | TopUpNow | TopUpCancel | ChargeSettle
+Command = UserCommand | WalletCommand | AppCommand | EntryReverse | TopUpCommand
+MAY_CHARGE = (TopUpLook, TopUpNow, TopUpCancel, ChargeSettle)
+"""What needs to know of charges beyond the account's policy."""
 CREATES = (UserUpsert, WalletCreate, AppUpsert)
 
 

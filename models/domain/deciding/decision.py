@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from models.domain.accounts import Account, AccountKey, Profile
+from models.domain.charges import Charge
 from models.domain.deciding.commands import Job
 from models.domain.events import EventType
 from models.domain.ledger import Entry, EntryDetails, EntryKind
@@ -39,7 +40,10 @@ class Limits:
     max_amount_kopeks: int = 100_000_000
     future_tolerance: timedelta = timedelta(seconds=30)  # how far ahead a publisher's clock may be
     expiry_grace: timedelta = timedelta(seconds=900)  # how long the sweep waits for jobs that happened before an expiry
-    top_up_cooldown: timedelta = timedelta(seconds=60)  # between two auto top-ups of a wallet
+    top_up_cooldown: timedelta = timedelta(seconds=60)  # between two auto top-ups of an account
+    decline_backoff: timedelta = timedelta(hours=1)  # after a decline; it doubles with each one more in a row
+    charging: bool = True  # whether this deployment charges at all
+    currency_digits: Mapping[str, int] = field(default_factory=dict)  # decimals of the currencies there are
     reversers: Mapping[str, AbstractSet[str]] | None = None  # by producer, whose jobs it may reverse beside its own
 
     def may_reverse(self, producer: str, owner: str) -> bool:
@@ -47,6 +51,15 @@ class Limits:
         if self.reversers is None or producer == owner:
             return True
         return not {owner, EVERYBODY}.isdisjoint(self.reversers.get(producer, ()))
+
+
+@value(frozen=True, slots=True)
+class Charging:
+    """What is known of charges beyond an account's policy; read only when a job may make or settle one."""
+
+    paused: bool = False  # by an operator, for all
+    charged: Mapping[int, int] = field(default_factory=dict)  # units that count this calendar month, by account id
+    charges: Mapping[UUID, Charge] = field(default_factory=dict)  # that jobs name, and open ones of their accounts
 
 
 @value(frozen=True, slots=True)
@@ -59,6 +72,7 @@ class DecisionContext:
     telegram_owners: Mapping[int, AccountKey] = field(default_factory=dict)
     originals: Mapping[UUID, Original] = field(default_factory=dict)  # the jobs that these jobs name
     reversed: Mapping[tuple[int, int], int] = field(default_factory=dict)  # units taken back, by (account id, seq)
+    charging: Charging | None = None
 
 
 @value(frozen=True, slots=True)
@@ -74,6 +88,7 @@ class Decision:
     events: tuple[EventType, ...] = ()
     bonus: Entry | None = None  # a second entry of the same job
     refusal: Refusal | None = None
+    charge: Charge | None = None  # made or changed by the job
 
 
 def opened(

@@ -20,6 +20,7 @@ from models.domain.accounts import Account, App, Profile, User, Wallet
 from models.domain.deciding.commands import Job
 from models.domain.ledger import Entry, EntryKind, microseconds
 from models.domain.outcome import Code, Status
+from models.domain.policies import ProviderName, TopUpTrigger
 from models.domain.value import value
 
 Changes = Mapping[str, list[Any]]
@@ -36,19 +37,32 @@ _TERMS: Final[Mapping[type[Profile], tuple[str, ...]]] = {
         "status",
         "conversion_rate",
         "config",
-        "trigger",
-        "min_balance",
-        "top_up_amount",
-        "due_at",
-        "crossing",
         "overdraft_allowed",
         "timezone",
-        "suspended",
-        "wanted",
-        "topped_up_at",
     ),
     App: ("app_id", "store_id", "decrease_only"),
 }
+# Of its policy. Where a name differs, the chain has that of the column as it was when policies were a wallet's.
+_POLICY: Final[Mapping[str, str]] = {
+    **{name: name for name in ("trigger", "due_at", "crossing", "suspended", "wanted", "topped_up_at")},
+    "min_balance": "threshold",
+    "top_up_amount": "amount",
+    "policy_timezone": "timezone",
+    **{
+        name: name
+        for name in (
+            "target", "interval", "anchor", "charge_min", "charge_max", "monthly_cap", "cooldown_s", "max_declines",
+            "provider", "payer", "payment_method", "version", "declines", "not_before", "reason", "open_charge",
+            "next_at",
+        )
+    },
+}  # fmt: skip
+_USUAL: Final = {"provider": ProviderName.NONE, "version": 0, "declines": 0}
+"""What is as good as nothing: policies were without it when the first of them were recorded."""
+_WALLET_WITHOUT: Final[Mapping[str, Any]] = {"trigger": TopUpTrigger.DISABLED.value, "crossing": 0}
+_NOTHING_ELSE: Final[Mapping[str, Any]] = dict.fromkeys(
+    ("min_balance", "top_up_amount", "due_at", "suspended", "wanted", "topped_up_at")
+)
 _OF_EVERY_ACCOUNT: Final = ("unit", "scale", "floor", "set_at", "created_at", "updated_at")
 MOVED: Final = frozenset({"set_at", "updated_at"})
 """Terms that entries change as well."""
@@ -104,7 +118,17 @@ def terms(account: Account) -> dict[str, Any]:
         "account": str(account.key),
         **{name: plain(getattr(account, name)) for name in _OF_EVERY_ACCOUNT},
         **{name: plain(getattr(profile, name)) for name in _TERMS[type(profile)]},
+        **_policy_terms(account),
     }
+
+
+def _policy_terms(account: Account) -> dict[str, Any]:
+    policy = account.policy
+    if policy is None:
+        # What every wallet's record has said from the first.
+        return {**_WALLET_WITHOUT, **_NOTHING_ELSE} if isinstance(account.profile, Wallet) else {}
+    told = {name: getattr(policy, field) for name, field in _POLICY.items()}
+    return {name: None if item == _USUAL.get(name, ...) else plain(item) for name, item in told.items()}
 
 
 def changes(before: Account | None, after: Account, entry: Entry | None) -> Changes:
@@ -130,6 +154,8 @@ def plain(item: Any) -> Any:
             return item.astimezone(UTC).isoformat(timespec="microseconds")
         case Enum():
             return item.value
+        case UUID():
+            return str(item)
         case Decimal():
             return money.text(item)
         case Mapping():
@@ -140,6 +166,6 @@ def plain(item: Any) -> Any:
 
 def _as_before(before: Account, after: Account, entry: Entry) -> bool:
     """Whether none but what an entry changes has changed: nearly every job, so it is looked at first."""
-    if after.profile is not before.profile or after.floor != before.floor:
+    if after.profile is not before.profile or after.policy is not before.policy or after.floor != before.floor:
         return False
     return after.set_at == (entry.details.at if entry.details.kind is EntryKind.SET else before.set_at)

@@ -13,7 +13,7 @@ from models.domain.auto_topup import due as autotopup
 from models.domain.credits.balance import Move
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import HoldVerb
-from models.domain.deciding.commands import AUTO_TOP_UP, EntryReverse, Job
+from models.domain.deciding.commands import BOUGHT, EntryReverse, Job
 from models.domain.deciding.decision import Decision, DecisionContext, Original, entry_details
 from models.domain.events import EventType
 from models.domain.jobs.wallets import OVERFLOW, units_of, unstorable
@@ -59,17 +59,17 @@ def reverse(command: EntryReverse, account: Account | None, job: Job, context: D
             "More is asked back than has not been reversed yet",
             {"entry": original.entries[0].id, "requested": asked, "left": open_},
         )
-    return _take_back(command, account, original, asked, job, context)
+    return take_back(command, account, original, asked, job, context)
 
 
-def _take_back(
+def take_back(
     command: EntryReverse, account: Account, original: Original, asked: int | None, job: Job, context: DecisionContext
 ) -> Decision | Refusal:
+    """Takes back so many units of what the job wrote; None: all that can be."""
     before, written = account, list[Entry]()
-    if isinstance(account.profile, Wallet) and original.name == AUTO_TOP_UP:
+    if account.policy is not None and original.name in BOUGHT:
         # Who is given the money back does not want to buy it again.
-        profile = replace(account.profile, suspended=autotopup.REFUNDED, due_at=None, wanted=None)
-        account = replace(account, profile=profile)
+        account = autotopup.changed(account, suspended=autotopup.REFUNDED, due_at=None, wanted=None)
     for entry in original.entries:
         move = Move(account, context.now)
         left = _left(entry, move, context)
@@ -88,10 +88,10 @@ def _take_back(
         return Decision(before, Code.UNCHANGED)
     listed = original.entries[0].details.listed
     events: tuple[EventType, ...] = (_EVENT[account.key.kind],) if listed else ()
-    if isinstance(account.profile, Wallet):
-        account, crossing = autotopup.follow(before, account, context)
-        events += crossing
-    return Decision(account, entry=written[0], events=events, bonus=written[1] if len(written) > 1 else None)
+    account, crossing = autotopup.follow(before, account, context)
+    return Decision(
+        account, entry=written[0], events=(*events, *crossing), bonus=written[1] if len(written) > 1 else None
+    )
 
 
 def _undo(command: EntryReverse, entry: Entry, move: Move, units: int, context: DecisionContext) -> Refusal | None:

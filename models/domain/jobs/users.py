@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from models.domain import ledger
 from models.domain.accounts import USER_SCALE, Account, User, UserStatus
+from models.domain.auto_topup import due as autotopup
 from models.domain.deciding.commands import Job, UserCorrect, UserUpsert
 from models.domain.deciding.decision import Decision, DecisionContext, entry_details, opened
 from models.domain.events import EventType
@@ -44,15 +45,19 @@ def correct(command: UserCorrect, account: Account | None, job: Job, context: De
         return Refusal(Code.USER_NOT_FOUND, "User not found")
     if not ledger.fits(account, amount):
         return Refusal(Code.BALANCE_OVERFLOW, "The balance would be larger than an account can hold")
-    if amount < 0 and ledger.passes_floor(account, amount):
-        return Refusal(
+    if amount < 0 and account.floor is not None and ledger.passes_floor(account, amount):
+        refusal = Refusal(
             Code.INSUFFICIENT_FUNDS,
             "Insufficient funds",
             {"balance": account.balance, "floor": account.floor, "amount": amount},
         )
+        asked = autotopup.wants(account, account.floor - amount, context)
+        return refusal if asked is None else Decision(asked, refusal.code, refusal=refusal)
     kind = ledger.EntryKind.DEPOSIT if amount > 0 else ledger.EntryKind.WITHDRAWAL
     details = entry_details(job, context, kind, None, command.description, listed=command.listed)
     after, entry = ledger.post(account, amount, details)
+    if after.policy is not None:
+        after, _ = autotopup.follow(account, after, context)
     return Decision(after, entry=entry, events=(EventType.USER_BALANCE_UPDATED,) if command.listed else ())
 
 
@@ -71,4 +76,5 @@ def upsert(command: UserUpsert, account: Account | None, job: Job, context: Deci
     assert isinstance(account.profile, User)
     profile = replace(account.profile, **command.changes)
     floor = account.floor if command.floor is None else command.floor
-    return Decision(replace(account, profile=profile, floor=floor, updated_at=context.now))
+    changed = replace(account, profile=profile, floor=floor, updated_at=context.now)
+    return Decision(autotopup.noted(changed, context))

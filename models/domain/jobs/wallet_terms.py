@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from models.domain import ledger, money
-from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
+from models.domain.accounts import Account, Wallet, WalletStatus
 from models.domain.auto_topup import due as autotopup
 from models.domain.credits import balance as credits
 from models.domain.credits.balance import Move
 from models.domain.deciding.commands import Job, WalletCreate, WalletTerminate, WalletUpdate
 from models.domain.deciding.decision import Decision, DecisionContext, entry_details, opened
 from models.domain.events import EventType
+from models.domain.jobs.policy_terms import unsound
 from models.domain.jobs.wallets import NOT_FOUND, TERMINATED_REASON, posted, unstorable
 from models.domain.outcome import Code, Refusal
+from models.domain.policies import Policy, TopUpTrigger
+
+_NO_POLICY: Final = Policy(TopUpTrigger.DISABLED)
 
 
 def create(command: WalletCreate, account: Account | None, job: Job, context: DecisionContext) -> Decision | Refusal:
@@ -38,18 +42,17 @@ def create(command: WalletCreate, account: Account | None, job: Job, context: De
         conversion_rate=command.conversion_rate,
         config=command.config,
         metadata=job.metadata,
-        trigger=command.policy.trigger,
-        min_balance=terms[0],
-        top_up_amount=terms[1],
-        due_at=None,
-        crossing=0,
         overdraft_allowed=command.overdraft_allowed,
         timezone=command.timezone,
     )
-    if refusal := _unsound(wallet):
+    policy = _updated(None, command.policy.trigger, *terms)
+    assert policy is not None
+    if refusal := _unsound(policy):
         return refusal
-    after = autotopup.noted(opened(command.target, context, "credit", command.scale, wallet, floor), context)
-    return Decision(after, events=(EventType.WALLET_UPDATED,))
+    account = opened(command.target, context, "credit", command.scale, wallet, floor)
+    if policy != replace(_NO_POLICY, version=1):
+        account = autotopup.noted(replace(account, policy=policy), context)
+    return Decision(account, events=(EventType.WALLET_UPDATED,))
 
 
 def update(command: WalletUpdate, account: Account | None, job: Job, context: DecisionContext) -> Decision | Refusal:
@@ -67,18 +70,14 @@ def update(command: WalletUpdate, account: Account | None, job: Job, context: De
         "metadata": command.metadata,
         "config": command.config,
         "status": command.status,
-        "trigger": command.trigger,
-        "min_balance": terms[0],
-        "top_up_amount": terms[1],
         "overdraft_allowed": command.overdraft_allowed,
         "timezone": command.timezone,
     }
     wallet = replace(account.profile, **{field: value for field, value in given.items() if value is not None})
-    if command.trigger is TopUpTrigger.BALANCE_BELOW_THRESHOLD:
-        wallet = replace(wallet, suspended=None)
-    if refusal := _unsound(wallet):
+    policy = _updated(account.policy, command.trigger, *terms)
+    if policy is not account.policy and policy is not None and (refusal := _unsound(policy)):
         return refusal
-    changed = replace(account, profile=wallet, updated_at=context.now)
+    changed = replace(account, profile=wallet, policy=policy, updated_at=context.now)
     if command.floor is not None:
         try:
             changed = replace(changed, floor=money.to_units(command.floor, account.scale))
@@ -112,7 +111,13 @@ def terminate(
     assert isinstance(account.profile, Wallet)
     if account.profile.status is WalletStatus.CLOSED:
         return Refusal(Code.WALLET_CLOSED, "Wallet is closed")
-    profile = replace(account.profile, status=WalletStatus.CLOSED, due_at=None, wanted=None)
+    if account.policy is not None and account.policy.open_charge is not None:
+        return Refusal(
+            Code.CHARGE_OPEN,
+            "A charge is open; terminate the wallet when it is settled",
+            {"charge_id": str(account.policy.open_charge)},
+        )
+    profile = replace(account.profile, status=WalletStatus.CLOSED)
     move = Move(replace(account, profile=profile), context.now)
     if held := move.held:
         return Refusal(
@@ -127,7 +132,7 @@ def terminate(
         move.take(grant.id, grant.remaining)
         move.grants[grant.id] = replace(move.grants[grant.id], pending=False)
     if not (move.balance or move.draws or move.changes or move.paid):
-        closed = replace(account, profile=profile, updated_at=context.now)
+        closed = autotopup.noted(replace(account, profile=profile, updated_at=context.now), context)
         return Decision(closed, events=(EventType.WALLET_UPDATED,))
     move.balance = 0
     details = entry_details(job, context, ledger.EntryKind.TERMINATION, TERMINATED_REASON, command.description)
@@ -145,20 +150,36 @@ def _policy_units(
     return units[0], units[1]
 
 
-def _unsound(wallet: Wallet) -> Refusal | None:
-    if wallet.trigger is TopUpTrigger.DISABLED:
-        return None
-    if not (wallet.min_balance and wallet.top_up_amount):
+def _updated(
+    policy: Policy | None, trigger: TopUpTrigger | None, minimum: int | None, amount: int | None
+) -> Policy | None:
+    """The policy with what the three fields of the source's wallet say; None is left as it is."""
+    if trigger is None and minimum is None and amount is None:
+        return policy
+    new = policy or _NO_POLICY
+    given: dict[str, Any] = {"trigger": trigger, "threshold": minimum, "amount": amount}
+    new = replace(new, **{field: value for field, value in given.items() if value is not None})
+    if amount is not None:
+        new = replace(new, target=None)
+    if trigger is TopUpTrigger.BALANCE_BELOW_THRESHOLD:
+        new = replace(new, suspended=None, declines=0, not_before=None)
+    return replace(new, version=new.version + 1)
+
+
+def _unsound(policy: Policy) -> Refusal | None:
+    if policy.trigger is TopUpTrigger.BALANCE_BELOW_THRESHOLD and not (
+        policy.threshold and (policy.amount or policy.target)
+    ):
         return Refusal(
             Code.POLICY_INCOMPLETE,
             "auto_topup_min_balance and auto_topup_amount must be above zero when the trigger is on",
             {"field": "auto_topup_trigger"},
         )
     # A top-up is made below the minimum, so with this it always fits.
-    if wallet.min_balance + wallet.top_up_amount > money.UNITS_MAX:
+    if policy.trigger is not TopUpTrigger.DISABLED and (policy.threshold or 0) + (policy.amount or 0) > money.UNITS_MAX:
         return Refusal(
             Code.BALANCE_OVERFLOW,
             "auto_topup_min_balance and auto_topup_amount together are more than an account can hold",
             {"field": "auto_topup_amount"},
         )
-    return None
+    return unsound(policy)

@@ -1,4 +1,4 @@
-"""Decisions that move a wallet's credits: top-up, debit, auto top-up, and what time does to grants."""
+"""Decisions that move a wallet's credits: top-up and debit, and what all decisions about wallets share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.domain.accounts import Account, Wallet, WalletStatus
 from models.domain.auto_topup import due as autotopup
 from models.domain.credits.balance import Move
 from models.domain.credits.grants import Grant
-from models.domain.deciding.commands import Bonus, Job, WalletAutoTopUp, WalletDebit, WalletTopUp
+from models.domain.deciding.commands import Bonus, Job, WalletDebit, WalletTopUp
 from models.domain.deciding.decision import Decision, DecisionContext, entry_details
 from models.domain.events import EventType
 from models.domain.jobs.grant_terms import new_grant
@@ -20,7 +20,6 @@ from models.domain.outcome import Code, Refusal
 TERMINATED_REASON = "WALLET_TERMINATION"
 BONUS_REASON = "PURCHASED_CREDIT_BONUS"
 FREE_REASONS = frozenset({"FREE_CREDIT_GRANT", "SUBSCRIPTION_CREDIT_GRANT", BONUS_REASON})
-AUTO_TOP_UP_REASON = "PURCHASED_CREDIT_DIRECT"
 NOT_FOUND = Refusal(Code.WALLET_NOT_FOUND, "Wallet not found")
 OVERFLOW = Refusal(Code.BALANCE_OVERFLOW, "The balance would be larger than an account can hold")
 
@@ -102,27 +101,6 @@ def debit(command: WalletDebit, account: Account | None, job: Job, context: Deci
     return posted(
         move, entry_details(job, context, ledger.EntryKind.DEBIT, command.reason, command.description), context
     )
-
-
-def auto_top_up(
-    command: WalletAutoTopUp, account: Account | None, job: Job, context: DecisionContext
-) -> Decision | Refusal:
-    """Takes the look that has this number: tops up by what the policy says now, or notes when to look again."""
-    if account is None:
-        return NOT_FOUND
-    assert isinstance(account.profile, Wallet)
-    wallet = account.profile
-    if wallet.due_at is None or wallet.crossing != command.crossing:
-        return Refusal(Code.TOP_UP_NOT_DUE, "The balance has recovered or the policy has changed since the scan")
-    ready = None if wallet.topped_up_at is None else wallet.topped_up_at + context.limits.top_up_cooldown
-    if not autotopup.due(account, context.now) or (ready is not None and ready > context.now):
-        return Decision(autotopup.looked(account, context), Code.UNCHANGED)
-    assert wallet.top_up_amount is not None
-    filled = replace(account, profile=replace(wallet, due_at=None, wanted=None, topped_up_at=context.now))
-    move = Move(filled, context.now)
-    move.balance += wallet.top_up_amount
-    details = entry_details(job, context, ledger.EntryKind.CREDIT, AUTO_TOP_UP_REASON, "Auto top-up")
-    return posted(move, details, context, before=account)
 
 
 def origin(details: ledger.EntryDetails) -> Literal["purchased", "free"] | None:

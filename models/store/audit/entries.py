@@ -10,6 +10,8 @@ What must hold, for every account:
      no debt beside open grants, nothing taken twice, nothing revived (models/domain/credits/replay.py);
   5. its terms, policy and due time are what its records make them, and nothing was spent or topped up beyond them
      (models/store/audit/terms.py);
+for every charge: what succeeded is credited, once, with its amount, and nothing is that did not
+(models/store/audit/charges.py);
 for every journal: each record is chained to the one before, with its job (models/store/audit/journals.py);
 and for every job: it is in a chain; an applied job with an entry in its answer wrote that entry; a refused or unchanged
 one wrote none; what it told is in the outbox, or was pruned by the rules (models/store/audit/jobs.py).
@@ -30,6 +32,7 @@ from sqlalchemy import Connection, Engine, Row, text
 from models.domain.accounts import Account, Wallet
 from models.domain.evidence.finding import Finding
 from models.domain.ledger import Entry, Proof, entry_hash
+from models.store.audit import charges as audit_charges
 from models.store.audit import jobs as audit_jobs
 from models.store.audit.journals import Journals
 from models.store.audit.terms import Terms
@@ -128,6 +131,7 @@ def audit_in(connection: Connection, progress: Callable[[int], None] | None = No
     report.findings += journals.read(connection)
     report.findings += _reversed(connection)
     report.findings += _masked(connection)
+    report.findings += audit_charges.findings(connection)
     report.findings += audit_jobs.findings(connection, journals.pruned_until, journals.before)
     report.records = journals.count
     return report

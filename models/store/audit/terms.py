@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from models.domain.accounts import Account, TopUpTrigger, WalletStatus
+from models.domain.accounts import Account, WalletStatus
 from models.domain.deciding.commands import AUTO_TOP_UP
 from models.domain.evidence.chains import RecordKind, moved_by, terms
 from models.domain.ledger import Entry, EntryKind
+from models.domain.policies import TopUpTrigger
 from models.store.write.journals import Change
 
+_ADDED: Final = {EntryKind.CREDIT, EntryKind.DEPOSIT}
 _SPENT: Final = {EntryKind.WITHDRAWAL, EntryKind.DEBIT}
 
 
@@ -51,7 +53,9 @@ class Terms:
     def differing(self, account: Account) -> dict[str, tuple[Any, Any]]:
         """{term: (as it is right, as the row says)}, of those that differ."""
         shown = terms(account)
-        return {name: (self.state.get(name), says) for name, says in shown.items() if says != self.state.get(name)}
+        names = [*shown, *(name for name in self.state if name not in shown)]
+        told = {name: (self.state.get(name), shown.get(name)) for name in names}
+        return {name: (right, says) for name, (right, says) in told.items() if right != says}
 
     def _wrong(self, problem: str) -> None:
         self.problems.append((None, problem))
@@ -70,14 +74,15 @@ class Terms:
     def _forbidden(self, entry: Entry, job_name: str | None) -> str | None:
         """What the terms of its time do not allow an entry, were they as the records say."""
         state = self.state
-        if job_name == AUTO_TOP_UP and entry.details.kind is EntryKind.CREDIT:
+        if job_name == AUTO_TOP_UP and entry.details.kind in _ADDED:
             in_force = (
-                state.get("trigger") == TopUpTrigger.BALANCE_BELOW_THRESHOLD
+                state.get("trigger") in (TopUpTrigger.BALANCE_BELOW_THRESHOLD, TopUpTrigger.INTERVAL)
                 and state.get("status") == WalletStatus.ACTIVE
                 and state.get("suspended") is None
                 and state.get("due_at") is not None
             )
-            if not in_force or state.get("top_up_amount") != entry.amount:
+            fixed = state.get("top_up_amount")
+            if not in_force or fixed not in (None, entry.amount):
                 return f"is an auto top-up of {entry.amount} that no policy on record asked for"
         floor = state.get("floor")
         held_to = floor if entry.details.kind in _SPENT and not state.get("overdraft_allowed") else None

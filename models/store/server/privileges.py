@@ -27,18 +27,29 @@ NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "dead_letters": _ADDED,
     "outbox": _ADDED,
     "anchors": _ADDED,
+    "policies": _ADDED,
+    "charges": _ADDED,
+    "switches": _ADDED,
 }
 CHANGED: Final[Mapping[str, tuple[str, ...]]] = {
-    "accounts": ("balance", "seq", "floor", "head", "set_at", "updated_at", "granted", "held", "changes"),
+    "accounts": ("balance", "seq", "floor", "head", "set_at", "updated_at", "granted", "held", "changes", "has_policy"),
     "journals": ("seq", "head"),
     "users": (
         "telegram_id", "username", "first_name", "last_name", "language", "status", "referral_code", "referred_by_id",
         "has_had_paid_subscription", "has_made_first_topup", "last_activity", "promo_group", "subscription",
     ),
     "wallets": (
-        "name", "description", "status", "config", "metadata", "trigger", "min_balance", "top_up_amount", "due_at",
-        "crossing", "overdraft_allowed", "timezone", "suspended", "wanted", "topped_up_at",
+        "name", "description", "status", "config", "metadata", "overdraft_allowed", "timezone",
     ),
+    "policies": (
+        "trigger", "threshold", "amount", "target", "interval", "anchor", "timezone", "charge_min", "charge_max",
+        "monthly_cap", "cooldown_s", "max_declines", "provider", "payer", "payment_method", "version", "due_at",
+        "crossing", "wanted", "topped_up_at", "suspended", "declines", "not_before", "reason", "open_charge", "next_at",
+    ),
+    "charges": (
+        "status", "settled_at", "credited_by", "reference", "code", "link", "attempts", "ask_at", "answer",
+    ),
+    "switches": ("is_on", "set_at", "set_by", "reason"),
     "apps": ("decrease_only",),
     "grants": ("remaining", "pending", "held", "reversed", "expired", "voided", "voided_at"),
     "holds": ("remaining", "captured", "backing", "ended"),

@@ -11,12 +11,14 @@ from sqlalchemy import Connection, Row, text
 from models.domain.accounts import Account, AccountKey, Kind, Profile
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
-from models.store.write import grants, holds, profiles, rows
+from models.domain.policies import Policy
+from models.store.write import grants, holds, policies, profiles, rows
 from models.tables import accounts as tables
 
 # Sorted ids: two transactions that want the same accounts queue up for the first one instead of deadlocking.
 COLUMNS: Final = (
-    "id, kind, ref, unit, scale, balance, seq, floor, head, set_at, created_at, updated_at, granted, held, changes"
+    "id, kind, ref, unit, scale, balance, seq, floor, head, set_at, created_at, updated_at, granted, held, changes,"
+    " has_policy"
 )
 _OF_A_HELD_ONE: Final = ", ".join(
     name if name in ("id", "kind", "ref") else "null" for name in COLUMNS.split(", ")
@@ -100,9 +102,18 @@ def read(
     granted = grants.load(connection, granted_ids, named) if granted_ids or named else {}
     held_ids, named = [row.id for row in holding if row.held], list(hold_ids)
     held = holds.load(connection, held_ids, named) if held_ids or named else {}
+    agreed = _policies(connection, locked)
     if not granted and not held:
-        return [_account(row, shown[row.id]) for row in locked]
-    return [_account(row, shown[row.id], tuple(granted.get(row.id, ())), tuple(held.get(row.id, ()))) for row in locked]
+        return [_account(row, shown[row.id], policy=agreed.get(row.id)) for row in locked]
+    return [
+        _account(row, shown[row.id], tuple(granted.get(row.id, ())), tuple(held.get(row.id, ())), agreed.get(row.id))
+        for row in locked
+    ]
+
+
+def _policies(connection: Connection, locked: Sequence[Locked]) -> dict[int, Policy]:
+    ids = [row.id for row in locked if row.has_policy]  # most have none
+    return policies.load(connection, ids) if ids else {}
 
 
 def every(connection: Connection) -> Iterator[tuple[Locked, Account | None]]:
@@ -110,8 +121,9 @@ def every(connection: Connection) -> Iterator[tuple[Locked, Account | None]]:
     last = -1
     while page := connection.execute(_EVERY, {"last": last}).all():
         shown = profiles.load(connection, {row.id: Kind(row.kind) for row in page})
+        agreed = _policies(connection, page)
         for row in page:
-            yield row, _account(row, shown[row.id]) if row.id in shown else None
+            yield row, _account(row, shown[row.id], policy=agreed.get(row.id)) if row.id in shown else None
         last = page[-1].id
 
 
@@ -162,15 +174,22 @@ def _movable(account: Account, heads: Heads) -> dict[str, Any]:
         "granted": account.granted,
         "held": account.held,
         "changes": account.changes,
+        "has_policy": account.policy is not None,
     }
 
 
-def _account(row: Locked, profile: Profile, granted: tuple[Grant, ...] = (), held: tuple[Hold, ...] = ()) -> Account:
+def _account(
+    row: Locked,
+    profile: Profile,
+    granted: tuple[Grant, ...] = (),
+    held: tuple[Hold, ...] = (),
+    policy: Policy | None = None,
+) -> Account:
     # By place: it is made for every account of every batch, and a row looks each of its names up.
     values: Sequence[Any] = row
     account_id, kind, ref, unit, scale, balance, seq = values[:7]
     floor, head, set_at, created_at, updated_at, left, reserved, changes = values[7:15]
     return Account(
         account_id, AccountKey(Kind(kind), ref), unit, scale, balance, seq, floor, bytes(head), set_at, created_at,
-        updated_at, profile, granted, held, left, reserved, changes,
+        updated_at, profile, granted, held, left, reserved, changes, policy,
     )  # fmt: skip

@@ -17,7 +17,6 @@ from models.domain.accounts import (
     App,
     Kind,
     Profile,
-    TopUpTrigger,
     User,
     UserStatus,
     Wallet,
@@ -43,7 +42,7 @@ _FIXED: Final[dict[Kind, frozenset[str]]] = {
 _PROFILES: Final[dict[Kind, type[Profile]]] = {Kind.USER: User, Kind.WALLET: Wallet, Kind.APP: App}
 _ENUMS: Final[dict[type[Profile], dict[str, type[Enum]]]] = {
     User: {"status": UserStatus},
-    Wallet: {"wallet_type": WalletType, "status": WalletStatus, "trigger": TopUpTrigger},
+    Wallet: {"wallet_type": WalletType, "status": WalletStatus},
     App: {},
 }
 

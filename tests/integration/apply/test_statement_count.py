@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from models.domain.accounts import AccountKey, Kind
-from models.domain.deciding.commands import Job, WalletAutoTopUp
+from models.domain.deciding.commands import Job, TopUpLook
 from tasks.apply.path import apply
 from tasks.scheduled.sweep import system_job
 from tests.support.builders import LIMITS, expire_job, job, reset, rows, settle
@@ -96,7 +96,7 @@ CASES = {
     ),
     "credits.expire_grant": Case(grants, system(expire_job)),
     "autotopup.top_up": Case(
-        due, system(lambda key, _: system_job("autotopup.top_up", str(key), {}, WalletAutoTopUp(key, 1)))
+        due, system(lambda key, _: system_job("autotopup.top_up", str(key), {}, TopUpLook(key, 1)))
     ),
     "invalid": Case(none, fixed(lambda n: job("wallets.debit", wallet_id=n))),
     "everything": Case(

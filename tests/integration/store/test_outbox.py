@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import Engine
 
 from models.domain.accounts import AccountKey, Kind
-from models.domain.deciding.commands import Job, WalletAutoTopUp
+from models.domain.deciding.commands import Job, TopUpLook
 from models.domain.events import EventType
 from tasks.scheduled.sweep import system_job
 from tests.support.builders import done, entries, events, execute, expire_job, job, let_expire, settle
@@ -84,7 +84,7 @@ def reverse(job_id: str, **fields: Any) -> Job:
 
 
 def auto_top_up() -> Job:
-    return system_job("autotopup.top_up", "1", {}, WalletAutoTopUp(W, 1))
+    return system_job("autotopup.top_up", "1", {}, TopUpLook(W, 1))
 
 
 Make = Callable[[dict[str, str]], list[Job]]

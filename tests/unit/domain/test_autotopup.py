@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
-from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
+from models.domain.accounts import Account, WalletStatus
 from models.domain.auto_topup import due as autotopup
-from models.domain.auto_topup.standing import Standing, standing
+from models.domain.auto_topup import evaluation
 from models.domain.deciding.decision import DecisionContext
 from models.domain.events import EventType
+from models.domain.policies import Policy, TopUpTrigger
 from tests.support.builders import NOW, grant, wallet_account
 
 DROPPED, RECOVERED = (EventType.WALLET_BALANCE_DROPPED,), (EventType.WALLET_BALANCE_RECOVERED,)
-ON: dict[str, Any] = {"trigger": TopUpTrigger.BALANCE_BELOW_THRESHOLD, "min_balance": 10, "top_up_amount": 50}
+ON: dict[str, Any] = {"trigger": TopUpTrigger.BALANCE_BELOW_THRESHOLD, "threshold": 10, "amount": 50}
 OFF = {**ON, "trigger": TopUpTrigger.DISABLED}
 FROZEN = {**ON, "status": WalletStatus.FROZEN}
 CLOSED = {**ON, "status": WalletStatus.CLOSED}
@@ -37,8 +38,8 @@ CASES: list[tuple[str, Side, bool, Side, bool, int, tuple[EventType, ...]]] = [
     ("switched on below", (5, OFF), NOT_DUE, (5, ON), DUE, 1, DROPPED),
     ("switched on above", (50, OFF), NOT_DUE, (50, ON), NOT_DUE, 0, ()),
     ("switched off below", (5, ON), DUE, (5, OFF), NOT_DUE, 0, ()),
-    ("minimum raised above the balance", (15, ON), NOT_DUE, (15, {**ON, "min_balance": 20}), DUE, 1, DROPPED),
-    ("minimum lowered under the balance", (5, ON), DUE, (5, {**ON, "min_balance": 5}), NOT_DUE, 0, RECOVERED),
+    ("minimum raised above the balance", (15, ON), NOT_DUE, (15, {**ON, "threshold": 20}), DUE, 1, DROPPED),
+    ("minimum lowered under the balance", (5, ON), DUE, (5, {**ON, "threshold": 5}), NOT_DUE, 0, RECOVERED),
     ("frozen below", (5, ON), DUE, (5, FROZEN), NOT_DUE, 0, ()),
     ("thawed below", (5, FROZEN), NOT_DUE, (5, ON), DUE, 1, DROPPED),
     ("closed below", (5, ON), DUE, (0, CLOSED), NOT_DUE, 0, ()),
@@ -48,9 +49,9 @@ CASES: list[tuple[str, Side, bool, Side, bool, int, tuple[EventType, ...]]] = [
 ]
 
 
-def wallet_of(account: Account) -> Wallet:
-    assert isinstance(account.profile, Wallet)
-    return account.profile
+def policy_of(account: Account) -> Policy:
+    assert account.policy is not None
+    return account.policy
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
@@ -61,11 +62,11 @@ def test_follow(case: tuple[str, Side, bool, Side, bool, int, tuple[EventType, .
     before = replace(wallet_account(balance=old, **old_terms, due_at=since, crossing=3), updated_at=earlier)
     after = wallet_account(balance=new, **new_terms, due_at=since, crossing=3)
     followed, told = autotopup.follow(before, after, FACTS)
-    wallet = wallet_of(followed)
-    assert (wallet.due_at is not None, wallet.crossing - 3, told) == (is_due, looks, events)
+    policy = policy_of(followed)
+    assert (policy.due_at is not None, policy.crossing - 3, told) == (is_due, looks, events)
     if is_due:
-        assert wallet.due_at == (earlier if was_due else NOW), "since when it is due"
-    assert replace(followed, profile=after.profile) == after, "nothing else changes"
+        assert policy.due_at == (earlier if was_due else NOW), "since when it is due"
+    assert replace(followed, policy=after.policy) == after, "nothing else changes"
 
 
 def test_follow_leaves_an_account_alone_that_has_nothing_to_follow() -> None:
@@ -80,12 +81,12 @@ def test_follow_leaves_an_account_alone_that_has_nothing_to_follow() -> None:
 )
 def test_after_a_top_up_the_next_look_waits_for_the_cooldown(topped_up_at: datetime | None, due_at: datetime) -> None:
     account = wallet_account(balance=5, **ON, topped_up_at=topped_up_at)
-    assert wallet_of(autotopup.noted(account, FACTS)).due_at == due_at
+    assert policy_of(autotopup.noted(account, FACTS)).due_at == due_at
 
 
 def test_what_will_expire_is_looked_at_then() -> None:
     account = wallet_account(balance=30, grants=(grant(1, 10, days=2), grant(2, 10, days=1), grant(3, 0, days=0)), **ON)
-    assert wallet_of(autotopup.noted(account, FACTS)).due_at == NOW + timedelta(days=1)
+    assert policy_of(autotopup.noted(account, FACTS)).due_at == NOW + timedelta(days=1)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +98,9 @@ def test_a_refused_debit_makes_it_due_when_one_top_up_would_do(balance: int, lev
     after = autotopup.wants(wallet_account(balance=balance, **ON), level, FACTS)
     assert (after is not None) is noted
     if after is not None:
-        assert (wallet_of(after).due_at, wallet_of(after).wanted) == (NOW, level)
+        assert (policy_of(after).due_at, policy_of(after).wanted) == (NOW, level)
         richer = replace(after, balance=level)
-        assert wallet_of(autotopup.noted(richer, FACTS)).wanted is None, "what came from elsewhere will do"
+        assert policy_of(autotopup.noted(richer, FACTS)).wanted is None, "what came from elsewhere will do"
 
 
 @pytest.mark.parametrize(
@@ -107,31 +108,10 @@ def test_a_refused_debit_makes_it_due_when_one_top_up_would_do(balance: int, lev
     [(9, ON, True), (10, ON, False), (9, OFF, False), (9, FROZEN, False), (9, CLOSED, False), (9, SUSPENDED, False)],
 )
 def test_below(balance: int, terms: dict[str, Any], expected: bool) -> None:
-    assert autotopup.below(wallet_account(balance=balance, **terms), NOW) is expected
+    assert evaluation.below(wallet_account(balance=balance, **terms), NOW) is expected
 
 
 def test_a_look_uses_its_number_up() -> None:
-    assert wallet_of(autotopup.looked(wallet_account(balance=5, **ON, due_at=NOW, crossing=3), FACTS)).crossing == 4
-    recovered = wallet_of(autotopup.looked(wallet_account(balance=50, **ON, due_at=NOW, crossing=3), FACTS))
+    assert policy_of(autotopup.looked(wallet_account(balance=5, **ON, due_at=NOW, crossing=3), FACTS)).crossing == 4
+    recovered = policy_of(autotopup.looked(wallet_account(balance=50, **ON, due_at=NOW, crossing=3), FACTS))
     assert (recovered.due_at, recovered.crossing) == (None, 3)
-
-
-SOON = NOW + timedelta(seconds=1)
-
-
-@pytest.mark.parametrize(
-    ("terms", "expected"),
-    [
-        (OFF, Standing.OFF),
-        ({**OFF, "suspended": autotopup.REFUNDED, "status": WalletStatus.CLOSED}, Standing.OFF),
-        (SUSPENDED, Standing.SUSPENDED),
-        ({**SUSPENDED, "status": WalletStatus.FROZEN}, Standing.SUSPENDED),
-        (FROZEN, Standing.WALLET_INACTIVE),
-        (CLOSED, Standing.WALLET_INACTIVE),
-        (ON, Standing.WAITING),
-        ({**ON, "due_at": SOON}, Standing.SCHEDULED),
-        ({**ON, "due_at": NOW}, Standing.DUE),
-    ],
-)
-def test_where_a_policy_stands(terms: dict[str, Any], expected: Standing) -> None:
-    assert standing(wallet_of(wallet_account(**terms)), NOW) is expected

@@ -13,6 +13,7 @@ from models.domain.events import BITS, EventType, bits
 from models.domain.evidence.chains import Record, RecordKind, changes, job_digest, record_hash, terms
 from models.domain.ledger import EntryDetails, EntryKind, post
 from models.domain.outcome import Code, Refusal, Status
+from models.domain.policies import Policy, TopUpTrigger
 from tests.support.builders import NOW, user_account, wallet_account
 
 JOB = Job(
@@ -116,10 +117,14 @@ def test_what_an_entry_says_is_no_change_of_terms() -> None:
 def test_changes_say_what_was_and_what_is() -> None:
     before = wallet_account()
     assert isinstance(before.profile, Wallet)
-    after = replace(before, profile=replace(before.profile, status=WalletStatus.FROZEN, due_at=NOW), updated_at=NOW)
-    assert changes(before, after, None) == {
+    frozen = replace(before.profile, status=WalletStatus.FROZEN)
+    agreed = Policy(TopUpTrigger.INTERVAL, next_at=NOW)
+    after = replace(before, profile=frozen, policy=agreed, updated_at=NOW)
+    told = {name: change for name, change in changes(before, after, None).items() if change != [None, None]}
+    assert told == {
         "status": ["active", "frozen"],
-        "due_at": [None, "2030-01-01T12:00:00.000000+00:00"],
+        "trigger": ["disabled", "interval"],
+        "next_at": [None, "2030-01-01T12:00:00.000000+00:00"],
     }
     made = changes(None, before, None)
     assert made["account"] == [None, f"{Kind.WALLET.value}:w"]

@@ -7,12 +7,13 @@ from uuid import UUID
 
 import pytest
 
-from models.domain.accounts import Account, AccountKey, Kind, TopUpTrigger, Wallet, WalletStatus
-from models.domain.deciding.commands import Job, WalletAutoTopUp
+from models.domain.accounts import Account, AccountKey, Kind, WalletStatus
+from models.domain.deciding.commands import Job, TopUpLook
 from models.domain.deciding.decision import Decision, DecisionContext
 from models.domain.events import EventType
 from models.domain.jobs.decide import decide
 from models.domain.outcome import Code, Refusal
+from models.domain.policies import TopUpTrigger
 from tasks.scheduled.sweep import system_job
 from tests.support.builders import LIMITS, NOW, expire_job, grant, job, remaining, wallet_account
 
@@ -20,8 +21,8 @@ WALLET = AccountKey(Kind.WALLET, "w")
 JOB_ID = UUID(int=99)
 DUE: dict[str, Any] = {
     "trigger": TopUpTrigger.BALANCE_BELOW_THRESHOLD,
-    "min_balance": 10,
-    "top_up_amount": 50,
+    "threshold": 10,
+    "amount": 50,
     "due_at": NOW,
     "crossing": 3,
 }
@@ -47,7 +48,7 @@ def top_up(**fields: Any) -> Job:
 
 
 def auto_top_up(crossing: int) -> Job:
-    return system_job("autotopup.top_up", str(crossing), {}, WalletAutoTopUp(WALLET, crossing))
+    return system_job("autotopup.top_up", str(crossing), {}, TopUpLook(WALLET, crossing))
 
 
 @pytest.mark.parametrize(
@@ -126,8 +127,8 @@ def test_what_expired_is_told_by_the_sweep_and_noted() -> None:
     expired = wallet_account(balance=15, grants=(grant(1, 10, days=-1),), **{**DUE, "due_at": None})
     account = replace(expired, updated_at=NOW - timedelta(days=2))
     decision = decided(expire_job(WALLET, str(UUID(int=1))), account)
-    assert isinstance(decision.account.profile, Wallet)
-    assert (decision.account.profile.due_at, decision.account.profile.crossing) == (NOW, 4)
+    assert decision.account.policy is not None
+    assert (decision.account.policy.due_at, decision.account.policy.crossing) == (NOW, 4)
     assert EventType.WALLET_BALANCE_DROPPED in decision.events
 
 
@@ -139,22 +140,22 @@ def test_auto_top_up_answers_its_crossing_once() -> None:
 
 
 def test_auto_top_up_that_does_not_reach_the_minimum_is_followed_by_another() -> None:
-    decision = decided(auto_top_up(3), wallet_account(balance=5, **{**DUE, "top_up_amount": 1}))
-    after = decision.account.profile
-    assert isinstance(after, Wallet)
+    decision = decided(auto_top_up(3), wallet_account(balance=5, **{**DUE, "amount": 1}))
+    after = decision.account.policy
+    assert after is not None
     assert (after.due_at, after.crossing, decision.account.balance) == (NOW + LIMITS.top_up_cooldown, 4, 6)
     early = decided(auto_top_up(4), decision.account)
     assert (early.code, early.entry) == (Code.UNCHANGED, None)
-    assert isinstance(early.account.profile, Wallet)
-    assert (early.account.profile.due_at, early.account.profile.crossing) == (NOW + LIMITS.top_up_cooldown, 5)
+    assert early.account.policy is not None
+    assert (early.account.policy.due_at, early.account.policy.crossing) == (NOW + LIMITS.top_up_cooldown, 5)
     assert decided(auto_top_up(5), early.account, NOW + LIMITS.top_up_cooldown).account.balance == 7
 
 
 def test_a_look_at_a_wallet_that_has_recovered_changes_nothing_and_is_used_up() -> None:
     decision = decided(auto_top_up(3), wallet_account(balance=50, **DUE))
     assert (decision.code, decision.entry) == (Code.UNCHANGED, None)
-    assert isinstance(decision.account.profile, Wallet)
-    assert decision.account.profile.due_at is None
+    assert decision.account.policy is not None
+    assert decision.account.policy.due_at is None
 
 
 @pytest.mark.parametrize(

@@ -99,12 +99,12 @@ def show_account(
         parts = _parts(connection, found, every_grant=every_grant, every_hold=every_hold)
     scale = found.account.scale
     if as_json:
-        document = _summary(found) | {"entry_count": found.account.seq} | account_document(found.account, found.at)
+        document = _summary(found) | {"entry_count": found.account.seq} | account_document(found.account)
         document |= {name: part.document() for name, part in parts.items()}
         document["entries"] = [entry_document(entry, scale) for entry in entries.rows]
         write_json({**document, "next": entries.last and entries.last.seq})
         return
-    facts(_facts(found) | account_facts(found.account, found.at))
+    facts(_facts(found) | account_facts(found.account))
     for part in parts.values():
         part.tell()
     if entries.rows:

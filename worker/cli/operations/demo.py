@@ -78,14 +78,14 @@ def _tour(console: Console, stack: Stack) -> str:
 
 
 def _play(console: Console, tour: Tour, engine: Engine) -> str:
-    from models.domain.jobs.wallets import AUTO_TOP_UP_REASON
+    from models.domain.jobs.top_ups import INVOICED
     from models.domain.ledger import EntryKind
 
     script = tour.script
     for title, steps in script.chapters():
         _show(console, tour, title, steps)
     _show(console, tour, "A debit leaves less than the wallet's minimum, and beat tops it up", script.spend())
-    tour.wait_for_entry("the auto top-up", lambda entry: entry.details.reason == AUTO_TOP_UP_REASON)
+    tour.wait_for_entry("the auto top-up", lambda entry: entry.details.reason == INVOICED)
     console.print("  beat found the wallet and topped it up by 40")
     _show(console, tour, "Credits that expire", script.grant())
     tour.wait_for_entry("the expiry", lambda entry: entry.details.kind is EntryKind.EXPIRY)

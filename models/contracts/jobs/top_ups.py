@@ -1,0 +1,235 @@
+"""auto_topup.*: what an account's owner agrees to, and asks for. charges.settle: what became of a charge."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.contracts.jobs.wallet_contract import wallet_error
+from models.contracts.wire.envelope import Contract
+from models.contracts.wire.fields import Identifier, Int64, JobId, Number, Time, Timezone
+from models.domain import money
+from models.domain.accounts import Account, AccountKey, Kind
+from models.domain.auto_topup.evaluation import currency_of
+from models.domain.charges import ChargeStatus
+from models.domain.credits import balance as credits
+from models.domain.deciding import commands
+from models.domain.deciding.decision import DecisionContext
+from models.domain.outcome import Refusal
+from models.domain.policies import DECLINES_MAX, Interval, Policy, ProviderName, TopUpTrigger
+
+COOLDOWN_MAX_S = 30 * 86_400
+Amount = Annotated[Number, Field(gt=0)]
+AccountName = Annotated[
+    str,
+    Field(
+        pattern=r"^(wallet:[!-~]{1,255}|user:[1-9][0-9]{0,18})$",
+        max_length=262,
+        description="wallet:ID or user:ID",
+    ),
+]
+
+
+class TopUpContract(Contract):
+    """A job about an account's auto top-up, answered with the policy."""
+
+    account: AccountName
+
+    @property
+    def key(self) -> AccountKey:
+        kind, _, ref = self.account.partition(":")
+        return AccountKey(Kind(kind), ref)
+
+    @classmethod
+    def response(cls, account: Account, context: DecisionContext) -> dict[str, Any]:
+        return policy_body(account, context)
+
+    @classmethod
+    def error(cls, refusal: Refusal) -> dict[str, Any]:
+        return wallet_error(refusal)
+
+
+class AutoTopupSetPolicy(TopUpContract):
+    NAME: ClassVar[str] = "auto_topup.set_policy"
+    SUMMARY: ClassVar[str] = "Agree to auto top-up: the whole policy; it is in force from now on"
+
+    trigger: Literal["disabled", "balance_below_threshold", "interval"]
+    threshold: Annotated[Amount | None, Field(description="Top up when less than this can be spent")] = None
+    amount: Annotated[Amount | None, Field(description="What a top-up adds; or target_balance")] = None
+    target_balance: Annotated[Amount | None, Field(description="What the balance is brought to; or amount")] = None
+    interval: Literal["daily", "weekly", "monthly", "quarterly", "yearly"] | None = None
+    anchor: Annotated[
+        Time | None, Field(description="A time of the interval, from which the others follow; absent: now")
+    ] = None
+    timezone: Annotated[
+        Timezone | None, Field(description="Where its months and times are; absent: the wallet's, or UTC")
+    ] = None
+    min_charge: Annotated[Amount | None, Field(description="A top-up to the target adds no less than this")] = None
+    max_charge: Annotated[Amount | None, Field(description="A top-up adds no more than this")] = None
+    monthly_cap: Annotated[
+        Amount | None, Field(description="No more than this in a calendar month, open charges included")
+    ] = None
+    cooldown_s: Annotated[
+        Annotated[Int64, Field(ge=0, le=COOLDOWN_MAX_S)] | None,
+        Field(description="Seconds between two; absent: BALANCE_TOPUP_COOLDOWN_S"),
+    ] = None
+    max_declines: Annotated[
+        Annotated[Int64, Field(ge=1, le=100)] | None,
+        Field(description=f"Declines in a row that suspend it; absent: {DECLINES_MAX}"),
+    ] = None
+    provider: Annotated[
+        Literal["none", "http", "stripe"], Field(description="Who charges; none: somebody else invoices")
+    ] = "none"
+    payer: Annotated[Identifier | None, Field(description="Whom the provider charges: a Stripe customer")] = None
+    payment_method: Annotated[Identifier | None, Field(description="Absent: the payer's usual one")] = None
+
+    def to_command(self) -> commands.PolicySet:
+        terms = Policy(
+            TopUpTrigger(self.trigger),
+            interval=None if self.interval is None else Interval(self.interval),
+            anchor=self.anchor,
+            timezone=self.timezone,
+            cooldown_s=self.cooldown_s,
+            max_declines=self.max_declines,
+            provider=ProviderName(self.provider),
+            payer=self.payer,
+            payment_method=self.payment_method,
+        )
+        given = {
+            "threshold": self.threshold,
+            "amount": self.amount,
+            "target": self.target_balance,
+            "charge_min": self.min_charge,
+            "charge_max": self.max_charge,
+            "monthly_cap": self.monthly_cap,
+        }
+        amounts = {name: amount for name, amount in given.items() if amount is not None}
+        return commands.PolicySet(self.key, terms, amounts)
+
+
+class AutoTopupResume(TopUpContract):
+    NAME: ClassVar[str] = "auto_topup.resume"
+    SUMMARY: ClassVar[str] = "Put a suspended policy in force again"
+
+    def to_command(self) -> commands.TopUpResume:
+        return commands.TopUpResume(self.key)
+
+
+class AutoTopupRunNow(TopUpContract):
+    NAME: ClassVar[str] = commands.RUN_NOW
+    SUMMARY: ClassVar[str] = "Top up by the policy now, whatever the balance"
+
+    def to_command(self) -> commands.TopUpNow:
+        return commands.TopUpNow(self.key)
+
+
+class AutoTopupCancel(TopUpContract):
+    NAME: ClassVar[str] = "auto_topup.cancel"
+    SUMMARY: ClassVar[str] = "Switch the policy off and give up a charge that has not been made"
+
+    def to_command(self) -> commands.TopUpCancel:
+        return commands.TopUpCancel(self.key)
+
+
+class ChargesSettle(Contract):
+    NAME: ClassVar[str] = commands.SETTLE_CHARGE
+    SUMMARY: ClassVar[str] = "Tell what became of a charge, as the payment provider says it"
+
+    charge_id: Annotated[JobId, Field(description="The id that the provider was given as its idempotency key")]
+    status: Literal["succeeded", "declined", "needs_action", "void", "refunded"]
+    reference: Annotated[Identifier | None, Field(description="The provider's own id of it")] = None
+    code: Annotated[Identifier | None, Field(description="Why, in the provider's word: card_declined")] = None
+    link: Annotated[
+        Annotated[str, Field(max_length=2_000, pattern=r"^https://[!-~]+$")] | None,
+        Field(description="Where the payer confirms it"),
+    ] = None
+
+    def to_command(self) -> commands.ChargeSettle:
+        status = ChargeStatus(self.status)
+        return commands.ChargeSettle(commands.ChargeOf(self.charge_id), status, self.reference, self.code, self.link)
+
+    @classmethod
+    def response(cls, account: Account, context: DecisionContext) -> dict[str, Any]:
+        return policy_body(account, context)
+
+    @classmethod
+    def error(cls, refusal: Refusal) -> dict[str, Any]:
+        return wallet_error(refusal)
+
+
+class TopUpLookAnswer(TopUpContract):
+    """How the looks that we take ourselves are answered: nobody can publish one."""
+
+    NAME: ClassVar[str] = commands.AUTO_TOP_UP
+    SUMMARY: ClassVar[str] = "Look whether a top-up is due"
+
+
+class PolicyBody(BaseModel):
+    """What jobs about auto top-up are answered with: the policy, and where it stands. Amounts as in jobs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account: str
+    spendable: Annotated[Number, Field(description="What can be spent now")]
+    currency: Annotated[str, Field(description="In which it is charged")]
+    trigger: Literal["disabled", "balance_below_threshold", "interval"]
+    threshold: Number | None
+    amount: Number | None
+    target_balance: Number | None
+    interval: Literal["daily", "weekly", "monthly", "quarterly", "yearly"] | None
+    anchor: Time | None
+    timezone: str | None
+    min_charge: Number | None
+    max_charge: Number | None
+    monthly_cap: Number | None
+    cooldown_s: int | None
+    max_declines: int | None
+    provider: Literal["none", "http", "stripe"]
+    payer: str | None
+    payment_method: str | None
+    version: Annotated[int, Field(description="How often it was set")]
+    suspended: Annotated[str | None, Field(description="Why it is out of force until it is resumed")]
+    declines: Annotated[int, Field(description="In a row")]
+    reason: Annotated[str | None, Field(description="What came of the last look: fired, cap_reached, …")]
+    not_before: Annotated[Time | None, Field(description="A decline or the cap holds it back until then")]
+    next_look_at: Time | None
+    topped_up_at: Time | None
+    open_charge: str | None
+
+
+def policy_body(account: Account, context: DecisionContext) -> dict[str, Any]:
+    policy = account.policy or Policy(TopUpTrigger.DISABLED)
+
+    def shown(units: int | None) -> int | Decimal | None:
+        return None if units is None else money.number(money.from_units(units, account.scale))
+
+    return {
+        "account": str(account.key),
+        "spendable": shown(credits.spendable(account, context.now)),
+        "currency": currency_of(account),
+        "trigger": policy.trigger.value,
+        "threshold": shown(policy.threshold),
+        "amount": shown(policy.amount),
+        "target_balance": shown(policy.target),
+        "interval": policy.interval and policy.interval.value,
+        "anchor": policy.anchor,
+        "timezone": policy.timezone,
+        "min_charge": shown(policy.charge_min),
+        "max_charge": shown(policy.charge_max),
+        "monthly_cap": shown(policy.monthly_cap),
+        "cooldown_s": policy.cooldown_s,
+        "max_declines": policy.max_declines,
+        "provider": policy.provider.value,
+        "payer": policy.payer,
+        "payment_method": policy.payment_method,
+        "version": policy.version,
+        "suspended": policy.suspended,
+        "declines": policy.declines,
+        "reason": policy.reason and policy.reason.value,
+        "not_before": policy.not_before,
+        "next_look_at": policy.due_at,
+        "topped_up_at": policy.topped_up_at,
+        "open_charge": policy.open_charge and str(policy.open_charge),
+    }

@@ -1,0 +1,90 @@
+"""Charges: made and settled by the path, and between the two claimed by whoever asks the provider."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from models.domain.charges import COUNTED, OPEN, Cause, Charge, ChargeStatus
+from models.domain.policies import ProviderName
+from models.store.write import rows
+from models.tables import top_ups as tables
+
+_STORED: Final = [field.name for field in fields(Charge) if field.name != "asked"]
+COLUMNS: Final = ", ".join(f"c.{name}" for name in _STORED) + ", c.attempts > 0 as asked"
+_FIELDS: Final = [*_STORED, "asked"]
+_ENUMS: Final[dict[str, type[Enum]]] = {"status": ChargeStatus, "cause": Cause, "provider": ProviderName}
+_FIXED: Final = frozenset({
+    "account_id", "policy_version", "cause", "units", "amount", "currency", "provider", "payer", "payment_method",
+    "created_at", "attempts",
+})  # fmt: skip
+_WHOSE: Final = text("select id, account_id, credited_by from charges where id = any(cast(:ids as uuid[]))")
+# Locked, so that nobody begins to ask for what is given up at this moment. Those who ask lock nothing else.
+_LOCK: Final = text(f"""
+    select {COLUMNS} from charges c
+    where c.id = any(cast(:ids as uuid[])) or (c.account_id = any(cast(:open_of as bigint[])) and c.status = any(:open))
+    order by c.id for update
+""")  # noqa: S608 - our own column list
+_COUNTED: Final = text("""
+    select c.account_id, cast(sum(c.units) as bigint) as units
+    from unnest(cast(:ids as bigint[]), cast(:since as timestamptz[]), cast(:until as timestamptz[]))
+        as wanted (account_id, since, until)
+    join charges c on c.account_id = wanted.account_id and c.created_at >= wanted.since and c.created_at < wanted.until
+    where c.status = any(:counted)
+    group by c.account_id
+""")
+
+
+def whose(connection: Connection, ids: Collection[UUID]) -> dict[UUID, tuple[int, UUID | None]]:
+    """The account of each of these charges, which never changes, and the job that has credited it by now."""
+    found = connection.execute(_WHOSE, {"ids": list(ids)})
+    return {row.id: (row.account_id, row.credited_by) for row in found}
+
+
+def lock(connection: Connection, ids: Iterable[UUID], open_of: Iterable[int]) -> dict[UUID, Charge]:
+    """These charges and the open ones of these accounts, locked. The accounts are locked before."""
+    parameters = {"ids": list(ids), "open_of": list(open_of), "open": [status.value for status in OPEN]}
+    return {charge.id: charge for charge in map(from_row, connection.execute(_LOCK, parameters))}
+
+
+def counted(connection: Connection, months: Mapping[int, tuple[datetime, datetime]]) -> dict[int, int]:
+    """Units that count towards the caps of these accounts in their months, by account id."""
+    ids, spans = list(months), list(months.values())
+    parameters = {
+        "ids": ids,
+        "since": [since for since, _ in spans],
+        "until": [until for _, until in spans],
+        "counted": [status.value for status in COUNTED],
+    }
+    return {row.account_id: row.units for row in connection.execute(_COUNTED, parameters)}
+
+
+def save(connection: Connection, changed: Sequence[Charge], now: datetime) -> None:
+    """Writes charges, new or settled. What is to be asked for is asked for from now on; what is settled no more."""
+    rows.upsert(
+        connection,
+        tables.Charge,
+        "id",
+        [
+            {
+                **rows.values(charge, _STORED),
+                "attempts": 0,
+                "ask_at": now if charge.status is ChargeStatus.PENDING else None,
+                "answer": None,
+            }
+            for charge in changed
+        ],
+        _FIXED,
+    )
+
+
+def from_row(row: Any) -> Charge:
+    """The charge of a row that begins with COLUMNS."""
+    named = dict(zip(_FIELDS, row[: len(_FIELDS)], strict=True))
+    return Charge(**{**named, **{name: enum(named[name]) for name, enum in _ENUMS.items()}})
