@@ -15,11 +15,15 @@ from models.domain.deciding.decision import Limits
 from models.domain.retry import RetryPolicy
 from tasks.apply.faults import FaultLog
 from tasks.apply.retries import Interrupted, RetryingApplier
+from tasks.auto_topup.charging import Asker, AskPolicy
 from worker.database import worker_engine
+from worker.currencies import currency_digits
+from worker.providers.registry import providers_of
 from worker.publishers.limits import Intake
 from worker.publishers.producers import producers_in
 from worker.settings.settings import Settings
 
+_CLAIM_MORE_S: Final = 10.0  # for a settlement that has to wait
 _SLICE_S: Final = 0.2  # how soon a waiting worker notices that it was told to stop
 
 
@@ -47,6 +51,15 @@ class Runtime:
         return FaultLog()
 
     @cached_property
+    def asker(self) -> Asker:
+        settings = self.settings
+        policy = AskPolicy(
+            settings.charge_concurrency, 2 * settings.charge_timeout_s + _CLAIM_MORE_S, settings.charge_retry_base_s,
+            settings.charge_retry_cap_s, settings.charge_give_up_s,
+        )  # fmt: skip
+        return Asker(self.applier, providers_of(settings), policy)
+
+    @cached_property
     def applier(self) -> RetryingApplier:
         settings = self.settings
         return RetryingApplier(
@@ -67,6 +80,9 @@ def limits_of(settings: Settings) -> Limits:
         future_tolerance=timedelta(seconds=settings.future_tolerance_s),
         expiry_grace=timedelta(seconds=settings.expiry_grace_s),
         top_up_cooldown=timedelta(seconds=settings.topup_cooldown_s),
+        decline_backoff=timedelta(seconds=settings.charge_decline_backoff_s),
+        charging=settings.charging,
+        currency_digits=currency_digits(),
         reversers=None if known is None else {name: producer.reverses for name, producer in known.items()},
     )
 

@@ -28,6 +28,10 @@ def _scan_top_ups(runtime: Runtime) -> int:
     return autotopup.scan(runtime.applier, runtime.settings.sweep_limit)
 
 
+def _ask_for_charges(runtime: Runtime) -> int:
+    return runtime.asker.ask_due()
+
+
 def _expire_credits(runtime: Runtime) -> int:
     return expiry.expire(runtime.applier, runtime.settings.sweep_limit)
 
@@ -50,6 +54,7 @@ class _Tick:
 
 TICKS: Final[dict[str, _Tick]] = {
     "autotopup.scan": _Tick(_scan_top_ups, lambda settings: settings.topup_scan_every_s),
+    "charges.ask": _Tick(_ask_for_charges, lambda settings: settings.topup_scan_every_s),
     "credits.expire": _Tick(_expire_credits, lambda settings: settings.expire_every_s),
     "jobs.prune": _Tick(_prune_jobs, lambda settings: settings.prune_every_s),
     "ledger.anchor": _Tick(_anchor_ledger, lambda settings: settings.anchor_every_s),

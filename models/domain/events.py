@@ -22,6 +22,11 @@ class EventType(StrEnum):
     CHARGE_NEEDS_ACTION = "charge.needs_action"
 
 
+ABOUT_TOP_UPS: Final = frozenset({
+    EventType.AUTO_TOP_UP_FIRED, EventType.AUTO_TOP_UP_DECLINED, EventType.AUTO_TOP_UP_SUSPENDED,
+    EventType.AUTO_TOP_UP_RESUMED, EventType.CHARGE_NEEDS_ACTION,
+})  # fmt: skip
+"""They tell the policy and the charge as well."""
 BITS: Final[Mapping[EventType, int]] = {
     EventType.USER_BALANCE_UPDATED: 1,
     EventType.WALLET_UPDATED: 2,

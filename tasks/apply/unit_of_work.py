@@ -16,7 +16,7 @@ from models.domain.accounts import Account
 from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import Decision, DecisionContext
 from models.domain.events import EventType, bits
-from models.domain.evidence.chains import NO_CHANGES, Record, RecordKind, changes, job_digest
+from models.domain.evidence.chains import NO_CHANGES, Record, RecordKind, changes, charge_changes, job_digest
 from models.domain.idempotency import differences, former_fingerprints
 from models.domain.ids import uuid7
 from models.domain.jobs.decide import decide
@@ -60,7 +60,7 @@ class UnitOfWork:
 
     def _accept(self, job: Job, before: Account | None, decision: Decision) -> StoredOutcome:
         account, entry = decision.account, decision.entry
-        response = contract_of(job.name).response(account, self.context)
+        response = contract_of(job.name).response(account, self.context, decision.charge)
         written, bonus = (
             None if each is None else entry_document(each, account.scale) for each in (entry, decision.bonus)
         )
@@ -119,6 +119,9 @@ class UnitOfWork:
         if decision is not None:
             account, entry = decision.account, decision.bonus or decision.entry
             changed = changes(before, account, entry)
+            if decision.charge is not None:
+                known = self.working_set.charges.get(decision.charge.id)
+                changed = {**changed, **charge_changes(known, decision.charge)}
             if changed:
                 account = replace(account, changes=account.changes + 1)
                 decision = replace(decision, account=account)

@@ -1,17 +1,26 @@
-"""autotopup.scan: looks at the wallets whose time has come and fills those that are due. A look is taken once."""
+"""autotopup.scan: looks at the accounts whose time has come and tops up those that are due. A look is taken once."""
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from models.domain.accounts import AccountKey
 from models.domain.deciding.commands import AUTO_TOP_UP, Job, TopUpLook
-from models.store.write import policies
+from models.store.write import policies, switches
 from tasks.apply.retries import RetryingApplier
 from tasks.scheduled.sweep import sweep, system_job
 
 
 def scan(applier: RetryingApplier, batch: int) -> int:
     """Takes every look that is to be taken, `batch` wallets a transaction. Returns how many it took."""
-    return sweep(applier, lambda connection: [look_job(*wallet) for wallet in policies.due(connection, batch)])
+    return sweep(applier, lambda connection: _due(applier, connection, batch))
+
+
+def _due(applier: RetryingApplier, connection: Connection, batch: int) -> list[Job]:
+    """The looks to be taken; none while charging is paused: they are taken when it goes on."""
+    if not applier.limits.charging or not switches.is_on(connection, switches.CHARGING):
+        return []
+    return [look_job(*found) for found in policies.due(connection, batch)]
 
 
 def look_job(account: AccountKey, crossing: int) -> Job:

@@ -6,31 +6,19 @@ A field that is not given is not sent. Numbers of credits and currency are decim
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any, Literal
+from datetime import date
+from typing import Literal
 from uuid import UUID
 
 from models.contracts.jobs.users import PromoGroup, Subscription
 from models.contracts.jobs.wallet_contract import PriceType, Trigger, WalletConfig
 from models.contracts.jobs.wallet_credits import CreditReason, DebitReason
 from tasks.publishing.handles import JobHandle
-from tasks.publishing.job_message import ABSENT, Absent, JobSpec
-
-Number = Decimal | int | str
-Time = datetime | str
-Json = dict[str, Any]
+from tasks.publishing.job_message import ABSENT, Absent
+from tasks.publishing.top_up_methods import Json, Number, Time, TopUpMethods
 
 
-class JobMethods(ABC):
-    @abstractmethod
-    def submit(self, job: JobSpec, *, want_result: bool = True) -> JobHandle: ...
-
-    def _call(self, name: str, arguments: dict[str, Any]) -> JobHandle:
-        fields = {key: value for key, value in arguments.items() if key not in _OURS and value is not ABSENT}
-        return self.submit((name, fields), want_result=arguments["want_result"])
-
+class JobMethods(TopUpMethods):
     # Each method hands on its locals(): they are its arguments, once each. A test holds them to the contract.
 
     def wallets_create(
@@ -294,6 +282,3 @@ class JobMethods(ABC):
         `force`: even when the funds are gone.
         """
         return self._call("entries.reverse", locals())
-
-
-_OURS = ("self", "want_result")

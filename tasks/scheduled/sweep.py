@@ -19,15 +19,15 @@ from tasks.apply.outcome import StoredOutcome
 from tasks.apply.retries import RetryingApplier
 
 
-def system_job(name: str, subject: str, body: dict[str, Any], command: Command) -> Job:
-    """A job that we make ourselves. Its key is its name and its subject, hashed when it is long."""
+def system_job(name: str, subject: str, body: dict[str, Any], command: Command, *, key: str | None = None) -> Job:
+    """A job that we make ourselves. Its key, unless given, is its name and its subject, hashed when it is long."""
     if len(subject) > 200:
         subject = hashlib.sha256(subject.encode()).hexdigest()
     meaning = canonical(body)
     return Job(
         name=name,
         producer=SYSTEM_PRODUCER,
-        key=f"{name}:{subject}",
+        key=key or f"{name}:{subject}",
         meaning=meaning,
         fingerprint=fingerprint(name, meaning),
         occurred_at=None,

@@ -34,7 +34,7 @@ def _due(engine: Engine) -> None:
     done(engine, "wallets.create", wallet_id="w", **POLICY)
     done(engine, "wallets.top_up", credits_to_add=20, **CREDIT)
     done(engine, "wallets.debit", wallet_id="w", credits=15)
-    assert rows(engine, "select 1 from wallets where due_at is not null")
+    assert rows(engine, "select 1 from policies where due_at is not null")
 
 
 def _expired(engine: Engine) -> None:

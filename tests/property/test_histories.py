@@ -80,8 +80,9 @@ def state(engine: Engine) -> dict[str, list[dict[str, Any]]]:
     """Accounts, wallets, grants and holds, without ids and times."""
     queries = {
         "accounts": "select kind, ref, balance, seq, floor, granted, held from accounts order by 1, 2",
-        "wallets": "select ref, status, trigger, min_balance, crossing, suspended, wanted, due_at is not null as due"
-        " from wallets join accounts on id = account_id order by 1",
+        "wallets": "select ref, status from wallets join accounts on id = account_id order by 1",
+        "policies": "select ref, trigger, threshold, amount, crossing, suspended, wanted, due_at is not null as due"
+        " from policies join accounts on id = account_id order by 1",
         "grants": "select id, amount, remaining, held, reversed, expired, voided, priority, pending,"
         " expires_at <= clock_timestamp() as over, effective_at <= clock_timestamp() as begun from grants",
         "holds": "select id, amount, remaining, captured, backing, ended, expires_at <= clock_timestamp() as over"

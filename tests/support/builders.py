@@ -38,7 +38,7 @@ from tasks.scheduled import expiry
 from tests.support.resealed import execute_resealed
 
 NOW: Final = datetime(2030, 1, 1, 12, tzinfo=UTC)
-LIMITS: Final = Limits(expiry_grace=timedelta(0))
+LIMITS: Final = Limits(expiry_grace=timedelta(0), currency_digits={"USD": 2, "RUB": 2, "JPY": 0, "KWD": 3})
 """As a deployment has them, but for the grace: what expires is written off by the next sweep."""
 Document = dict[str, Any]
 
@@ -164,7 +164,10 @@ def reset(engine: Engine) -> None:
             "entries",
             "grants",
             "holds",
+            "policies",
+            "charges",
             "jobs",
+            "switches",
             "users",
             "wallets",
             "apps",

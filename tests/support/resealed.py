@@ -13,7 +13,7 @@ from models.domain.ledger import Proof, entry_hash
 from models.store.audit.entries import _ByAccount
 from models.store.audit.terms import Terms
 from models.store.read.credits import Credits, credits_of_all
-from models.store.write import accounts, digests, entries
+from models.store.write import accounts, charges, digests, entries
 from models.store.write import journals as records
 
 
@@ -56,9 +56,10 @@ def _terms(connection: Connection) -> None:
     """What an account's row says now was said by the last record of its terms."""
     written = _ByAccount(iter([*entries.stream_written(connection)]))
     changed = _ByAccount(iter([*records.stream_changes(connection)]))
+    charged = _ByAccount(iter([*charges.stream(connection)]))
     for row, account in [*accounts.every(connection)]:
         mine = [*changed.take(row.id)]
-        terms, last = Terms(iter(mine)), mine[-1]
+        terms, last = Terms(iter(mine), [*charged.take(row.id)]), mine[-1]
         for each in written.take(row.id):
             assert each.entry is not None
             terms.entered(each.entry, each.job_name, chained=False)

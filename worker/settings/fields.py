@@ -4,10 +4,11 @@ from typing import Literal
 
 from pydantic import Field
 from pydantic.config import JsonDict
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from tasks.routing import PARTITIONS_MAX, QueueType
 from worker.settings import types
+from worker.settings.charge_fields import ChargeFields
 from worker.settings.texts import PREFIX
 from worker.settings.types import BrokerUrl, Credentials, DatabaseUrl, LogLevel, PemFile, ProducersText, ResultUrl
 
@@ -16,7 +17,7 @@ def _unit(name: str) -> JsonDict:
     return {"unit": name}
 
 
-class Fields(BaseSettings):
+class Fields(ChargeFields):
     """Each is the environment variable BALANCE_<NAME>."""
 
     model_config = SettingsConfigDict(
@@ -189,9 +190,9 @@ class Fields(BaseSettings):
         "They count as expired at once; they are written off after it.",
     )
     topup_cooldown_s: float = Field(
-        60.0, ge=0, le=30 * 86_400, description="The least time between two auto top-ups of one wallet."
+        60.0, ge=0, le=30 * 86_400, description="The least time between two auto top-ups of one account, where its policy does not say."
     )
-    topup_scan_every_s: float = Field(5.0, ge=0.1, le=86_400, description="How often due auto top-ups are looked for.")
+    topup_scan_every_s: float = Field(5.0, ge=0.1, le=86_400, description="How often due auto top-ups are looked for, and providers are asked.")
     expire_every_s: float = Field(5.0, ge=0.1, le=86_400, description="How often expired credits are written off.")
     prune_every_s: float = Field(
         3_600.0, ge=1, le=7 * 86_400, description="How often the bodies of old jobs are dropped."

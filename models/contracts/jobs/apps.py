@@ -13,6 +13,7 @@ from models.contracts.wire.schemas import printable_but
 from models.contracts.wire.status import HTTP_STATUS
 from models.domain import money
 from models.domain.accounts import Account, AccountKey, Kind
+from models.domain.charges import Charge
 from models.domain.deciding import commands
 from models.domain.deciding.decision import DecisionContext
 from models.domain.outcome import Code, Refusal
@@ -63,7 +64,7 @@ class _AppContract(Contract):
         return AccountKey(Kind.APP, f"{self.app_id}/{self.store_id}")
 
     @classmethod
-    def response(cls, account: Account, context: DecisionContext) -> dict[str, Any]:
+    def response(cls, account: Account, context: DecisionContext, charge: Charge | None = None) -> dict[str, Any]:
         return app_body(account, context)
 
     @classmethod

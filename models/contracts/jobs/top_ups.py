@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from models.contracts.jobs.top_up_bodies import top_up_body
 from models.contracts.jobs.wallet_contract import wallet_error
 from models.contracts.wire.envelope import Contract
 from models.contracts.wire.fields import Identifier, Int64, JobId, Number, Time, Timezone
-from models.domain import money
 from models.domain.accounts import Account, AccountKey, Kind
-from models.domain.auto_topup.evaluation import currency_of
-from models.domain.charges import ChargeStatus
-from models.domain.credits import balance as credits
+from models.domain.charges import Charge, ChargeStatus
 from models.domain.deciding import commands
 from models.domain.deciding.decision import DecisionContext
 from models.domain.outcome import Refusal
@@ -33,7 +30,7 @@ AccountName = Annotated[
 
 
 class TopUpContract(Contract):
-    """A job about an account's auto top-up, answered with the policy."""
+    """A job about an account's auto top-up, answered with the account, the policy, and the charge that it made."""
 
     account: AccountName
 
@@ -43,8 +40,8 @@ class TopUpContract(Contract):
         return AccountKey(Kind(kind), ref)
 
     @classmethod
-    def response(cls, account: Account, context: DecisionContext) -> dict[str, Any]:
-        return policy_body(account, context)
+    def response(cls, account: Account, context: DecisionContext, charge: Charge | None = None) -> dict[str, Any]:
+        return top_up_body(account, context, charge)
 
     @classmethod
     def error(cls, refusal: Refusal) -> dict[str, Any]:
@@ -151,8 +148,8 @@ class ChargesSettle(Contract):
         return commands.ChargeSettle(commands.ChargeOf(self.charge_id), status, self.reference, self.code, self.link)
 
     @classmethod
-    def response(cls, account: Account, context: DecisionContext) -> dict[str, Any]:
-        return policy_body(account, context)
+    def response(cls, account: Account, context: DecisionContext, charge: Charge | None = None) -> dict[str, Any]:
+        return top_up_body(account, context, charge)
 
     @classmethod
     def error(cls, refusal: Refusal) -> dict[str, Any]:
@@ -164,72 +161,3 @@ class TopUpLookAnswer(TopUpContract):
 
     NAME: ClassVar[str] = commands.AUTO_TOP_UP
     SUMMARY: ClassVar[str] = "Look whether a top-up is due"
-
-
-class PolicyBody(BaseModel):
-    """What jobs about auto top-up are answered with: the policy, and where it stands. Amounts as in jobs."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    account: str
-    spendable: Annotated[Number, Field(description="What can be spent now")]
-    currency: Annotated[str, Field(description="In which it is charged")]
-    trigger: Literal["disabled", "balance_below_threshold", "interval"]
-    threshold: Number | None
-    amount: Number | None
-    target_balance: Number | None
-    interval: Literal["daily", "weekly", "monthly", "quarterly", "yearly"] | None
-    anchor: Time | None
-    timezone: str | None
-    min_charge: Number | None
-    max_charge: Number | None
-    monthly_cap: Number | None
-    cooldown_s: int | None
-    max_declines: int | None
-    provider: Literal["none", "http", "stripe"]
-    payer: str | None
-    payment_method: str | None
-    version: Annotated[int, Field(description="How often it was set")]
-    suspended: Annotated[str | None, Field(description="Why it is out of force until it is resumed")]
-    declines: Annotated[int, Field(description="In a row")]
-    reason: Annotated[str | None, Field(description="What came of the last look: fired, cap_reached, …")]
-    not_before: Annotated[Time | None, Field(description="A decline or the cap holds it back until then")]
-    next_look_at: Time | None
-    topped_up_at: Time | None
-    open_charge: str | None
-
-
-def policy_body(account: Account, context: DecisionContext) -> dict[str, Any]:
-    policy = account.policy or Policy(TopUpTrigger.DISABLED)
-
-    def shown(units: int | None) -> int | Decimal | None:
-        return None if units is None else money.number(money.from_units(units, account.scale))
-
-    return {
-        "account": str(account.key),
-        "spendable": shown(credits.spendable(account, context.now)),
-        "currency": currency_of(account),
-        "trigger": policy.trigger.value,
-        "threshold": shown(policy.threshold),
-        "amount": shown(policy.amount),
-        "target_balance": shown(policy.target),
-        "interval": policy.interval and policy.interval.value,
-        "anchor": policy.anchor,
-        "timezone": policy.timezone,
-        "min_charge": shown(policy.charge_min),
-        "max_charge": shown(policy.charge_max),
-        "monthly_cap": shown(policy.monthly_cap),
-        "cooldown_s": policy.cooldown_s,
-        "max_declines": policy.max_declines,
-        "provider": policy.provider.value,
-        "payer": policy.payer,
-        "payment_method": policy.payment_method,
-        "version": policy.version,
-        "suspended": policy.suspended,
-        "declines": policy.declines,
-        "reason": policy.reason and policy.reason.value,
-        "not_before": policy.not_before,
-        "next_look_at": policy.due_at,
-        "topped_up_at": policy.topped_up_at,
-        "open_charge": policy.open_charge and str(policy.open_charge),
-    }

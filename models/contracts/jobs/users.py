@@ -15,6 +15,7 @@ from models.contracts.wire.schemas import TIME, given
 from models.contracts.wire.status import HTTP_STATUS
 from models.domain import money
 from models.domain.accounts import Account, AccountKey, Kind, User, UserStatus
+from models.domain.charges import Charge
 from models.domain.deciding import commands
 from models.domain.deciding.decision import DecisionContext
 from models.domain.outcome import Code, Refusal
@@ -67,7 +68,7 @@ class Subscription(_Part):
 
 class _UserContract(Contract):
     @classmethod
-    def response(cls, account: Account, context: DecisionContext) -> dict[str, Any]:
+    def response(cls, account: Account, context: DecisionContext, charge: Charge | None = None) -> dict[str, Any]:
         return user_body(account, context)
 
     @classmethod

@@ -12,6 +12,7 @@ from models.contracts.wire.fields import Identifier, Number, Time
 from models.contracts.wire.status import HTTP_STATUS
 from models.domain import accounts, money
 from models.domain.accounts import Account, AccountKey, Kind
+from models.domain.charges import Charge
 from models.domain.credits import balance as credits
 from models.domain.deciding.decision import DecisionContext
 from models.domain.outcome import Refusal
@@ -31,7 +32,7 @@ class WalletAnswer(Contract):
     """A job that is answered with the wallet."""
 
     @classmethod
-    def response(cls, account: Account, context: DecisionContext) -> dict[str, Any]:
+    def response(cls, account: Account, context: DecisionContext, charge: Charge | None = None) -> dict[str, Any]:
         return wallet_body(account, context)
 
     @classmethod

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 _HOLD_JOB: Final = "0193a5c2-7b1e-7c41-8a52-3f0d6f1f9b12"
 _TOP_UP_JOB: Final = "0193a5c2-7b1e-7c40-8a52-3f0d6f1f9b11"
+_CHARGE: Final = "0193a5c2-7b1e-7c42-8a52-3f0d6f1f9b13"
 
 EXAMPLES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     "wallets.create": (
@@ -159,6 +160,42 @@ EXAMPLES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
             "job_id": _TOP_UP_JOB,
             "credits": "2.50",
             "description": "One of five seats of invoice 1042",
+        },
+    ),
+    "auto_topup.set_policy": (
+        {
+            "idempotency_key": "policy-w_1-4",
+            "producer": "billing",
+            "account": "wallet:w_1",
+            "trigger": "balance_below_threshold",
+            "threshold": "100",
+            "target_balance": "1000",
+            "max_charge": "2000",
+            "monthly_cap": "5000",
+            "provider": "stripe",
+            "payer": "cus_N5WTrWaB1Ykq7d",
+        },
+        {
+            "idempotency_key": "policy-42-1",
+            "producer": "bot",
+            "account": "user:42",
+            "trigger": "interval",
+            "interval": "monthly",
+            "anchor": "2026-01-31T09:00:00Z",
+            "timezone": "Europe/Moscow",
+            "amount": "499.90",
+        },
+    ),
+    "auto_topup.resume": ({"idempotency_key": "resume-w_1-9", "producer": "support", "account": "wallet:w_1"},),
+    "auto_topup.run_now": ({"idempotency_key": "now-w_1-17", "producer": "support", "account": "wallet:w_1"},),
+    "auto_topup.cancel": ({"idempotency_key": "cancel-w_1-2", "producer": "billing", "account": "wallet:w_1"},),
+    "charges.settle": (
+        {
+            "idempotency_key": "evt_1QyKqL-succeeded",
+            "producer": "payments",
+            "charge_id": _CHARGE,
+            "status": "succeeded",
+            "reference": "pi_3QyKqL",
         },
     ),
 }

@@ -9,19 +9,20 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 
 from models.contracts.catalogue import CATALOGUE, SYSTEM_JOBS
 from models.contracts.jobs.apps import AppBody
+from models.contracts.jobs.top_up_bodies import TopUpBody
 from models.contracts.jobs.users import UserBody
 from models.contracts.jobs.wallet_contract import WalletBody
 from models.contracts.replies.outcome import EntryDocument, ErrorDocument, OutcomeDocument
 from models.contracts.spec.meanings import MEANINGS
 from models.contracts.wire.signature import CONTRACT_VERSION, SIGNATURE, SIGNED_AT, VERSION
-from models.domain.events import EventType
+from models.domain.events import ABOUT_TOP_UPS, EventType
 from models.domain.outcome import Code
 
 Schema = dict[str, Any]
 
-_BODIES: Final[tuple[type[BaseModel], ...]] = (UserBody, WalletBody, AppBody)
+_BODIES: Final[tuple[type[BaseModel], ...]] = (UserBody, WalletBody, AppBody, TopUpBody)
 _DOCUMENTS: Final[tuple[type[BaseModel], ...]] = (EntryDocument, ErrorDocument, OutcomeDocument)
-PROFILES: Final = ("User", "Wallet", "App")
+PROFILES: Final = ("User", "Wallet", "App", "TopUp")
 _FACE_OF: Final = {
     "users": "User",
     "wallets": "Wallet",
@@ -29,6 +30,8 @@ _FACE_OF: Final = {
     "grants": "Wallet",
     "apps": "App",
     "entries": "Entry",
+    "auto_topup": "TopUp",
+    "charges": "TopUp",
 }
 
 
@@ -51,7 +54,7 @@ def ref(name: str) -> Schema:
 
 
 def family_of(job: str) -> str:
-    """Whose body a job is answered with: User, Wallet, App, or Entry for the body of whatever account it is about."""
+    """Whose body a job is answered with: User, Wallet, App, TopUp, or Entry for that of any account."""
     return _FACE_OF[job.partition(".")[0]]
 
 
@@ -216,6 +219,7 @@ def _errors() -> dict[str, Schema]:
             }
         ),
         "EntryError": {**ref("WalletError")},
+        "TopUpError": {**ref("WalletError")},
     }
 
 
@@ -269,6 +273,17 @@ def _event_data(kind: EventType) -> Schema:
         return _object(
             {"name": {"enum": [*CATALOGUE, *SYSTEM_JOBS]}, "code": ref("Code"), "error": error},
             additionalProperties=False,
+        )
+    if kind in ABOUT_TOP_UPS:
+        return _object(
+            {
+                "entry": _nullable(ref("EntryDocument")),
+                "account": {"anyOf": [ref("WalletBody"), ref("UserBody")]},
+                "policy": ref("PolicyBody"),
+                "charge": _nullable(ref("ChargeBody")),
+            },
+            additionalProperties=False,
+            description="The account and its policy as the job left them, and the charge",
         )
     profile = kind.value.partition(".")[0].title()
     return _object(

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from models.contracts.wire.fields import Identifier, OptionalMetadata, Time
 from models.domain.accounts import Account
+from models.domain.charges import Charge
 from models.domain.deciding.commands import SYSTEM_PRODUCER, Command
 from models.domain.deciding.decision import DecisionContext
 from models.domain.idempotency import canonical
@@ -104,8 +105,10 @@ class Contract(Identity):
         raise TypeError(f"{type(self).__name__} has no command")  # pragma: no cover - Contract itself is not a job
 
     @classmethod
-    def response(cls, account: Account, context: DecisionContext) -> dict[str, Any]:
-        """The body that the source API answers with, for the account as the job left it."""
+    def response(cls, account: Account, context: DecisionContext, charge: Charge | None = None) -> dict[str, Any]:
+        """The body that the source API answers with, for the account as the job left it.
+
+        `charge`: that the job made or settled."""
         raise TypeError(f"{cls.__name__} has no response")  # pragma: no cover
 
     @classmethod

@@ -5,7 +5,6 @@ The reasons stand in their order of precedence: who is told one knows that none 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -53,7 +52,7 @@ def evaluate(account: Account, context: DecisionContext, *, asked: bool = False)
     if not ledger.fits(account, units):
         return Hold(Reason.DOES_NOT_FIT)
     try:
-        amount = charged_for(account, units, context.limits.currency_digits)
+        amount = charged_for(account, units, context.limits.digits_of(currency_of(account)))
     except money.Overflow:
         return Hold(Reason.DOES_NOT_FIT)
     if amount == 0:
@@ -161,12 +160,12 @@ def place(account: Account) -> str | None:
     return own or (account.profile.timezone if isinstance(account.profile, Wallet) else None)
 
 
-def charged_for(account: Account, units: int, digits: Mapping[str, int]) -> int:
+def charged_for(account: Account, units: int, digits: int) -> int:
     """What so many units cost, in the smallest unit of the currency, half up. Raises Overflow."""
     assert not isinstance(account.profile, App)
     rate = account.profile.conversion_rate if isinstance(account.profile, Wallet) else money.ONE
     price = money.multiply(money.from_units(units, account.scale), rate)
-    return money.minor_units(price, digits.get(currency_of(account), 2))
+    return money.minor_units(price, digits)
 
 
 def currency_of(account: Account) -> str:

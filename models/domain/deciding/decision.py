@@ -18,6 +18,7 @@ from models.domain.outcome import Code, Refusal
 from models.domain.value import value
 
 EVERYBODY: Final = "*"
+_USUAL_DIGITS: Final = 2
 
 
 @value(frozen=True, slots=True)
@@ -45,6 +46,10 @@ class Limits:
     charging: bool = True  # whether this deployment charges at all
     currency_digits: Mapping[str, int] = field(default_factory=dict)  # decimals of the currencies there are
     reversers: Mapping[str, AbstractSet[str]] | None = None  # by producer, whose jobs it may reverse beside its own
+
+    def digits_of(self, currency: str) -> int:
+        """The decimals of a currency; two of one that nobody knows."""
+        return self.currency_digits.get(currency, _USUAL_DIGITS)
 
     def may_reverse(self, producer: str, owner: str) -> bool:
         """Whether a producer may reverse a job of this owner. Nobody is held back where producers are not known."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
@@ -17,6 +18,7 @@ from uuid import UUID
 
 from models.domain import money
 from models.domain.accounts import Account, App, Profile, User, Wallet
+from models.domain.charges import Charge
 from models.domain.deciding.commands import Job
 from models.domain.ledger import Entry, EntryKind, microseconds
 from models.domain.outcome import Code, Status
@@ -63,6 +65,8 @@ _WALLET_WITHOUT: Final[Mapping[str, Any]] = {"trigger": TopUpTrigger.DISABLED.va
 _NOTHING_ELSE: Final[Mapping[str, Any]] = dict.fromkeys(
     ("min_balance", "top_up_amount", "due_at", "suspended", "wanted", "topped_up_at")
 )
+_ASKING: Final = frozenset({"id", "asked", "reference"})
+"""Of a charge: its name, and what is noted while a provider is asked. What settles it is in the answer of that job."""
 _OF_EVERY_ACCOUNT: Final = ("unit", "scale", "floor", "set_at", "created_at", "updated_at")
 MOVED: Final = frozenset({"set_at", "updated_at"})
 """Terms that entries change as well."""
@@ -139,6 +143,18 @@ def changes(before: Account | None, after: Account, entry: Entry | None) -> Chan
     if entry is not None:
         told |= moved_by(entry)
     return {name: [told.get(name), now] for name, now in terms(after).items() if name not in told or told[name] != now}
+
+
+def charge_terms(charge: Charge) -> dict[str, Any]:
+    """What a charge says, under the name that records have for it."""
+    said = {field.name: plain(getattr(charge, field.name)) for field in fields(charge)}
+    return {f"charge {charge.id}": {name: item for name, item in said.items() if name not in _ASKING}}
+
+
+def charge_changes(before: Charge | None, after: Charge) -> Changes:
+    """The change of a job that makes or settles a charge."""
+    was = {} if before is None else charge_terms(before)
+    return {name: [was.get(name), now] for name, now in charge_terms(after).items()}
 
 
 def moved_by(entry: Entry) -> dict[str, Any]:

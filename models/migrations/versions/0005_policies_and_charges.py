@@ -23,12 +23,15 @@ _REASONS = (
     "'fired', 'disabled', 'inactive', 'suspended', 'charging_paused', 'charge_pending', 'no_payment_method',"
     " 'above_threshold', 'not_yet', 'cooldown', 'declined', 'does_not_fit', 'amount_too_small', 'cap_reached'"
 )
+_KNOWN = "p.trigger in ('disabled', 'balance_below_threshold') and p.target is null and p.open_charge is null"
 _OF_WALLETS = ("trigger", "due_at", "crossing", "suspended", "wanted", "topped_up_at")  # as they are called in both
 
 
 def upgrade() -> None:
     _policies()
     _charges()
+    _kept()
+    _moved()
     op.create_table(
         "switches",
         sa.Column("name", sa.Text(), nullable=False),
@@ -39,7 +42,8 @@ def upgrade() -> None:
         sa.CheckConstraint("name = 'charging'", name=op.f("ck_switches_name")),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_switches")),
     )
-    _events(f"{_EVENTS}, {_NEW_EVENTS}")
+    op.drop_constraint(op.f("ck_outbox_type"), "outbox")
+    op.create_check_constraint(op.f("ck_outbox_type"), "outbox", f"type in ({_EVENTS}, {_NEW_EVENTS})")
 
 
 def _policies() -> None:
@@ -110,6 +114,9 @@ def _policies() -> None:
         " or suspended is not null or topped_up_at is not null"
     )
     op.create_index("ix_policies_due", "policies", ["due_at"], postgresql_where=sa.text("due_at is not null"))
+
+
+def _moved() -> None:
     # The default is constant, so no row is written for those without.
     op.add_column("accounts", sa.Column("has_policy", sa.Boolean(), nullable=False, server_default=sa.text("false")))
     op.alter_column("accounts", "has_policy", server_default=None)
@@ -170,15 +177,44 @@ def _charges() -> None:
     op.create_index("ix_charges_asking", "charges", ["ask_at"], postgresql_where=sa.text("ask_at is not null"))
 
 
-def _events(types: str) -> None:
-    op.drop_constraint(op.f("ck_outbox_type"), "outbox")
-    op.create_check_constraint(op.f("ck_outbox_type"), "outbox", f"type in ({types})")
+def _kept() -> None:
+    """Takes back what this version left when it was gone back from, where the records know it still."""
+    op.execute("alter table accounts add column if not exists kept_top_up jsonb")
+    op.execute(
+        "update accounts a set kept_top_up = null where kept_top_up is not null and not exists"
+        " (select from records r where r.account_id = a.id and encode(r.hash, 'hex') = kept_top_up ->> 'record')"
+    )
+    op.execute("delete from policies p using accounts a where a.id = p.account_id and a.kept_top_up is not null")
+    op.execute(
+        "insert into policies select (jsonb_populate_record(null::policies, kept_top_up -> 'policy')).* from accounts"
+        " where kept_top_up is not null"
+    )
+    # What the older version knew it may have changed meanwhile. What it could not keep, it found switched off.
+    same = ", ".join(f"{name} = w.{name}" for name in _OF_WALLETS)
+    op.execute(
+        f"update policies p set {same}, threshold = w.min_balance, amount = w.top_up_amount"  # noqa: S608 - as above
+        f" from wallets w where w.account_id = p.account_id and {_KNOWN}"
+    )
+    op.execute(
+        "insert into charges select (jsonb_populate_recordset(null::charges, kept_top_up -> 'charges')).* from accounts"
+        " where kept_top_up is not null"
+    )
+    op.execute("alter table accounts drop column kept_top_up")
 
 
 def downgrade() -> None:
-    """What an older version does not know is lost: policies that it could not keep are switched off, charges go."""
-    op.execute(f"delete from outbox where type in ({_NEW_EVENTS})")  # noqa: S608 - our own names
-    _events(_EVENTS)
+    """An older version does not know intervals, targets and charges: such policies are switched off. All of it is kept
+    beside the accounts, for the way up again."""
+    # Events that it does not know stay where they are.
+    op.drop_constraint(op.f("ck_outbox_type"), "outbox")
+    op.execute(f"alter table outbox add constraint ck_outbox_type check (type in ({_EVENTS})) not valid")
+    op.execute("alter table accounts add column kept_top_up jsonb")
+    op.execute(
+        "update accounts a set kept_top_up = jsonb_build_object('policy', to_jsonb(p), 'charges',"
+        " (select coalesce(jsonb_agg(to_jsonb(c)), '[]') from charges c where c.account_id = a.id), 'record',"
+        " (select encode(hash, 'hex') from records r where r.account_id = a.id and number = a.changes))"
+        " from policies p where p.account_id = a.id"
+    )
     op.drop_table("switches")
     op.drop_table("charges")
     for name, kind in (
@@ -187,13 +223,11 @@ def downgrade() -> None:
         ("wanted", sa.BigInteger()), ("topped_up_at", sa.DateTime(timezone=True)),
     ):  # fmt: skip
         op.add_column("wallets", sa.Column(name, kind, nullable=True))
-    kept = "(p.trigger = 'balance_below_threshold' and p.amount is not null and p.open_charge is null)"
     op.execute(
-        f"update wallets w set trigger = case when {kept} then p.trigger else 'disabled' end,"  # noqa: S608 - as above
-        f" min_balance = p.threshold, top_up_amount = p.amount, crossing = p.crossing,"
-        f" due_at = case when {kept} then p.due_at end,"
-        f" suspended = p.suspended, wanted = case when {kept} then p.wanted end, topped_up_at = p.topped_up_at"
-        " from policies p where p.account_id = w.account_id"
+        f"update wallets w set trigger = case when {_KNOWN} then p.trigger else 'disabled' end,"  # noqa: S608 - as above
+        f" due_at = case when {_KNOWN} then p.due_at end, wanted = case when {_KNOWN} then p.wanted end,"
+        " min_balance = p.threshold, top_up_amount = p.amount, crossing = p.crossing, suspended = p.suspended,"
+        " topped_up_at = p.topped_up_at from policies p where p.account_id = w.account_id"
     )
     op.execute("update wallets set trigger = 'disabled', crossing = 0 where trigger is null")
     for name in ("trigger", "crossing"):

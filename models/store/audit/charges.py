@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from models.domain.evidence.finding import Finding
 
-# An auto top-up from before there were charges has none, and another reason.
+# An auto top-up from before there were charges has none, and another reason. Events below 0: from before the records.
 _WRONG: Final = text("""
     select a.kind, a.ref, e.seq, case
         when e.job_id is null then 'charge ' || c.id || ' is ' || c.status || ', and no entry credits it'
@@ -21,7 +21,7 @@ _WRONG: Final = text("""
     select a.kind, a.ref, e.seq, 'job ' || j.id || ' (' || j.name || ') credits a top-up that no charge asked for'
     from entries e join jobs j on j.id = e.job_id join accounts a on a.id = e.account_id
     where j.name in ('autotopup.top_up', 'auto_topup.run_now', 'charges.settle') and e.kind in ('credit', 'deposit')
-      and (j.name <> 'autotopup.top_up' or e.reason = 'PURCHASED_CREDIT_INVOICED')
+      and (j.name <> 'autotopup.top_up' or e.reason = 'PURCHASED_CREDIT_INVOICED') and j.events >= 0
       and not exists (select from charges c where c.credited_by = j.id)
     union all
     select a.kind, a.ref, null, 'charge ' || c.id || ' is open, and its policy does not know it'

@@ -39,7 +39,7 @@ from models.store.audit.terms import Terms
 from models.store.connection.session import snapshot
 from models.store.read import accounts as history
 from models.store.read.credits import Credits, credits_of_all
-from models.store.write import accounts, entries
+from models.store.write import accounts, charges, entries
 from models.store.write import journals as records
 from models.store.write.entries import Written
 
@@ -59,6 +59,12 @@ _MASKED: Final = text("""
     select a.kind, a.ref, 'wallets' from wallets f join accounts a on a.id = f.account_id where a.kind <> 'wallet'
     union all
     select a.kind, a.ref, 'apps' from apps f join accounts a on a.id = f.account_id where a.kind <> 'app'
+    union all
+    select a.kind, a.ref, 'policies, and does not say so' from policies p join accounts a on a.id = p.account_id
+    where not a.has_policy
+    union all
+    select a.kind, a.ref, 'policies, as it says, that is not there' from accounts a
+    where a.has_policy and not exists (select from policies p where p.account_id = a.id)
 """)
 
 
@@ -149,10 +155,11 @@ def _all_accounts(connection: Connection, report: Report, progress: Callable[[in
     wallets, now = credits_of_all(connection), history.now(connection)
     written = _ByAccount(entries.stream_written(connection))
     changed = _ByAccount(records.stream_changes(connection))
+    charged = _ByAccount(charges.stream(connection))
     for row, account in accounts.every(connection):
         report.accounts += 1
         name = f"{row.kind}:{row.ref}"
-        chain, terms = _Chain(), Terms(changed.take(row.id))
+        chain, terms = _Chain(), Terms(changed.take(row.id), charged.take(row.id))
         credits = wallets.pop(row.id, None)
         for each in written.take(row.id):
             report.entries += 1
@@ -180,7 +187,7 @@ def _all_accounts(connection: Connection, report: Report, progress: Callable[[in
             if account is not None and (problem := _uncovered(account, credits, now)):
                 yield Finding(name, None, problem)
             yield from credits.findings(row.updated_at)
-    for kind, strays in (("entries", written), ("records", changed)):
+    for kind, strays in (("entries", written), ("records", changed), ("charges", charged)):
         strays.rest()
         for account_id, count in strays.strays.items():
             yield Finding(f"account:{account_id}", None, f"does not exist, and has {count} {kind}")

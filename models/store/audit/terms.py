@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from models.domain.accounts import Account, WalletStatus
+from models.domain.charges import Charge
 from models.domain.deciding.commands import AUTO_TOP_UP
-from models.domain.evidence.chains import RecordKind, moved_by, terms
+from models.domain.evidence.chains import RecordKind, charge_terms, moved_by, terms
 from models.domain.ledger import Entry, EntryKind
 from models.domain.policies import TopUpTrigger
 from models.store.write.journals import Change
@@ -22,6 +23,7 @@ class Terms:
     """The terms of one account, as its records and entries so far leave them."""
 
     changes: Iterator[Change]
+    charges: Iterable[Charge] = ()
     state: dict[str, Any] = field(default_factory=dict)
     number: int = 0
     problems: list[tuple[int | None, str]] = field(default_factory=list)  # (seq of the entry, what is wrong)
@@ -53,6 +55,8 @@ class Terms:
     def differing(self, account: Account) -> dict[str, tuple[Any, Any]]:
         """{term: (as it is right, as the row says)}, of those that differ."""
         shown = terms(account)
+        for charge in self.charges:
+            shown |= charge_terms(charge)
         names = [*shown, *(name for name in self.state if name not in shown)]
         told = {name: (self.state.get(name), shown.get(name)) for name in names}
         return {name: (right, says) for name, (right, says) in told.items() if right != says}

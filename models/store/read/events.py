@@ -16,13 +16,15 @@ from sqlalchemy import Connection, text
 
 from models.contracts.replies.events import event_document
 from models.contracts.replies.outcome import encode
-from models.domain.events import EventType
+from models.domain.events import ABOUT_TOP_UPS, EventType
 
 _OF_JOB: Final = text("""
     select o.id, o.type, j.id as job_id, j.producer, j.idempotency_key, j.name, j.code, j.settled_at,
            a.kind || ':' || a.ref as account,
            cast(j.outcome->'entry' as text) as entry, cast(j.outcome->'response' as text) as response,
-           cast(j.outcome->'error' as text) as error
+           cast(j.outcome->'error' as text) as error, cast(j.outcome->'response'->'account' as text) as of_top_up,
+           cast(j.outcome->'response'->'policy' as text) as policy,
+           cast(j.outcome->'response'->'charge' as text) as charge
     from outbox o join jobs j on j.id = o.job_id left join entries e on e.job_id = j.id and e.part = 0
     left join accounts a on a.id = coalesce(e.account_id, j.account_id)
     where o.job_id = :job_id
@@ -52,7 +54,9 @@ def _document(row: Any) -> dict[str, Any]:
     if event is EventType.JOB_REJECTED:
         data = {"name": row.name, "code": row.code, "error": _raw(row.error)}
     else:
-        data = {"entry": _raw(row.entry), "account": _raw(row.response)}
+        data = {"entry": _raw(row.entry), "account": _raw(row.of_top_up or row.response)}
+        if event in ABOUT_TOP_UPS:
+            data |= {"policy": _raw(row.policy), "charge": _raw(row.charge)}
     return event_document(event, row.job_id, row.producer, row.idempotency_key, row.settled_at, row.account, data)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from enum import Enum
@@ -31,6 +31,7 @@ _LOCK: Final = text(f"""
     where c.id = any(cast(:ids as uuid[])) or (c.account_id = any(cast(:open_of as bigint[])) and c.status = any(:open))
     order by c.id for update
 """)  # noqa: S608 - our own column list
+_EVERY: Final = text(f"select {COLUMNS} from charges c order by c.account_id, c.id")  # noqa: S608 - as above
 _COUNTED: Final = text("""
     select c.account_id, cast(sum(c.units) as bigint) as units
     from unnest(cast(:ids as bigint[]), cast(:since as timestamptz[]), cast(:until as timestamptz[]))
@@ -51,6 +52,12 @@ def lock(connection: Connection, ids: Iterable[UUID], open_of: Iterable[int]) ->
     """These charges and the open ones of these accounts, locked. The accounts are locked before."""
     parameters = {"ids": list(ids), "open_of": list(open_of), "open": [status.value for status in OPEN]}
     return {charge.id: charge for charge in map(from_row, connection.execute(_LOCK, parameters))}
+
+
+def stream(connection: Connection) -> Iterator[Charge]:
+    """Every charge there is, by account."""
+    for row in connection.execute(_EVERY, execution_options=rows.STREAMED):
+        yield from_row(row)
 
 
 def counted(connection: Connection, months: Mapping[int, tuple[datetime, datetime]]) -> dict[int, int]:

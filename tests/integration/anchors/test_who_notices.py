@@ -75,7 +75,7 @@ CHANGES: Final[dict[str, Change]] = {
     "an account is put in, created now": sql(PUT_ACCOUNT.format(at="clock_timestamp()")),
     "a balance is changed": sql("update accounts set balance = balance + 1 where ref = '1'"),
     "a floor is changed": sql("update accounts set floor = -1000000 where ref = '1'"),
-    "a top-up policy or its due time is changed": sql("update wallets set min_balance = 9, due_at = now()"),
+    "a top-up policy or its due time is changed": sql("update policies set threshold = 9, due_at = now()"),
     "a telegram id is given to another user": sql("update users set telegram_id = 7 where user_id = 2"),
     "what is left of a grant is changed": sql("update grants set remaining = remaining - 1"),
     "a grant's expiry is changed": sql("update grants set expires_at = '2999-01-01'"),

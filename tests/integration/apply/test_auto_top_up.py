@@ -37,7 +37,7 @@ def cooled_down(engine: Engine) -> None:
     """An hour passes for the wallet."""
     execute_resealed(
         engine,
-        "update wallets set topped_up_at = topped_up_at - interval '1 hour', due_at = due_at - interval '1 hour'",
+        "update policies set topped_up_at = topped_up_at - interval '1 hour', due_at = due_at - interval '1 hour'",
     )
 
 
@@ -101,7 +101,7 @@ def test_a_refund_is_not_bought_again(engine: Engine) -> None:
     scan(engine)
     [bought] = auto(engine)
     assert done(engine, "entries.reverse", job_id=str(bought["id"]), credits=45)["code"] == "applied"
-    assert rows(engine, "select suspended, due_at from wallets") == [{"suspended": "refunded", "due_at": None}]
+    assert rows(engine, "select suspended, due_at from policies") == [{"suspended": "refunded", "due_at": None}]
     done(engine, "wallets.debit", wallet_id="w", credits=5)
     ask(engine, "wallets.debit", wallet_id="w", credits=5)
     cooled_down(engine)
@@ -118,10 +118,10 @@ def test_what_expires_is_noticed_by_time(engine: Engine, swept: bool) -> None:
     create(engine, auto_topup_trigger="disabled")
     grant = add(engine, 40, expiry_date_utc="2999-01-01")
     done(engine, "wallets.update", wallet_id="w", auto_topup_trigger="balance_below_threshold")
-    assert rows(engine, "select w.due_at = g.expires_at as then from wallets w, grants g") == [{"then": True}]
+    assert rows(engine, "select w.due_at = g.expires_at as then from policies w, grants g") == [{"then": True}]
     assert scan(engine) == 0
     let_expire(engine, grant)
-    execute_resealed(engine, "update wallets set due_at = clock_timestamp()")
+    execute_resealed(engine, "update policies set due_at = clock_timestamp()")
     if swept:
         sweep(engine)
     assert scan(engine) == 1

@@ -185,12 +185,12 @@ def test_auto_top_up_says_where_it_stands(cli: Cli, engine: Engine) -> None:
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     done(engine, "wallets.top_up", credits_to_add=20, expiry_date_utc=tomorrow, **BOUGHT)
     assert stands() == f"waits until less than 10 can be spent; looked at again at {tomorrow[:19]}Z"
-    assert rows(engine, "select suspended from wallets") == [{"suspended": None}]
+    assert rows(engine, "select suspended from policies") == [{"suspended": None}]
 
 
 def test_a_top_up_that_was_given_back_is_suspended_and_says_how_it_goes_on(cli: Cli, engine: Engine) -> None:
     done(engine, "wallets.create", wallet_id="w", scale=0, **POLICY)
-    execute_resealed(engine, "update wallets set due_at = null, suspended = 'refunded'")
+    execute_resealed(engine, "update policies set due_at = null, suspended = 'refunded'")
     shown: Any = cli.json("accounts", "show", "wallet:w")
     assert shown["auto_top_up"] == (
         "suspended (refunded): wallets.update with auto_topup_trigger=balance_below_threshold switches it on"

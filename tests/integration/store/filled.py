@@ -55,4 +55,26 @@ def fill(engine: Engine) -> None:
     done(engine, "wallets.create", wallet_id="auto", scale=0, floor=-5, overdraft_allowed=True, **POLICY)
     assert autotopup.scan(applier(engine), 10) == 1
     done(engine, "wallets.debit", wallet_id="auto", credits=20)  # due again
+    charges(engine)
     assert_ledger_is_coherent(engine)
+
+
+def charges(engine: Engine) -> None:
+    """Policies of every kind, and charges in every state."""
+    level = {"trigger": "balance_below_threshold", "threshold": 10, "cooldown_s": 0, "provider": "http", "payer": "p"}
+    for name in ("declined", "void", "refunded", "needs_action", "succeeded"):
+        done(engine, "wallets.create", wallet_id=name, timezone="Europe/Riga")
+        terms = {"target_balance": 30, "monthly_cap": 90, "max_charge": 60, "min_charge": 1, "max_declines": 5}
+        done(engine, "auto_topup.set_policy", account=f"wallet:{name}", **level, **terms)
+        fired = done(engine, "auto_topup.run_now", account=f"wallet:{name}", idempotency_key=f"fire {name}")
+        about = {"charge_id": fired["job_id"], "reference": "r", "code": "c"}
+        if name == "refunded":
+            done(engine, "charges.settle", status="succeeded", **about)
+        done(engine, "charges.settle", status=name, link="https://pay.example/x", **about)
+    done(engine, "users.upsert", user_id=3)
+    monthly = {"interval": "monthly", "anchor": "2026-01-31T09:00:00Z", "timezone": "Europe/Moscow", "amount": "5.5"}
+    done(engine, "auto_topup.set_policy", account="user:3", trigger="interval", payment_method="m", **monthly)
+    done(engine, "auto_topup.run_now", account="user:3")
+    agreed = {"amount": 7, **level, "provider": "stripe", "cooldown_s": 60}
+    done(engine, "auto_topup.set_policy", account="wallet:succeeded", **agreed)
+    done(engine, "auto_topup.run_now", account="wallet:succeeded")

@@ -17,7 +17,8 @@ def engine(emptied: Engine) -> Engine:
 
 @pytest.fixture
 def ledger(engine: Engine) -> None:
-    """A user with two entries, a wallet with a grant and a hold, an app; and a job that was refused."""
+    """A user with two entries, a wallet with a grant and a hold, an app, a wallet with two charges, one open, and a
+    refused job."""
     done(engine, "users.upsert", user_id=1, telegram_id=77)
     done(engine, "users.upsert", user_id=2)
     done(engine, "users.update_balance", user_id=1, amount_kopeks=100)
@@ -27,6 +28,12 @@ def ledger(engine: Engine) -> None:
     done(engine, "wallets.top_up", wallet_id="w", credits_to_add=5, transaction_reason="INVOICE_REFUND")
     done(engine, "wallets.hold", wallet_id="w", credits=7)
     done(engine, "apps.upsert", app_id="a", store_id=1)
+    done(engine, "wallets.create", wallet_id="c")
+    agreed = {"account": "wallet:c", "trigger": "balance_below_threshold", "threshold": 10, "amount": 5}
+    done(engine, "auto_topup.set_policy", cooldown_s=0, **agreed)
+    done(engine, "auto_topup.run_now", account="wallet:c")
+    done(engine, "auto_topup.set_policy", cooldown_s=0, provider="http", **agreed)
+    done(engine, "auto_topup.run_now", account="wallet:c")
     ask(engine, "users.update_balance", user_id=404, amount_kopeks=1, idempotency_key="refused")
 
 
@@ -109,15 +116,54 @@ CASES: dict[str, tuple[str, str]] = {
     "a wallet of an unknown status": ("ck_wallets_status", "update wallets set status = 'gone'"),
     "a wallet of an unknown type": ("ck_wallets_wallet_type", "update wallets set wallet_type = 'POST_PAID'"),
     "a rate of nothing": ("ck_wallets_conversion_rate_positive", "update wallets set conversion_rate = 0"),
-    "an unknown trigger": (
-        "ck_wallets_trigger",
-        "update wallets set trigger = 'on', min_balance = 1, top_up_amount = 1",
+    "an unknown trigger": ("ck_policies_trigger", "update policies set trigger = 'on'"),
+    "an unknown interval": ("ck_policies_interval", "update policies set interval = 'hourly'"),
+    "an unknown provider": ("ck_policies_provider", "update policies set provider = 'bank'"),
+    "an unknown reason": ("ck_policies_reason", "update policies set reason = 'mood'"),
+    "a policy without an amount": ("ck_policies_fixed_amount_or_target", "update policies set amount = null"),
+    "a policy with two": ("ck_policies_fixed_amount_or_target", "update policies set target = 20"),
+    "a policy without a threshold": ("ck_policies_threshold", "update policies set threshold = null"),
+    "an interval without times": ("ck_policies_times", "update policies set trigger = 'interval'"),
+    "an account due without a policy in force": (
+        "ck_policies_due_only_with_policy_in_force",
+        "update policies set due_at = now(), open_charge = null, suspended = 'refunded'",
     ),
-    "a policy without numbers": (
-        "ck_wallets_policy_complete",
-        "update wallets set trigger = 'balance_below_threshold', min_balance = 1",
+    "a policy due with a charge open": ("ck_policies_one_charge_at_a_time", "update policies set due_at = now()"),
+    "fewer than no declines": ("ck_policies_counts", "update policies set declines = -1"),
+    "a policy of no account": ("fk_policies_account_id_accounts", "update policies set account_id = -1"),
+    "a charge of an unknown status": (
+        "ck_charges_status",
+        "update charges set status = 'lost' where status = 'pending'",
     ),
-    "a wallet due without a policy": ("ck_wallets_due_only_with_policy_in_force", "update wallets set due_at = now()"),
+    "a charge for no known cause": ("ck_charges_cause", "update charges set cause = 'mood'"),
+    "a charge by an unknown provider": ("ck_charges_provider", "update charges set provider = 'bank'"),
+    "a charge of nothing": ("ck_charges_amounts", "update charges set amount = 0"),
+    "a charge open and settled": ("ck_charges_settled", "update charges set settled_at = now()"),
+    "a charge that succeeded without a credit": (
+        "ck_charges_credited_when_charged",
+        "update charges set status = 'succeeded', settled_at = now()",
+    ),
+    "a charge asked for less than never": ("ck_charges_attempts", "update charges set attempts = -1"),
+    "a second charge open": (
+        "uq_charges_account_id_open",
+        copy("charges", "status = 'pending'", id="(select id from jobs where idempotency_key = 'refused')"),
+    ),
+    "a charge of no job": ("fk_charges_id_jobs", "update charges set id = gen_random_uuid()"),
+    "two charges with one credit": (
+        "uq_charges_credited_by",
+        copy(
+            "charges",
+            "status = 'pending'",
+            id="(select id from jobs where idempotency_key = 'refused')",
+            status="'refunded'",
+            settled_at="now()",
+            credited_by="(select credited_by from charges where status = 'succeeded')",
+        ),
+    ),
+    "an unknown switch": (
+        "ck_switches_name",
+        "insert into switches (name, is_on, set_at, set_by) values ('light', true, now(), 'me')",
+    ),
     "an app twice in a store": (
         "uq_apps_app_id_store_id",
         copy("apps", "true", account_id="(select id from accounts where ref = 'w')"),
@@ -206,6 +252,7 @@ def test_every_check_and_unique_constraint_has_a_case(engine: Engine) -> None:
     found = rows(
         engine,
         "select conname from pg_constraint c join pg_class t on t.oid = conrelid"
-        " where contype in ('c', 'u') and t.relnamespace = to_regnamespace('public') and relname <> 'dead_letters'",
+        " where contype in ('c', 'u') and t.relnamespace = to_regnamespace('public') and relname <> 'dead_letters'"
+        " union select 'uq_charges_account_id_open'",  # unique for some rows, which no constraint can be
     )
     assert {row["conname"] for row in found} == {name for name, _ in CASES.values() if name[:3] in ("ck_", "uq_")}

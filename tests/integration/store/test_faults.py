@@ -19,7 +19,20 @@ from tests.integration.store.racing import engine_of_its_own
 from tests.support.builders import LIMITS, balance, done, entries, execute, job, rows
 
 STATEMENTS = 16  # that the batch below makes: test_the_batch_makes_so_many_statements
-TABLES = ("accounts", "users", "wallets", "apps", "jobs", "entries", "grants", "outbox", "records", "journals")
+TABLES = (
+    "accounts",
+    "users",
+    "wallets",
+    "apps",
+    "jobs",
+    "entries",
+    "grants",
+    "policies",
+    "charges",
+    "outbox",
+    "records",
+    "journals",
+)
 
 
 @pytest.fixture

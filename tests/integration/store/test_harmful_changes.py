@@ -61,14 +61,14 @@ HARMFUL: Final[dict[str, tuple[list[str], str]]] = {
         "user:1",
     ),
     "a floor lowered": (["update accounts set floor = -5000 where ref = '1'"], "user:1"),
-    "a policy raised": (["update wallets set top_up_amount = 5000 where account_id = (select id from accounts where ref = 'auto')"],
+    "a policy raised": (["update policies set amount = 5000 where account_id = (select id from accounts where ref = 'auto')"],
                         "wallet:auto"),
     "a policy put in force": (
-        ["update wallets set trigger = 'balance_below_threshold', min_balance = 1, top_up_amount = 5000, due_at = now(),"
-         f" crossing = crossing + 1 where account_id = {OF_WALLET}"],
+        [f"insert into policies select (jsonb_populate_record(null::policies, to_jsonb(p) || jsonb_build_object('account_id', {OF_WALLET}))).*"
+         " from policies p where due_at is not null", "update accounts set has_policy = true where ref = 'w'"],
         "wallet:w",
     ),
-    "a debit's want made up": (["update wallets set wanted = 20, due_at = now() where due_at is null and trigger <> 'disabled'"],
+    "a debit's want made up": (["update policies set wanted = 20, due_at = now() where due_at is null and trigger <> 'disabled'"],
                                "wallet:calm"),
     "a grant's end put off": ([f"update grants set expires_at = '2999-01-02' where expires_at = '{FAR}'"], "wallet:w"),
     "a grant that has begun": ([f"update grants set effective_at = '2020-01-01' where effective_at = '{FAR}'"], "wallet:w"),
@@ -80,18 +80,18 @@ HARMFUL: Final[dict[str, tuple[list[str], str]]] = {
     ),
     "an account under another name": (["update accounts set ref = '3' where ref = '2'"], "user:3"),
     "a user with a wallet's policy": (
-        [f"insert into wallets select {OF_USER}, customer_id, name, description, currency, wallet_type, status, conversion_rate, config, metadata, trigger, min_balance, top_up_amount, now(), crossing, overdraft_allowed, timezone, suspended, wanted, topped_up_at from wallets where due_at is not null"],
+        [f"insert into wallets select {OF_USER}, customer_id, name, description, currency, wallet_type, status, conversion_rate, config, metadata, overdraft_allowed, timezone from wallets limit 1"],
         "user:1",
     ),
     "an account put in": (
-        ["insert into accounts select 999, 'user', '9', unit, scale, 0, 0, floor, '', null, now(), now(), 0, 0, 0"
+        ["insert into accounts select 999, 'user', '9', unit, scale, 0, 0, floor, '', null, now(), now(), 0, 0, 0, false"
          " from accounts where ref = '1'",
          "insert into users (account_id, user_id, language, status, has_had_paid_subscription, has_made_first_topup)"
          " values (999, 9, 'ru', 'active', false, false)"],
         "user:9",
     ),
     "an account put in that says it changed": (
-        ["insert into accounts select 999, 'user', '9', unit, scale, 0, 0, floor, '', null, now(), now(), 0, 0, 1"
+        ["insert into accounts select 999, 'user', '9', unit, scale, 0, 0, floor, '', null, now(), now(), 0, 0, 1, false"
          " from accounts where ref = '1'",
          "insert into users (account_id, user_id, language, status, has_had_paid_subscription, has_made_first_topup)"
          " values (999, 9, 'ru', 'active', false, false)"],
@@ -190,7 +190,7 @@ def test_a_harmful_change_is_named(kept: Engine, what: str) -> None:
 SPENT_ON: Final[dict[str, tuple[str, str, str, str]]] = {
     "a floor": ("update accounts set floor = {} where ref = '1'", "-50", "-5000", "less than the floor on record, -50"),
     "a policy": (
-        "update wallets set top_up_amount = {} where due_at is not null or top_up_amount = 5000",
+        "update policies set amount = {} where due_at is not null or amount = 5000",
         "25", "5000", "no policy on record asked for",
     ),
 }  # fmt: skip
@@ -203,7 +203,7 @@ def test_what_was_spent_on_terms_that_were_changed_for_a_while_is_named(ledger: 
     if what == "a floor":
         done(ledger, "users.update_balance", user_id=1, amount_kopeks=-1000)
     else:
-        execute(ledger, "update wallets set topped_up_at = null, due_at = now() where due_at is not null")
+        execute(ledger, "update policies set topped_up_at = null, due_at = now() where due_at is not null")
         assert autotopup.scan(applier(ledger), 10) == 1
     assert execute(ledger, statement.format(right)) == 1
     assert any(told in finding.problem for finding in audit(ledger).findings)
@@ -212,7 +212,7 @@ def test_what_was_spent_on_terms_that_were_changed_for_a_while_is_named(ledger: 
 def test_a_due_time_without_need_pays_nothing(ledger: Engine) -> None:
     execute(
         ledger,
-        "update wallets set due_at = now(), crossing = crossing + 1 where trigger <> 'disabled' and due_at is null",
+        "update policies set due_at = now(), crossing = crossing + 1 where trigger <> 'disabled' and due_at is null",
     )
     before = rows(ledger, "select seq from accounts where ref = 'calm'")
     autotopup.scan(applier(ledger), 10)

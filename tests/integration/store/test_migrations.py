@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, inspect, make_url
 
 from models.store.audit.entries import assert_ledger_is_coherent, audit
 from models.store.schema import migrations as schema
-from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox, records
+from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox, records, top_ups
 from models.tables.base import Base
 from tests.support.builders import balance, done, execute, let_expire, rows, sweep
 from tests.support.servers import servers
@@ -37,6 +37,9 @@ TABLES = {
         records.Journal,
         records.Record,
         anchors.Anchor,
+        top_ups.Policy,
+        top_ups.Charge,
+        top_ups.Switch,
     )
 }
 
@@ -63,6 +66,9 @@ def fill(engine: Engine) -> None:
         "insert into dead_letters (id, digest, status, reason, error, headers, properties, body, attempts, first_seen,"
         " last_seen) values (gen_random_uuid(), sha256('d'), 'parked', 'r', 'e', '{}', '{}', 'b', 1, now(), now())",
     )
+    done(engine, "auto_topup.set_policy", account="wallet:w", trigger="interval", interval="daily", amount=1)
+    done(engine, "auto_topup.run_now", account="wallet:w")
+    execute(engine, "insert into switches (name, is_on, set_at, set_by) values ('charging', true, now(), 'me')")
     execute(engine, "insert into anchors (sequence, hash, until) values (1, sha256('l'), 1)")
     assert {table: len(rows(engine, f"select 1 from {table}")) > 0 for table in TABLES} == dict.fromkeys(TABLES, True)
 
@@ -106,7 +112,7 @@ def test_what_credits_mean_is_made_from_the_ledger_that_is_there(empty_database_
         schema.upgrade(empty_database_url)
         assert (rows(engine, kept), rows(engine, "select ref, granted from accounts order by id")) == before
         assert_ledger_is_coherent(engine)
-        assert rows(engine, "select due_at is not null as due from wallets") == [{"due": True}], "it is below"
+        assert rows(engine, "select due_at is not null as due from policies") == [{"due": True}], "it is below"
         freed = done(engine, "apps.update_balance", app_id="a", store_id=1, balance=6)
         assert freed["code"] == "applied", "a set from the far future supersedes nothing any more"
 

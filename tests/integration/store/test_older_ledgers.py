@@ -32,7 +32,7 @@ CHANGED = {
     "a refused job": ("delete from jobs where code = 'user_not_found'", "jobs"),
     "a job's body": ("update jobs set body = null where code = 'user_not_found'", "job:"),
     "a floor": ("update accounts set floor = -5000 where ref = '1'", "user:1"),
-    "a policy": ("update wallets set top_up_amount = 5000 where due_at is not null", "wallet:auto"),
+    "a policy": ("update policies set amount = 5000 where due_at is not null", "wallet:auto"),
     "a grant's end": ("update grants set expires_at = '2998-01-01' where voided > 0", "grants"),
     "a grant's priority": ("update grants set priority = 2 where priority = 1", "grants"),
     "a hold's end": ("update holds set expires_at = expires_at + interval '1 day' where ended is null", "holds"),

@@ -7,6 +7,8 @@
 | wallet.transaction.created | CASES: top-up, debit, expiry, termination, reversal |
 | wallet.credit_balance.dropped, .recovered | CASES: crossings of the minimum, by jobs, terms and time |
 | app.balance.updated | CASES: a set, a reversal; nothing when unchanged |
+| auto_topup.fired, .declined, .suspended, .resumed | CASES: looks, charges and what becomes of them |
+| charge.needs_action | CASES: a charge that its payer has to confirm |
 | job.rejected | CASES: every refusal; not a replay, not a key conflict |
 """
 
@@ -31,6 +33,11 @@ DROPPED = "wallet.credit_balance.dropped"
 RECOVERED = "wallet.credit_balance.recovered"
 APP = "app.balance.updated"
 REJECTED = "job.rejected"
+FIRED = "auto_topup.fired"
+DECLINED = "auto_topup.declined"
+SUSPENDED = "auto_topup.suspended"
+RESUMED = "auto_topup.resumed"
+ACTION = "charge.needs_action"
 W = AccountKey(Kind.WALLET, "w")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
@@ -49,11 +56,15 @@ def jobs(engine: Engine) -> dict[str, str]:
     ids["set"] = done(engine, "apps.update_balance", app_id="a", store_id=1, balance=100)["job_id"]
     unlisted = {"user_id": 1, "amount_kopeks": 1, "create_transaction": False}
     ids["unlisted"] = done(engine, "users.update_balance", **unlisted)["job_id"]
-    policy = {"auto_topup_min_balance": 10, "auto_topup_amount": 5, "auto_topup_trigger": "balance_below_threshold"}
-    done(engine, "wallets.create", wallet_id="w", **policy)
+    agreed = {"auto_topup_min_balance": 10, "auto_topup_amount": 5, "auto_topup_trigger": "balance_below_threshold"}
+    done(engine, "wallets.create", wallet_id="w", **agreed)
     common = {"wallet_id": "w", "transaction_reason": "INVOICE_REFUND"}
     ids["grant"] = done(engine, "wallets.top_up", credits_to_add=15, expiry_date_utc="2999-01-01", **common)["job_id"]
     ids["plain"] = done(engine, "wallets.top_up", credits_to_add=5, **common)["job_id"]
+    done(engine, "wallets.create", wallet_id="c")
+    settle(engine, policy())
+    [fired] = settle(engine, run_now("wallet:c"))
+    ids["charge"] = fired["job_id"]
     execute(engine, "delete from outbox")
     execute_resealed(engine, "update jobs set events = 0")
     return ids
@@ -83,6 +94,19 @@ def reverse(job_id: str, **fields: Any) -> Job:
     return job("entries.reverse", job_id=job_id, **fields)
 
 
+def policy(**fields: Any) -> Job:
+    agreed = {"trigger": "balance_below_threshold", "threshold": 10, "amount": 5, "provider": "http"}
+    return job("auto_topup.set_policy", **{"account": "wallet:c", **agreed, **fields})
+
+
+def run_now(account: str) -> Job:
+    return job("auto_topup.run_now", account=account)
+
+
+def charged(ids: dict[str, str], status: str, **fields: Any) -> Job:
+    return job("charges.settle", charge_id=ids["charge"], status=status, **fields)
+
+
 def auto_top_up() -> Job:
     return system_job("autotopup.top_up", "1", {}, TopUpLook(W, 1))
 
@@ -103,7 +127,21 @@ CASES: dict[str, tuple[Make, list[str]]] = {
     "two debits below the minimum": (lambda _: [debit(11), debit(1)], [MOVED, DROPPED, MOVED]),
     "a top-up that is not enough": (lambda _: [debit(15), top_up(4)], [MOVED, DROPPED, MOVED]),
     "a top-up that is": (lambda _: [debit(15), top_up(5)], [MOVED, DROPPED, MOVED, RECOVERED]),
-    "an auto top-up": (lambda _: [debit(15), auto_top_up()], [MOVED, DROPPED, MOVED, RECOVERED]),
+    "an auto top-up": (lambda _: [debit(15), auto_top_up()], [MOVED, DROPPED, MOVED, RECOVERED, FIRED]),
+    "a charge": (lambda _: [policy(account="wallet:w"), run_now("wallet:w")], [FIRED]),
+    "a charge that succeeded": (lambda ids: [charged(ids, "succeeded")], [MOVED]),
+    "a charge declined": (lambda ids: [charged(ids, "declined", code="card_declined")], [DECLINED]),
+    "a charge declined once too often": (
+        lambda ids: [policy(max_declines=1), charged(ids, "declined")],
+        [DECLINED, SUSPENDED],
+    ),
+    "a charge to be confirmed": (lambda ids: [charged(ids, "needs_action")], [ACTION, SUSPENDED]),
+    "a policy resumed": (
+        lambda ids: [charged(ids, "needs_action"), job("auto_topup.resume", account="wallet:c")],
+        [ACTION, SUSPENDED, RESUMED, DROPPED],
+    ),
+    "a charge given back": (lambda ids: [charged(ids, "succeeded"), charged(ids, "refunded")], [MOVED, MOVED]),
+    "a charge given up": (lambda ids: [charged(ids, "void")], []),
     "a minimum raised": (lambda _: [update(auto_topup_min_balance=21)], [WALLET, DROPPED]),
     "a minimum lowered": (
         lambda _: [debit(15), update(auto_topup_min_balance=5)],

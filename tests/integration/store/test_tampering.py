@@ -19,6 +19,7 @@ DECIDES_NOTHING: Final = {
         "has_had_paid_subscription", "has_made_first_topup", "promo_group", "subscription",
     },
     "wallets": {"name", "description", "metadata"},
+    "charges": {"attempts", "ask_at", "answer", "reference"},  # the asking's own
     "outbox": {"id"},  # an order among events of different jobs
 }  # fmt: skip
 OTHERS: Final = {  # values that the constraints of a column allow, where they are not any
@@ -35,6 +36,14 @@ OTHERS: Final = {  # values that the constraints of a column allow, where they a
     "backing": "'[]'",
     "paid": """'[["00000000-0000-0000-0000-000000000001", 1]]'""",
     "holds.remaining": "{0} - 1",
+    "policies.target": "{0} + 1",
+    "charges.status": "case {0} when 'declined' then 'void' when 'void' then 'declined' when 'pending' then"
+    " 'needs_action' when 'needs_action' then 'pending' when 'refunded' then 'succeeded' else 'refunded' end",
+    "cause": "case {0} when 'run_now' then 'interval' else 'run_now' end",
+    "provider": "case {0} when 'http' then 'stripe' else 'http' end",
+    "reason": "case {0} when 'fired' then 'cooldown' else 'fired' end",
+    "interval": "case {0} when 'monthly' then 'daily' else 'monthly' end",
+    "entries.reason": "coalesce({0}, '') || 'x'",
     "reverses": "{0} - 1",
     "journals.id": "{0} + 100",
     "wallets.status": "case {0} when 'active' then 'frozen' else 'active' end",
@@ -55,8 +64,8 @@ BY_TYPE: Final = {
     "boolean": "not {0}",
     "timestamp with time zone": "coalesce({0}, '2000-01-01') + interval '1 microsecond'",
 }
-TABLES: Final = ("accounts", "users", "wallets", "apps", "grants", "holds", "jobs", "entries", "outbox", "records",
-                 "journals")  # fmt: skip
+TABLES: Final = ("accounts", "users", "wallets", "apps", "grants", "holds", "policies", "jobs", "charges", "entries",
+                 "outbox", "records", "journals")  # fmt: skip
 TRIED_MAX: Final = 2  # rows of each column
 COLUMNS: Final = [
     (table, column.name)

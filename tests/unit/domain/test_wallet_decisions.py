@@ -135,7 +135,11 @@ def test_what_expired_is_told_by_the_sweep_and_noted() -> None:
 def test_auto_top_up_answers_its_crossing_once() -> None:
     decision = decided(auto_top_up(3), wallet_account(balance=5, **DUE))
     assert decision.account.balance == 55
-    assert decision.events == (EventType.WALLET_TRANSACTION_CREATED, EventType.WALLET_BALANCE_RECOVERED)
+    assert decision.events == (
+        EventType.WALLET_TRANSACTION_CREATED,
+        EventType.WALLET_BALANCE_RECOVERED,
+        EventType.AUTO_TOP_UP_FIRED,
+    )
     assert code(auto_top_up(3), decision.account) is Code.TOP_UP_NOT_DUE
 
 
