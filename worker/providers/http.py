@@ -67,7 +67,7 @@ class HttpProvider:
 
     def charge(self, request: ChargeRequest) -> ChargeAnswer:
         """Asks the service once. The same charge is the same bytes under the same key, however often it is asked."""
-        body, name = _body(request), str(request.id)
+        body, name = request_body(request), str(request.id)
         headers = {
             "Content-Type": "application/json",
             "Accept": "application/json",
@@ -110,7 +110,8 @@ def _unknown(code: str, wait_s: float | None = None) -> ChargeAnswer:
     return ChargeAnswer(ProviderStatus.UNKNOWN, code=code, retry_after_s=wait_s)
 
 
-def _body(request: ChargeRequest) -> bytes:
+def request_body(request: ChargeRequest) -> bytes:
+    """The same for the same charge, byte by byte."""
     content = {
         "id": str(request.id),
         "account": request.account,
