@@ -6,6 +6,7 @@ twice.
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -36,6 +37,7 @@ class ChargeRequest:
     credits: str  # decimal, what the account is credited with
     policy_version: int
     reference: str | None = None  # the provider's own id of the charge, once it is known
+    first_asked_at: datetime | None = None  # when it was first asked for, if it was: what became of that is looked up
 
 
 @value(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Payment providers against services that are processes of their own."""

@@ -1,0 +1,58 @@
+"""The providers that a deployment has, by the names that policies use."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from tasks.auto_topup.provider import Provider
+from worker.providers.http import HttpProvider
+
+HTTP: Final = "http"
+STRIPE: Final = "stripe"
+
+
+class OpenProvider(Provider, Protocol):
+    """One that holds connections until it is closed."""
+
+    def close(self) -> None: ...
+
+
+class NotInstalled(Exception):
+    """A provider is configured whose library is not there. The text says what to install."""
+
+
+def providers(
+    *,
+    http_url: str | None = None,
+    http_secret: str | None = None,
+    http_ca: str | None = None,
+    stripe_key: str | None = None,
+    stripe_url: str | None = None,
+    timeout_s: float = 10.0,
+    concurrency: int = 4,
+) -> dict[str, OpenProvider]:
+    """Those that are configured: `http` by its URL and secret, `stripe` by its key. Close each in the end.
+
+    `timeout_s`: seconds for one request. `concurrency`: threads that charge at once. `stripe_url`: None for Stripe's
+    own. Raises ValueError for what cannot be used, NotInstalled without Stripe's library.
+    """
+    found: dict[str, OpenProvider] = {}
+    if http_url:
+        if not http_secret:
+            raise ValueError("the payment service has a URL and no secret: what it is asked would not be signed")
+        found[HTTP] = HttpProvider(http_url, http_secret, timeout_s=timeout_s, concurrency=concurrency, ca=http_ca)
+    if stripe_key:
+        found[STRIPE] = _stripe(stripe_key, stripe_url, timeout_s, concurrency)
+    return found
+
+
+def _stripe(key: str, url: str | None, timeout_s: float, concurrency: int) -> OpenProvider:
+    try:
+        from worker.providers.stripe import StripeProvider
+    except ModuleNotFoundError as error:
+        if error.name != "stripe":
+            raise
+        raise NotInstalled("charging at Stripe needs its library: pip install 'balance-worker[stripe]'") from error
+    if url is None:
+        return StripeProvider(key, timeout_s=timeout_s, concurrency=concurrency)
+    return StripeProvider(key, base_url=url, timeout_s=timeout_s, concurrency=concurrency)
