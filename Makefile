@@ -64,7 +64,7 @@ COMPILE := $(VENV)/uv/bin/uv pip compile --generate-hashes --universal --python-
 lock: $(READY)  ## write the locks of all, image and build from pyproject.toml (UPGRADE=1: newest allowed versions)
 	@test -x $(VENV)/uv/bin/uv || { $(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/pip install -qq uv; }
 	@$(COMPILE) pyproject.toml --extra dev $(if $(UPGRADE),--upgrade) -o requirements.lock
-	@$(COMPILE) pyproject.toml --extra anchors --extra flower -c requirements.lock -o requirements-image.lock
+	@$(COMPILE) pyproject.toml --extra anchors --extra flower --extra stripe -c requirements.lock -o requirements-image.lock
 	@$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(COMPILE) - -c requirements.lock -o requirements-build.lock
 	@for lock in requirements*.lock; do echo "$$lock: $$(grep -c == $$lock) packages"; done

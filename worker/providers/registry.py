@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from pydantic import SecretStr
+
+from models.domain.policies import ProviderName
 from tasks.auto_topup.provider import Provider
 from worker.providers.http import HttpProvider
+from worker.settings.settings import Settings
 
 HTTP: Final = "http"
 STRIPE: Final = "stripe"
@@ -44,6 +48,23 @@ def providers(
     if stripe_key:
         found[STRIPE] = _stripe(stripe_key, stripe_url, timeout_s, concurrency)
     return found
+
+
+def providers_of(settings: Settings) -> dict[ProviderName, OpenProvider]:
+    """Those that the settings configure. Raises as `providers`."""
+
+    def text(secret: SecretStr | None) -> str | None:
+        return None if secret is None else secret.get_secret_value()
+
+    found = providers(
+        http_url=settings.charge_http_url,
+        http_secret=text(settings.charge_http_secret),
+        stripe_key=text(settings.charge_stripe_key),
+        stripe_url=settings.charge_stripe_url,
+        timeout_s=settings.charge_timeout_s,
+        concurrency=settings.charge_concurrency,
+    )
+    return {ProviderName(name): provider for name, provider in found.items()}
 
 
 def _stripe(key: str, url: str | None, timeout_s: float, concurrency: int) -> OpenProvider:
