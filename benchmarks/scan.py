@@ -19,7 +19,7 @@ from benchmarks.servers import engine_of
 from models.domain.deciding.decision import Limits
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import snapshot
-from models.store.write.policies import due
+from models.store.write.top_ups.policies import due
 from tasks.apply.retries import RetryingApplier
 from tasks.auto_topup.scan import scan as top_up_due
 

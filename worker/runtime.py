@@ -16,8 +16,8 @@ from models.domain.retry import RetryPolicy
 from tasks.apply.faults import FaultLog
 from tasks.apply.retries import Interrupted, RetryingApplier
 from tasks.auto_topup.charging import Asker, AskPolicy
-from worker.database import worker_engine
 from worker.currencies import currency_digits
+from worker.database import worker_engine
 from worker.providers.registry import providers_of
 from worker.publishers.limits import Intake
 from worker.publishers.producers import producers_in

@@ -8,9 +8,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
+from models.domain.charging.policies import Policy
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
-from models.domain.policies import Policy
 from models.domain.value import value
 
 Json = Mapping[str, Any]

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.domain.charges import OPEN, Cause, ChargeStatus
-from models.domain.policies import Interval, ProviderName, Reason, TopUpTrigger
+from models.domain.charging.charges import OPEN, Cause, ChargeStatus
+from models.domain.charging.policies import Interval, ProviderName, Reason, TopUpTrigger
 from models.tables.base import Base, Units, one_of
 
 

@@ -14,7 +14,7 @@ from models.contracts.catalogue import contract_of
 from models.contracts.replies.outcome import encode, entry_document, outcome_document
 from models.domain.accounts import Account
 from models.domain.deciding.commands import Job
-from models.domain.deciding.decision import Decision, DecisionContext
+from models.domain.deciding.decision import Decision, DecisionContext, Original
 from models.domain.events import EventType, bits
 from models.domain.evidence.chains import NO_CHANGES, Record, RecordKind, changes, charge_changes, job_digest
 from models.domain.idempotency import differences, former_fingerprints
@@ -22,9 +22,10 @@ from models.domain.ids import uuid7
 from models.domain.jobs.decide import decide
 from models.domain.ledger import Entry, Proof, made_by, seal
 from models.domain.outcome import Code, Refusal, Status
-from models.store.write import accounts, charges, entries, grants, holds, outbox, policies, profiles
+from models.store.write import accounts, entries, grants, holds, outbox, profiles
 from models.store.write import jobs as store
 from models.store.write import journals as records
+from models.store.write.top_ups import charges, policies
 from tasks.apply.outcome import StoredOutcome
 from tasks.apply.working_set import WorkingSet
 
@@ -126,6 +127,9 @@ class UnitOfWork:
                 account = replace(account, changes=account.changes + 1)
                 decision = replace(decision, account=account)
             self.working_set.accept(decision)
+            if decision.charge is not None and entry is not None:
+                # What it was credited with may be given back by the next job.
+                self.working_set.originals[job.id] = Original(job.name, job.producer, (entry,))
         if entry is not None and not changed:
             return
         account_id, number, after = None, None, None

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from models.domain.accounts import Account, AccountKey, Kind, User
 from models.domain.auto_topup.calendar import month_of
 from models.domain.auto_topup.evaluation import place
-from models.domain.charges import COUNTED, Charge
+from models.domain.charging.charges import COUNTED, Charge
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
 from models.domain.deciding import commands
@@ -20,7 +20,8 @@ from models.domain.deciding.commands import Job, Target
 from models.domain.deciding.decision import Charging, Decision, Original
 from models.domain.errors import KeyRace
 from models.domain.outcome import Refusal
-from models.store.write import accounts, charges, entries, profiles, switches
+from models.store.write import accounts, entries, profiles
+from models.store.write.top_ups import charges, switches
 
 _NO_ENTRIES: Mapping[UUID, Original] = {}
 _NO_CHARGES: Mapping[UUID, tuple[int, UUID | None]] = {}
@@ -41,7 +42,7 @@ class WorkingSet:
     ) -> None:
         self._before = {account.key: account for account in locked}
         self._now = dict(self._before)
-        self.originals = originals
+        self.originals = dict(originals)
         self.reversed = reversed_units
         self.telegram_owners = dict(telegram_owners)
         self.new_ids = new_ids

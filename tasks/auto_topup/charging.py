@@ -15,15 +15,15 @@ from typing import Final, cast
 import structlog
 
 from models.domain import money
-from models.domain.charges import Charge, ChargeStatus
+from models.domain.charging.charges import Charge, ChargeStatus
+from models.domain.charging.policies import ProviderName
 from models.domain.deciding.commands import SETTLE_CHARGE, ChargeOf, ChargeSettle, Job
 from models.domain.outcome import Code, Status
-from models.domain.policies import ProviderName
 from models.domain.retry import backoff_s
 from models.domain.text import shown
 from models.store.connection.session import transaction
-from models.store.write import asking
-from models.store.write.asking import Claimed
+from models.store.write.top_ups import asking
+from models.store.write.top_ups.asking import Claimed
 from tasks.apply.outcome import StoredOutcome
 from tasks.apply.retries import RetryingApplier
 from tasks.auto_topup.provider import ChargeAnswer, ChargeRequest, Provider, ProviderStatus

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from models.domain.accounts import AccountKey
 from models.domain.deciding.commands import AUTO_TOP_UP, Job, TopUpLook
-from models.store.write import policies, switches
+from models.store.write.top_ups import policies, switches
 from tasks.apply.retries import RetryingApplier
 from tasks.scheduled.sweep import sweep, system_job
 

@@ -111,12 +111,45 @@ def credits_in_use(engine: Engine) -> list[tuple[str, dict[str, Any]]]:
     return done
 
 
+def charges(engine: Engine) -> list[tuple[str, dict[str, Any]]]:
+    """Policies of a wallet and of a user, and what becomes of their charges."""
+    done = list[tuple[str, dict[str, Any]]]()
+
+    def ask(name: str, **fields: Any) -> str:
+        [outcome] = apply(engine, [job(name, **fields)], LIMITS)
+        done.append((name, outcome.document()))
+        return str(outcome.job_id)
+
+    ask("wallets.create", wallet_id="c")
+    ask("auto_topup.run_now", account="wallet:c")
+    for account, kind in (("wallet:c", "http"), ("user:1", "none")):
+        terms = {"threshold": 10**6, "target_balance": "2000000.5", "monthly_cap": 10**8, "timezone": "Europe/Riga"}
+        level = {"trigger": "balance_below_threshold", "provider": kind, "cooldown_s": 0, "payer": "p"}
+        ask("auto_topup.set_policy", account=account, **level, **terms)
+        ask("auto_topup.set_policy", account=account, **level, **terms, amount=5)
+        fired = ask("auto_topup.run_now", account=account)
+        ask("auto_topup.run_now", account=account)
+        ask("charges.settle", charge_id=fired, status="needs_action", link="https://pay.example/1", code="c")
+        ask("auto_topup.resume", account=account)
+        ask("charges.settle", charge_id=fired, status="declined", code="card_declined")
+        ask("charges.settle", charge_id=fired, status="succeeded", reference="r")
+        ask("charges.settle", charge_id=fired, status="succeeded")
+        ask("charges.settle", charge_id=fired, status="void")
+    monthly = {"trigger": "interval", "interval": "monthly", "amount": 5, "anchor": "2026-01-31T00:00:00Z"}
+    ask("auto_topup.set_policy", account="user:1", **monthly)
+    ask("charges.settle", charge_id="00000000-0000-7000-8000-000000000000", status="void")
+    ask("auto_topup.cancel", account="wallet:c")
+    ask("auto_topup.cancel", account="wallet:c")
+    return done
+
+
 @pytest.fixture
 def answered(engine: Engine) -> list[tuple[str, dict[str, Any]]]:
     """(job, outcome document) of each of JOBS, of their replays, a conflict, and reversals on every profile."""
     made = [job(name, **fields) for name, fields in JOBS]
     outcomes = [(each.name, outcome.document()) for each in made for outcome in apply(engine, [each], LIMITS)]
     outcomes += credits_in_use(engine)
+    outcomes += charges(engine)
     credited = {family_of(name): document["job_id"] for name, document in outcomes if document["entry"]}
     more = [job("entries.reverse", job_id=job_id, force=True) for job_id in credited.values()]
     more += [made[1], made[5]]
@@ -134,7 +167,7 @@ def test_outcomes_have_the_promised_shape(answered: list[tuple[str, dict[str, An
 
 
 def test_the_jobs_show_every_side_of_every_face(answered: list[tuple[str, dict[str, Any]]]) -> None:
-    for profile in ("User", "Wallet", "App", "Entry"):
+    for profile in ("User", "Wallet", "App", "Entry", "TopUp"):
         seen = {document["status"] for name, document in answered if family_of(name) == profile}
         assert seen == {"applied", "rejected"}, profile
     assert {name for name, _ in answered} == set(CATALOGUE)

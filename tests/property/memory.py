@@ -14,6 +14,7 @@ from uuid import UUID
 
 from models.contracts.jobs.wallet_contract import wallet_body
 from models.domain.accounts import Account, AccountKey, Kind, Wallet, WalletStatus
+from models.domain.charging.policies import Policy, TopUpTrigger
 from models.domain.credits import balance as credits
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
@@ -23,7 +24,6 @@ from models.domain.events import EventType
 from models.domain.jobs.decide import decide
 from models.domain.ledger import MOVES_NOTHING, Entry, Proof, entry_hash, made_by, seal
 from models.domain.outcome import Refusal
-from models.domain.policies import Policy, TopUpTrigger
 from models.store.read.credits import Credits
 from tasks.apply.working_set import WorkingSet, grants_named, holds_named
 from tasks.scheduled.expiry import expire_job, hold_job, open_job

@@ -23,11 +23,11 @@ from models.domain.accounts import (
     WalletStatus,
     WalletType,
 )
+from models.domain.charging.policies import Policy, TopUpTrigger
 from models.domain.credits import balance as credits
 from models.domain.credits.grants import Grant
 from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import Limits
-from models.domain.policies import Policy, TopUpTrigger
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import transaction
 from models.store.read import accounts as history

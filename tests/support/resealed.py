@@ -13,8 +13,9 @@ from models.domain.ledger import Proof, entry_hash
 from models.store.audit.entries import _ByAccount
 from models.store.audit.terms import Terms
 from models.store.read.credits import Credits, credits_of_all
-from models.store.write import accounts, charges, digests, entries
+from models.store.write import accounts, digests, entries
 from models.store.write import journals as records
+from models.store.write.top_ups import charges
 
 
 def execute_resealed(engine: Engine, statement: str, /, **parameters: Any) -> int:

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from pydantic import SecretStr
 
-from models.domain.policies import ProviderName
+from models.domain.charging.policies import ProviderName
 from tasks.auto_topup.provider import Provider
 from worker.providers.http import HttpProvider
 from worker.settings.settings import Settings

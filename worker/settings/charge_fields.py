@@ -15,8 +15,8 @@ class ChargeFields(BaseSettings):
     charging: bool = Field(
         True,
         json_schema_extra={"allowed": "true or false"},
-        description="Whether auto top-ups are made and providers asked for charges. `balance-worker charging pause` does "
-        "the same for all workers at once, without a restart.",
+        description="Whether auto top-ups are made and providers asked for charges. `balance-worker charging pause` "
+        "does the same for all workers at once, without a restart.",
     )
     charge_http_url: types.Text | None = Field(
         None,
@@ -45,11 +45,17 @@ class ChargeFields(BaseSettings):
         description="How many charges an I/O worker asks for at once.",
     )
     charge_retry_base_s: float = Field(
-        5.0, ge=0.05, le=3_600, description="The wait before a charge is asked for again that nobody knows of; it doubles."
+        5.0,
+        ge=0.05,
+        le=3_600,
+        description="The wait before a charge is asked for again that nobody knows of; it doubles.",
     )
     charge_retry_cap_s: float = Field(3_600.0, ge=0.05, le=86_400, description="The longest such wait.")
     charge_give_up_s: float = Field(
-        86_400.0, ge=1, le=30 * 86_400, description="The age at which a charge that nobody knows of is left to an operator."
+        86_400.0,
+        ge=1,
+        le=30 * 86_400,
+        description="The age at which a charge that nobody knows of is left to an operator.",
     )
     charge_decline_backoff_s: float = Field(
         3_600.0,

@@ -190,9 +190,14 @@ class Fields(ChargeFields):
         "They count as expired at once; they are written off after it.",
     )
     topup_cooldown_s: float = Field(
-        60.0, ge=0, le=30 * 86_400, description="The least time between two auto top-ups of one account, where its policy does not say."
+        60.0,
+        ge=0,
+        le=30 * 86_400,
+        description="The least time between two auto top-ups of an account, unless its policy says.",
     )
-    topup_scan_every_s: float = Field(5.0, ge=0.1, le=86_400, description="How often due auto top-ups are looked for, and providers are asked.")
+    topup_scan_every_s: float = Field(
+        5.0, ge=0.1, le=86_400, description="How often due auto top-ups are looked for, and providers are asked."
+    )
     expire_every_s: float = Field(5.0, ge=0.1, le=86_400, description="How often expired credits are written off.")
     prune_every_s: float = Field(
         3_600.0, ge=1, le=7 * 86_400, description="How often the bodies of old jobs are dropped."

@@ -12,7 +12,7 @@ from models.contracts.jobs.wallet_contract import wallet_body, wallet_error
 from models.contracts.wire.envelope import Contract
 from models.contracts.wire.fields import JobId, Number, OptionalDescription
 from models.domain.accounts import Account, Kind
-from models.domain.charges import Charge
+from models.domain.charging.charges import Charge
 from models.domain.deciding import commands
 from models.domain.deciding.decision import DecisionContext
 from models.domain.outcome import Refusal

@@ -10,14 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.contracts.jobs.entries import account_body
 from models.contracts.jobs.users import UserBody
 from models.contracts.jobs.wallet_contract import WalletBody
-from models.contracts.wire.fields import Number, Time
+from models.contracts.wire.fields import Count, Id64, Number, Time
 from models.domain import money
 from models.domain.accounts import Account
 from models.domain.auto_topup.evaluation import currency_of
-from models.domain.charges import Charge
+from models.domain.charging.charges import Charge
+from models.domain.charging.policies import Policy, TopUpTrigger
 from models.domain.credits import balance as credits
 from models.domain.deciding.decision import DecisionContext
-from models.domain.policies import Policy, TopUpTrigger
 
 
 class _Body(BaseModel):
@@ -39,14 +39,14 @@ class PolicyBody(_Body):
     min_charge: Number | None
     max_charge: Number | None
     monthly_cap: Number | None
-    cooldown_s: int | None
-    max_declines: int | None
+    cooldown_s: Count | None
+    max_declines: Count | None
     provider: Literal["none", "http", "stripe"]
     payer: str | None
     payment_method: str | None
-    version: Annotated[int, Field(description="How often it was set")]
+    version: Annotated[Count, Field(description="How often it was set")]
     suspended: Annotated[str | None, Field(description="Why it is out of force until it is resumed")]
-    declines: Annotated[int, Field(description="In a row")]
+    declines: Annotated[Count, Field(description="In a row")]
     reason: Annotated[str | None, Field(description="What came of the last look: fired, cap_reached, …")]
     not_before: Annotated[Time | None, Field(description="A decline or the cap holds it back until then")]
     next_look_at: Time | None
@@ -62,12 +62,12 @@ class ChargeBody(_Body):
     cause: Literal["balance_below_threshold", "refused_job", "interval", "run_now"]
     credits: Annotated[Number, Field(description="What the account gets; roubles of a user")]
     amount: Number
-    minor_units: int
+    minor_units: Id64
     currency: str
     provider: Literal["none", "http", "stripe"]
     payer: str | None
     payment_method: str | None
-    policy_version: int
+    policy_version: Count
     created_at: Time
     settled_at: Time | None
     reference: Annotated[str | None, Field(description="The provider's own id of it")]

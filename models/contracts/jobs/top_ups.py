@@ -11,11 +11,11 @@ from models.contracts.jobs.wallet_contract import wallet_error
 from models.contracts.wire.envelope import Contract
 from models.contracts.wire.fields import Identifier, Int64, JobId, Number, Time, Timezone
 from models.domain.accounts import Account, AccountKey, Kind
-from models.domain.charges import Charge, ChargeStatus
+from models.domain.charging.charges import Charge, ChargeStatus
+from models.domain.charging.policies import DECLINES_MAX, Interval, Policy, ProviderName, TopUpTrigger
 from models.domain.deciding import commands
 from models.domain.deciding.decision import DecisionContext
 from models.domain.outcome import Refusal
-from models.domain.policies import DECLINES_MAX, Interval, Policy, ProviderName, TopUpTrigger
 
 COOLDOWN_MAX_S = 30 * 86_400
 Amount = Annotated[Number, Field(gt=0)]

@@ -15,7 +15,7 @@ from models.contracts.wire.schemas import TIME, given
 from models.contracts.wire.status import HTTP_STATUS
 from models.domain import money
 from models.domain.accounts import Account, AccountKey, Kind, User, UserStatus
-from models.domain.charges import Charge
+from models.domain.charging.charges import Charge
 from models.domain.deciding import commands
 from models.domain.deciding.decision import DecisionContext
 from models.domain.outcome import Code, Refusal

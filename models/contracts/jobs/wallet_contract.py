@@ -12,11 +12,11 @@ from models.contracts.wire.fields import Identifier, Number, Time
 from models.contracts.wire.status import HTTP_STATUS
 from models.domain import accounts, money
 from models.domain.accounts import Account, AccountKey, Kind
-from models.domain.charges import Charge
+from models.domain.charging.charges import Charge
+from models.domain.charging.policies import TopUpTrigger
 from models.domain.credits import balance as credits
 from models.domain.deciding.decision import DecisionContext
 from models.domain.outcome import Refusal
-from models.domain.policies import TopUpTrigger
 
 Trigger = Literal["disabled", "balance_below_threshold"]
 PriceType = Literal["USAGE", "FIXED"]

@@ -18,8 +18,8 @@ from models.contracts.wire.fields import (
     Timezone,
 )
 from models.domain import accounts, money
+from models.domain.charging.policies import TopUpTrigger
 from models.domain.deciding import commands
-from models.domain.policies import TopUpTrigger
 
 Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$", max_length=3), AfterValidator(str.upper)]
 

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from models.contracts.wire.fields import Identifier, OptionalMetadata, Time
 from models.domain.accounts import Account
-from models.domain.charges import Charge
+from models.domain.charging.charges import Charge
 from models.domain.deciding.commands import SYSTEM_PRODUCER, Command
 from models.domain.deciding.decision import DecisionContext
 from models.domain.idempotency import canonical

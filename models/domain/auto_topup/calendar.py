@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from models.domain.policies import Interval
+from models.domain.charging.policies import Interval
 
 _DAYS: Final = {Interval.DAILY: 1, Interval.WEEKLY: 7}
 _MONTHS: Final = {Interval.MONTHLY: 1, Interval.QUARTERLY: 3, Interval.YEARLY: 12}

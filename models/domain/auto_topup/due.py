@@ -14,9 +14,9 @@ from typing import Any
 from models.domain import ledger
 from models.domain.accounts import Account, Kind
 from models.domain.auto_topup import evaluation
+from models.domain.charging.policies import Policy, TopUpTrigger
 from models.domain.deciding.decision import DecisionContext
 from models.domain.events import EventType
-from models.domain.policies import Policy, TopUpTrigger
 
 REFUNDED = "refunded"
 

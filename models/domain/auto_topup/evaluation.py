@@ -11,10 +11,10 @@ from typing import Final
 from models.domain import ledger, money
 from models.domain.accounts import Account, App, UserStatus, Wallet, WalletStatus
 from models.domain.auto_topup.calendar import month_of
-from models.domain.charges import Cause
+from models.domain.charging.charges import Cause
+from models.domain.charging.policies import Policy, ProviderName, Reason, TopUpTrigger
 from models.domain.credits import balance as credits
 from models.domain.deciding.decision import Charging, DecisionContext
-from models.domain.policies import Policy, ProviderName, Reason, TopUpTrigger
 from models.domain.value import value
 
 _NEEDS_A_PAYER: Final = frozenset({ProviderName.STRIPE})  # a service of one's own may know the payer by the account

@@ -9,10 +9,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from models.domain.accounts import AccountKey, Json, WalletStatus, WalletType
-from models.domain.charges import ChargeStatus
+from models.domain.charging.charges import ChargeStatus
+from models.domain.charging.policies import Policy, TopUpTrigger
 from models.domain.credits.grants import Draw, Grant
 from models.domain.outcome import Refusal
-from models.domain.policies import Policy, TopUpTrigger
 from models.domain.value import value
 
 NOT_SETTLED: Final = UUID(int=0)

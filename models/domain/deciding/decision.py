@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from models.domain.accounts import Account, AccountKey, Profile
-from models.domain.charges import Charge
+from models.domain.charging.charges import Charge
 from models.domain.deciding.commands import Job
 from models.domain.events import EventType
 from models.domain.ledger import Entry, EntryDetails, EntryKind

@@ -18,11 +18,11 @@ from uuid import UUID
 
 from models.domain import money
 from models.domain.accounts import Account, App, Profile, User, Wallet
-from models.domain.charges import Charge
+from models.domain.charging.charges import Charge
+from models.domain.charging.policies import ProviderName, TopUpTrigger
 from models.domain.deciding.commands import Job
 from models.domain.ledger import Entry, EntryKind, microseconds
 from models.domain.outcome import Code, Status
-from models.domain.policies import ProviderName, TopUpTrigger
 from models.domain.value import value
 
 Changes = Mapping[str, list[Any]]

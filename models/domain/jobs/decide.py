@@ -9,19 +9,8 @@ from models.domain.accounts import Account
 from models.domain.deciding import commands
 from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import Decision, DecisionContext
-from models.domain.jobs import (
-    apps,
-    charges,
-    policy_terms,
-    repairs,
-    reversals,
-    top_ups,
-    users,
-    wallet_grants,
-    wallet_holds,
-    wallet_terms,
-    wallets,
-)
+from models.domain.jobs import apps, repairs, reversals, users, wallet_grants, wallet_holds, wallet_terms, wallets
+from models.domain.jobs.top_ups import charges, looks, policy_terms
 from models.domain.outcome import Code, Refusal
 
 _DECIDERS: Final[dict[type, Callable[[Any, Account | None, Job, DecisionContext], Decision | Refusal]]] = {
@@ -37,11 +26,11 @@ _DECIDERS: Final[dict[type, Callable[[Any, Account | None, Job, DecisionContext]
     commands.HoldRelease: wallet_holds.release,
     commands.HoldExpire: wallet_holds.expire,
     commands.GrantVoid: wallet_grants.void,
-    commands.TopUpLook: top_ups.look,
+    commands.TopUpLook: looks.look,
     commands.PolicySet: policy_terms.set_policy,
-    commands.TopUpResume: top_ups.resume,
-    commands.TopUpNow: top_ups.run_now,
-    commands.TopUpCancel: top_ups.cancel,
+    commands.TopUpResume: looks.resume,
+    commands.TopUpNow: looks.run_now,
+    commands.TopUpCancel: looks.cancel,
     commands.ChargeSettle: charges.settle,
     commands.GrantExpire: wallet_grants.expire,
     commands.GrantOpen: wallet_grants.begin,

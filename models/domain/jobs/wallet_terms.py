@@ -9,15 +9,15 @@ from typing import Any, Final
 from models.domain import ledger, money
 from models.domain.accounts import Account, Wallet, WalletStatus
 from models.domain.auto_topup import due as autotopup
+from models.domain.charging.policies import Policy, TopUpTrigger
 from models.domain.credits import balance as credits
 from models.domain.credits.balance import Move
 from models.domain.deciding.commands import Job, WalletCreate, WalletTerminate, WalletUpdate
 from models.domain.deciding.decision import Decision, DecisionContext, entry_details, opened
 from models.domain.events import EventType
-from models.domain.jobs.policy_terms import unsound
+from models.domain.jobs.top_ups.policy_terms import unsound
 from models.domain.jobs.wallets import NOT_FOUND, TERMINATED_REASON, posted, unstorable
 from models.domain.outcome import Code, Refusal
-from models.domain.policies import Policy, TopUpTrigger
 
 _NO_POLICY: Final = Policy(TopUpTrigger.DISABLED)
 

@@ -39,9 +39,10 @@ from models.store.audit.terms import Terms
 from models.store.connection.session import snapshot
 from models.store.read import accounts as history
 from models.store.read.credits import Credits, credits_of_all
-from models.store.write import accounts, charges, entries
+from models.store.write import accounts, entries
 from models.store.write import journals as records
 from models.store.write.entries import Written
+from models.store.write.top_ups import charges
 
 _REVERSED: Final = text("""
     select a.kind, a.ref, back.reverses, sum(abs(back.amount)) as units, abs(made.amount) as amount

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from models.domain.accounts import Account, WalletStatus
-from models.domain.charges import Charge
+from models.domain.charging.charges import Charge
+from models.domain.charging.policies import TopUpTrigger
 from models.domain.deciding.commands import AUTO_TOP_UP
 from models.domain.evidence.chains import RecordKind, charge_terms, moved_by, terms
 from models.domain.ledger import Entry, EntryKind
-from models.domain.policies import TopUpTrigger
 from models.store.write.journals import Change
 
 _ADDED: Final = {EntryKind.CREDIT, EntryKind.DEPOSIT}

@@ -13,13 +13,14 @@ from sqlalchemy import Connection, text
 from models.domain.accounts import Account, AccountKey, Kind
 from models.domain.auto_topup.calendar import month_of
 from models.domain.auto_topup.evaluation import Fire, Hold, evaluate, place
-from models.domain.charges import Charge, ChargeStatus
+from models.domain.charging.charges import Charge, ChargeStatus
 from models.domain.credits import balance as credits
 from models.domain.deciding.decision import Charging, DecisionContext, Limits
 from models.domain.outcome import Code
 from models.store.read import accounts as history
 from models.store.read.page import Page
-from models.store.write import accounts, charges, switches
+from models.store.write import accounts
+from models.store.write.top_ups import charges, switches
 
 _ACCOUNTS: Final = ", ".join(f"a.{name}" for name in accounts.COLUMNS.split(", "))
 _POLICIES: Final = f"""

@@ -9,10 +9,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from models.domain.accounts import Account, AccountKey, Kind, Profile
+from models.domain.charging.policies import Policy
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
-from models.domain.policies import Policy
-from models.store.write import grants, holds, policies, profiles, rows
+from models.store.write import grants, holds, profiles, rows
+from models.store.write.top_ups import policies
 from models.tables import accounts as tables
 
 # Sorted ids: two transactions that want the same accounts queue up for the first one instead of deadlocking.

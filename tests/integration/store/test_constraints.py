@@ -133,7 +133,7 @@ CASES: dict[str, tuple[str, str]] = {
     "a policy of no account": ("fk_policies_account_id_accounts", "update policies set account_id = -1"),
     "a charge of an unknown status": (
         "ck_charges_status",
-        "update charges set status = 'lost' where status = 'pending'",
+        "update charges set status = 'lost', settled_at = now() where status = 'pending'",
     ),
     "a charge for no known cause": ("ck_charges_cause", "update charges set cause = 'mood'"),
     "a charge by an unknown provider": ("ck_charges_provider", "update charges set provider = 'bank'"),

@@ -65,10 +65,10 @@ HARMFUL: Final[dict[str, tuple[list[str], str]]] = {
                         "wallet:auto"),
     "a policy put in force": (
         [f"insert into policies select (jsonb_populate_record(null::policies, to_jsonb(p) || jsonb_build_object('account_id', {OF_WALLET}))).*"
-         " from policies p where due_at is not null", "update accounts set has_policy = true where ref = 'w'"],
+         " from policies p where account_id = (select id from accounts where ref = 'auto')", "update accounts set has_policy = true where ref = 'w'"],
         "wallet:w",
     ),
-    "a debit's want made up": (["update policies set wanted = 20, due_at = now() where due_at is null and trigger <> 'disabled'"],
+    "a debit's want made up": (["update policies set wanted = 20, due_at = now() where account_id = (select id from accounts where ref = 'calm')"],
                                "wallet:calm"),
     "a grant's end put off": ([f"update grants set expires_at = '2999-01-02' where expires_at = '{FAR}'"], "wallet:w"),
     "a grant that has begun": ([f"update grants set effective_at = '2020-01-01' where effective_at = '{FAR}'"], "wallet:w"),
@@ -78,7 +78,7 @@ HARMFUL: Final[dict[str, tuple[list[str], str]]] = {
     "a telegram id moved to another user": (
         ["update users set telegram_id = case user_id when 2 then 77 end"], "user:1",
     ),
-    "an account under another name": (["update accounts set ref = '3' where ref = '2'"], "user:3"),
+    "an account under another name": (["update accounts set ref = '33' where ref = '2'"], "user:33"),
     "a user with a wallet's policy": (
         [f"insert into wallets select {OF_USER}, customer_id, name, description, currency, wallet_type, status, conversion_rate, config, metadata, overdraft_allowed, timezone from wallets limit 1"],
         "user:1",
@@ -148,7 +148,7 @@ HARMFUL: Final[dict[str, tuple[list[str], str]]] = {
         "user:1",
     ),
     "an event under another job": (
-        ["update outbox set job_id = (select id from jobs where code = 'unchanged' limit 1) where type = 'user.balance.updated'"],
+        ["update outbox set job_id = (select id from jobs where code = 'unchanged' order by id limit 1) where type = 'user.balance.updated'"],
         "user:1",
     ),
     "a body and its events taken away as if pruned": (
@@ -164,7 +164,7 @@ HARMFUL: Final[dict[str, tuple[list[str], str]]] = {
     "the last record taken away, and the journal's head set": (
         ["delete from records r where seq = (select max(seq) from records)",
          "update journals j set seq = r.seq, head = r.hash from records r where j.id = 1 and r.seq = j.seq - 1"],
-        "wallet:auto",
+        "wallet:succeeded",
     ),
     "a journal taken away": ([NO_GUARD, "delete from journals where id = 1"], "journal:1"),
     "a record of terms rewritten": (["""update records set content = '{"floor":[0,-5000]}' where number > 1"""], "wallet:auto"),
@@ -190,7 +190,7 @@ def test_a_harmful_change_is_named(kept: Engine, what: str) -> None:
 SPENT_ON: Final[dict[str, tuple[str, str, str, str]]] = {
     "a floor": ("update accounts set floor = {} where ref = '1'", "-50", "-5000", "less than the floor on record, -50"),
     "a policy": (
-        "update policies set amount = {} where due_at is not null or amount = 5000",
+        "update policies set amount = {} where account_id = (select id from accounts where ref = 'auto')",
         "25", "5000", "no policy on record asked for",
     ),
 }  # fmt: skip
@@ -203,7 +203,10 @@ def test_what_was_spent_on_terms_that_were_changed_for_a_while_is_named(ledger: 
     if what == "a floor":
         done(ledger, "users.update_balance", user_id=1, amount_kopeks=-1000)
     else:
-        execute(ledger, "update policies set topped_up_at = null, due_at = now() where due_at is not null")
+        execute(
+            ledger,
+            "update policies set topped_up_at = null, due_at = now() where account_id = (select id from accounts where ref = 'auto')",
+        )
         assert autotopup.scan(applier(ledger), 10) == 1
     assert execute(ledger, statement.format(right)) == 1
     assert any(told in finding.problem for finding in audit(ledger).findings)
@@ -212,7 +215,7 @@ def test_what_was_spent_on_terms_that_were_changed_for_a_while_is_named(ledger: 
 def test_a_due_time_without_need_pays_nothing(ledger: Engine) -> None:
     execute(
         ledger,
-        "update policies set due_at = now(), crossing = crossing + 1 where trigger <> 'disabled' and due_at is null",
+        "update policies set due_at = now(), crossing = crossing + 1 where account_id = (select id from accounts where ref = 'calm')",
     )
     before = rows(ledger, "select seq from accounts where ref = 'calm'")
     autotopup.scan(applier(ledger), 10)

@@ -141,6 +141,61 @@ PINNED: dict[str, tuple[dict[str, Any], str, str]] = {
         '{"force":true,"job_id":"01a1fc91-69b2-7000-86fb-9f8528cdc254"}',
         "0510714cc6168155bae18bbafe11912018d850f0cf64b23a13df73ce520340ca",
     ),
+    "auto_topup.set_policy": (
+        {
+            "account": "wallet:w_1",
+            "trigger": "balance_below_threshold",
+            "threshold": "10.0",
+            "target_balance": 50,
+            "timezone": "Europe/Riga",
+            "min_charge": 1,
+            "max_charge": "100",
+            "monthly_cap": "1e3",
+            "cooldown_s": 60,
+            "max_declines": 3,
+            "provider": "stripe",
+            "payer": "cus_1",
+            "payment_method": "pm_1",
+        },
+        '{"account":"wallet:w_1","cooldown_s":60,"max_charge":"100","max_declines":3,"min_charge":"'
+        '1","monthly_cap":"1000","payer":"cus_1","payment_method":"pm_1","provider":"stripe","targe'
+        't_balance":"50","threshold":"10","timezone":"Europe/Riga","trigger":"balance_below_thresho'
+        'ld"}',
+        "69d7a46ff79534012e06c85ed4c9914775891265ce35e46223a6f57052bf2dd5",
+    ),
+    "auto_topup.resume": (
+        {
+            "account": "wallet:w_1",
+        },
+        '{"account":"wallet:w_1"}',
+        "680deeaae4155b62ba92be1c9fe0e2e2e68be35ec82b91017c624fc702b43ada",
+    ),
+    "auto_topup.run_now": (
+        {
+            "account": "user:42",
+        },
+        '{"account":"user:42"}',
+        "0a1908d7ba43913f144d3a595f221203391d803c69aa373d924f360cb9afc067",
+    ),
+    "auto_topup.cancel": (
+        {
+            "account": "wallet:w_1",
+        },
+        '{"account":"wallet:w_1"}',
+        "f25946b3124232a86f13567edfbe43ad75edbe371698a7b094de26f67eb49cfa",
+    ),
+    "charges.settle": (
+        {
+            "charge_id": "0193A5C2-7b1e-7c42-8a52-3f0d6f1f9b13",
+            "status": "needs_action",
+            "reference": "pi_1",
+            "code": "authentication_required",
+            "link": "https://pay.example/1",
+        },
+        '{"charge_id":"0193a5c2-7b1e-7c42-8a52-3f0d6f1f9b13","code":"authentication_required","link'
+        '":"https://pay.example/1","reference":"pi_1","status":"needs_action"}',
+        "482e1b8e2493090df2efbd725dd5cd3e971de3ddf1de836fc4dccd5404253431",
+    ),
 }
 
 

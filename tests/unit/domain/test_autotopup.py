@@ -9,9 +9,9 @@ import pytest
 from models.domain.accounts import Account, WalletStatus
 from models.domain.auto_topup import due as autotopup
 from models.domain.auto_topup import evaluation
+from models.domain.charging.policies import Policy, TopUpTrigger
 from models.domain.deciding.decision import DecisionContext
 from models.domain.events import EventType
-from models.domain.policies import Policy, TopUpTrigger
 from tests.support.builders import NOW, grant, wallet_account
 
 DROPPED, RECOVERED = (EventType.WALLET_BALANCE_DROPPED,), (EventType.WALLET_BALANCE_RECOVERED,)

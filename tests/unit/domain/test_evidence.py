@@ -8,12 +8,12 @@ from uuid import UUID
 import pytest
 
 from models.domain.accounts import App, Kind, User, Wallet, WalletStatus
+from models.domain.charging.policies import Policy, TopUpTrigger
 from models.domain.deciding.commands import Job
 from models.domain.events import BITS, EventType, bits
 from models.domain.evidence.chains import Record, RecordKind, changes, job_digest, record_hash, terms
 from models.domain.ledger import EntryDetails, EntryKind, post
 from models.domain.outcome import Code, Refusal, Status
-from models.domain.policies import Policy, TopUpTrigger
 from tests.support.builders import NOW, user_account, wallet_account
 
 JOB = Job(

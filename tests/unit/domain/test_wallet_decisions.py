@@ -8,12 +8,12 @@ from uuid import UUID
 import pytest
 
 from models.domain.accounts import Account, AccountKey, Kind, WalletStatus
+from models.domain.charging.policies import TopUpTrigger
 from models.domain.deciding.commands import Job, TopUpLook
 from models.domain.deciding.decision import Decision, DecisionContext
 from models.domain.events import EventType
 from models.domain.jobs.decide import decide
 from models.domain.outcome import Code, Refusal
-from models.domain.policies import TopUpTrigger
 from tasks.scheduled.sweep import system_job
 from tests.support.builders import LIMITS, NOW, expire_job, grant, job, remaining, wallet_account
 

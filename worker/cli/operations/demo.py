@@ -78,7 +78,7 @@ def _tour(console: Console, stack: Stack) -> str:
 
 
 def _play(console: Console, tour: Tour, engine: Engine) -> str:
-    from models.domain.jobs.top_ups import INVOICED
+    from models.domain.jobs.top_ups.looks import INVOICED
     from models.domain.ledger import EntryKind
 
     script = tour.script

@@ -12,15 +12,15 @@ from typing import Final
 from models.domain import ledger
 from models.domain.accounts import Account, Wallet, WalletStatus
 from models.domain.auto_topup import due as autotopup
-from models.domain.charges import OPEN, Charge, ChargeStatus
+from models.domain.charging.charges import OPEN, Charge, ChargeStatus
+from models.domain.charging.policies import DECLINES_MAX, Policy
 from models.domain.deciding.commands import ChargeSettle, EntryOfJob, EntryReverse, Job
 from models.domain.deciding.decision import Charging, Decision, DecisionContext
 from models.domain.events import EventType
 from models.domain.jobs.reversals import take_back
-from models.domain.jobs.top_ups import CHARGED, bought, followed
+from models.domain.jobs.top_ups.looks import CHARGED, bought, followed
 from models.domain.jobs.wallets import OVERFLOW
 from models.domain.outcome import Code, Refusal
-from models.domain.policies import DECLINES_MAX, Policy
 
 NEEDS_ACTION: Final = "needs_action"
 _BACKOFF_MAX: Final = timedelta(days=1)

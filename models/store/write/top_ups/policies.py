@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from models.domain.accounts import Account, AccountKey, Kind
-from models.domain.policies import Interval, Policy, ProviderName, Reason, TopUpTrigger
+from models.domain.charging.policies import Interval, Policy, ProviderName, Reason, TopUpTrigger
 from models.store.write import rows
 from models.tables import top_ups as tables
 

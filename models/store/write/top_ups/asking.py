@@ -9,10 +9,10 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from models.domain.accounts import AccountKey, Kind
-from models.domain.charges import Charge
-from models.domain.policies import ProviderName
+from models.domain.charging.charges import Charge
+from models.domain.charging.policies import ProviderName
 from models.domain.value import value
-from models.store.write import charges, switches
+from models.store.write.top_ups import charges, switches
 
 # Whoever takes one locks its row alone, and the account never: a worker that settles locks first that and then this.
 _CLAIM: Final = text(f"""

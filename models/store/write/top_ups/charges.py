@@ -11,8 +11,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from models.domain.charges import COUNTED, OPEN, Cause, Charge, ChargeStatus
-from models.domain.policies import ProviderName
+from models.domain.charging.charges import COUNTED, OPEN, Cause, Charge, ChargeStatus
+from models.domain.charging.policies import ProviderName
 from models.store.write import rows
 from models.tables import top_ups as tables
 

@@ -10,12 +10,12 @@ from models.domain import money
 from models.domain.accounts import Account, Kind, Wallet, WalletStatus
 from models.domain.auto_topup.calendar import next_time
 from models.domain.auto_topup.evaluation import currency_of, place
+from models.domain.charging.policies import Policy, ProviderName, TopUpTrigger
 from models.domain.deciding.commands import Job, PolicySet
 from models.domain.deciding.decision import Decision, DecisionContext
-from models.domain.jobs.top_ups import followed
+from models.domain.jobs.top_ups.looks import followed
 from models.domain.jobs.wallets import NOT_FOUND, unstorable
 from models.domain.outcome import Code, Refusal
-from models.domain.policies import Policy, ProviderName, TopUpTrigger
 
 _AMOUNTS: Final = ("threshold", "amount", "target", "charge_min", "charge_max", "monthly_cap")
 _NAMES: Final = {"target": "target_balance", "charge_min": "min_charge", "charge_max": "max_charge"}

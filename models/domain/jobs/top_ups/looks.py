@@ -11,14 +11,14 @@ from models.domain.accounts import Account, Kind, Wallet
 from models.domain.auto_topup import due as autotopup
 from models.domain.auto_topup.calendar import next_time
 from models.domain.auto_topup.evaluation import Fire, Hold, currency_of, evaluate, place
-from models.domain.charges import Charge, ChargeStatus
+from models.domain.charging.charges import Charge, ChargeStatus
+from models.domain.charging.policies import Policy, ProviderName, Reason, TopUpTrigger
 from models.domain.credits.balance import Move
 from models.domain.deciding.commands import Job, TopUpCancel, TopUpLook, TopUpNow, TopUpResume
 from models.domain.deciding.decision import Charging, Decision, DecisionContext, entry_details
 from models.domain.events import EventType
 from models.domain.jobs.wallets import NOT_FOUND
 from models.domain.outcome import Code, Refusal
-from models.domain.policies import Policy, ProviderName, Reason, TopUpTrigger
 
 INVOICED: Final = "PURCHASED_CREDIT_INVOICED"
 CHARGED: Final = "PURCHASED_CREDIT_DIRECT"

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from models.domain.policies import ProviderName
+from models.domain.charging.policies import ProviderName
 from models.domain.value import value
 
 

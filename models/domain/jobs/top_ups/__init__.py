@@ -1,0 +1,1 @@
+"""Decisions about auto top-up: policies, looks, and what becomes of charges."""

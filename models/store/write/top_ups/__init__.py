@@ -1,0 +1,1 @@
+"""Policies, charges, and the switches of operators."""
