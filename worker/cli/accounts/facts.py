@@ -7,8 +7,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from models.domain import money
 from models.domain.accounts import Account, TopUpTrigger, Wallet
 from models.domain.auto_topup.standing import Standing, standing
+from models.domain.idempotency import canonical
 from worker.cli.terminal.output import decimal, when
 
 _UNITS_OF_FACE: Final = ("min_balance", "top_up_amount", "wanted")
@@ -64,9 +66,6 @@ def _auto_top_up(account: Account, at: datetime) -> str:
 
 
 def _told(field: str, value: Any, scale: int) -> str:
-    from models.domain.idempotency import canonical
-    from models.domain.money import text
-
     if field in _UNITS_OF_FACE:
         return decimal(value, scale)
     if isinstance(value, bool):
@@ -74,7 +73,7 @@ def _told(field: str, value: Any, scale: int) -> str:
     if isinstance(value, datetime):
         return when(value)
     if isinstance(value, Decimal):
-        return text(value)
+        return money.text(value)
     if isinstance(value, (dict, list)):
         return canonical(value) if value else ""
     return "" if value is None else str(value)
