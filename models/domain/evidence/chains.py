@@ -50,8 +50,6 @@ _TERMS: Final[Mapping[type[Profile], tuple[str, ...]]] = {
     App: ("app_id", "store_id", "decrease_only"),
 }
 _OF_EVERY_ACCOUNT: Final = ("unit", "scale", "floor", "set_at", "created_at", "updated_at")
-MOVED: Final = frozenset({"set_at", "updated_at"})
-"""Terms that entries change as well."""
 
 
 class RecordKind(StrEnum):
