@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
-from typing import Any, Final
+from enum import Enum, StrEnum
+from typing import Any, Final, get_type_hints
 
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
@@ -103,6 +103,13 @@ class App:
 
 
 Profile = User | Wallet | App
+
+
+def enums(profile: type[Profile]) -> dict[str, type[Enum]]:
+    """Which fields of a profile are one of a few words, and of which."""
+    hints = get_type_hints(profile)
+    return {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Enum)}
+
 
 APP_SCALE: Final = 0  # an app's balance is a whole number
 USER_SCALE: Final = 2  # kopeks

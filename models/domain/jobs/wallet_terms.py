@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 from models.domain import ledger, money
 from models.domain.accounts import Account, TopUpTrigger, Wallet, WalletStatus
@@ -21,7 +20,7 @@ from models.domain.outcome import Code, Refusal
 def create(command: WalletCreate, account: Account | None, job: Job, context: DecisionContext) -> Decision | Refusal:
     if account is not None:
         return Refusal(Code.WALLET_EXISTS, "A wallet with this id exists", {"wallet_id": command.target.ref})
-    terms = _policy_units(command.policy.min_balance, command.policy.amount, command.scale)
+    terms = _policy_units(command.min_balance, command.top_up_amount, command.scale)
     if isinstance(terms, Refusal):
         return terms
     try:
@@ -29,23 +28,9 @@ def create(command: WalletCreate, account: Account | None, job: Job, context: De
     except (money.ScaleExceeded, money.Overflow) as error:
         return unstorable(error, "floor", command.scale)
     wallet = Wallet(
-        customer_id=command.customer_id,
-        name=command.name,
-        description=command.description,
-        currency=command.currency,
-        wallet_type=command.wallet_type,
-        status=WalletStatus.ACTIVE,
-        conversion_rate=command.conversion_rate,
-        config=command.config,
-        metadata=job.metadata,
-        trigger=command.policy.trigger,
-        min_balance=terms[0],
-        top_up_amount=terms[1],
-        due_at=None,
-        crossing=0,
-        overdraft_allowed=command.overdraft_allowed,
-        timezone=command.timezone,
-    )
+        **command.terms, metadata=job.metadata, status=WalletStatus.ACTIVE, min_balance=terms[0],
+        top_up_amount=terms[1], due_at=None, crossing=0,
+    )  # fmt: skip
     if refusal := _unsound(wallet):
         return refusal
     after = autotopup.noted(opened(command.target, context, "credit", command.scale, wallet, floor), context)
@@ -61,20 +46,10 @@ def update(command: WalletUpdate, account: Account | None, job: Job, context: De
     terms = _policy_units(command.min_balance, command.top_up_amount, account.scale)
     if isinstance(terms, Refusal):
         return terms
-    given: dict[str, Any] = {
-        "name": command.name,
-        "description": command.description,
-        "metadata": command.metadata,
-        "config": command.config,
-        "status": command.status,
-        "trigger": command.trigger,
-        "min_balance": terms[0],
-        "top_up_amount": terms[1],
-        "overdraft_allowed": command.overdraft_allowed,
-        "timezone": command.timezone,
-    }
-    wallet = replace(account.profile, **{field: value for field, value in given.items() if value is not None})
-    if command.trigger is TopUpTrigger.BALANCE_BELOW_THRESHOLD:
+    amounts = {"min_balance": terms[0], "top_up_amount": terms[1]}
+    given = {**command.changes, **{name: units for name, units in amounts.items() if units is not None}}
+    wallet = replace(account.profile, **given)
+    if given.get("trigger") is TopUpTrigger.BALANCE_BELOW_THRESHOLD:
         wallet = replace(wallet, suspended=None)
     if refusal := _unsound(wallet):
         return refusal

@@ -11,6 +11,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
+from models.tables import accounts as tables
+from models.tables.base import changing
+
 _ADDED: Final = ("select", "insert")
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "alembic_version": ("select",),
@@ -31,15 +34,9 @@ NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
 CHANGED: Final[Mapping[str, tuple[str, ...]]] = {
     "accounts": ("balance", "seq", "floor", "head", "set_at", "updated_at", "granted", "held", "changes"),
     "journals": ("seq", "head"),
-    "users": (
-        "telegram_id", "username", "first_name", "last_name", "language", "status", "referral_code", "referred_by_id",
-        "has_had_paid_subscription", "has_made_first_topup", "last_activity", "promo_group", "subscription",
-    ),
-    "wallets": (
-        "name", "description", "status", "config", "metadata", "trigger", "min_balance", "top_up_amount", "due_at",
-        "crossing", "overdraft_allowed", "timezone", "suspended", "wanted", "topped_up_at",
-    ),
-    "apps": ("decrease_only",),
+    "users": changing(tables.User),
+    "wallets": changing(tables.Wallet),
+    "apps": changing(tables.App),
     "grants": ("remaining", "pending", "held", "reversed", "expired", "voided", "voided_at"),
     "holds": ("remaining", "captured", "backing", "ended"),
     "dead_letters": (
@@ -122,12 +119,12 @@ def missing(connection: Connection) -> list[str]:
 
 def beyond(connection: Connection) -> list[str]:
     """What this role may do to our tables and does not need: that it owns them, or "may update (code) on jobs"."""
-    tables: dict[str, Any] = {"tables": [*NEEDED]}
-    if above := [*connection.execute(_ABOVE, tables).scalars()]:
+    sought: dict[str, Any] = {"tables": [*NEEDED]}
+    if above := [*connection.execute(_ABOVE, sought).scalars()]:
         return above[:1] if above[0].endswith("superuser") else above  # all else follows from it
-    tables["needed"] = [f"{privilege} on {table}" for table, privileges in NEEDED.items() for privilege in privileges]
-    tables["changed"] = [f"{table}.{column}" for table, columns in CHANGED.items() for column in columns]
-    return [f"may {found}" for found in connection.execute(_BEYOND, tables).scalars()]
+    sought["needed"] = [f"{privilege} on {table}" for table, privileges in NEEDED.items() for privilege in privileges]
+    sought["changed"] = [f"{table}.{column}" for table, columns in CHANGED.items() for column in columns]
+    return [f"may {found}" for found in connection.execute(_BEYOND, sought).scalars()]
 
 
 def needed() -> Iterator[str]:
