@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
 from dataclasses import dataclass
-from html import escape
 from typing import Any, Final
 
-_WIDTH: Final = 960
-_MARGIN: Final = 28
-_GUTTER: Final = 36
-_COLUMN: Final = (_WIDTH - 2 * _MARGIN - _GUTTER) // 2
-_LABEL: Final = 172  # pixels for what stands before a bar
-_VALUE: Final = 64  # and behind the longest one
-_ROW: Final = 24
-_BAR: Final = 15
-_HEAD: Final = 50  # a panel's title and subtitle
-_SPACE: Final = 30  # between panels
-_TOP: Final = 96
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.patches import Patch
+
+_WIDTH: Final = 10.0  # inches, as matplotlib has it
+_ROW: Final = 0.25
+_HEAD: Final = 0.65  # a panel's title and subtitle, and the space above
+_TOP: Final = 0.9
+_STYLE: Final[dict[Any, Any]] = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "balance-worker",  # the same figures make the same file
+}
 _COLORS: Final = {"ours": "#2563eb", "plain": "#94a3b8", "floor": "#d9a441"}
 _LEGEND: Final = {"ours": "balance-worker", "plain": "plain Celery + ORM", "floor": "PostgreSQL alone"}
 
@@ -83,19 +86,27 @@ _PANELS: Final = (
 )  # fmt: skip
 
 
+Measured = tuple[Panel, list[tuple[Bar, float]]]
+
+
 def chart(report: dict[str, Any]) -> str:
     """The SVG text for the contents of latest.json. Parts that were not measured are left out."""
-    panels = [panel for panel in _PANELS if panel.part in report["figures"]]
-    drawn: list[str] = []
-    bottoms = [_TOP, _TOP]
-    for panel in panels:
-        column = bottoms.index(min(bottoms))
-        left = _MARGIN + column * (_COLUMN + _GUTTER)
-        bars = _measured(panel, report)
-        drawn += _panel(panel, bars, left, bottoms[column])
-        bottoms[column] += _HEAD + len(bars) * _ROW + _SPACE
-    height = max(bottoms)
-    return "\n".join([*_head(height, report), *drawn, "</svg>", ""])
+    about = {"Title": "balance-worker beside a plain worker and PostgreSQL alone", "Date": None, "Creator": None}
+    written = io.StringIO()
+    with rc_context(_STYLE):
+        _figure(report).savefig(written, format="svg", metadata=about)
+    return "".join(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
+
+
+def _figure(report: dict[str, Any]) -> Figure:
+    columns = _columns([(panel, _measured(panel, report)) for panel in _PANELS if panel.part in report["figures"]])
+    height = max(map(_height, columns))
+    figure = Figure(figsize=(_WIDTH, _TOP + height), layout="constrained")
+    [head], [body] = figure.subfigures(2, 1, squeeze=False, height_ratios=(_TOP, height or _ROW))
+    _title(head, report)
+    for part, column in zip(body.subfigures(1, len(columns), squeeze=False)[0], columns, strict=True):
+        _draw(part, column, height)
+    return figure
 
 
 def _measured(panel: Panel, report: dict[str, Any]) -> list[tuple[Bar, float]]:
@@ -103,42 +114,49 @@ def _measured(panel: Panel, report: dict[str, Any]) -> list[tuple[Bar, float]]:
     return [(bar, figures[bar.name]["median"]) for bar in panel.bars if bar.name in figures]
 
 
-def _head(height: int, report: dict[str, Any]) -> Iterator[str]:
+def _columns(panels: list[Measured]) -> tuple[list[Measured], list[Measured]]:
+    """Each panel in the column that is shorter until then."""
+    columns: tuple[list[Measured], list[Measured]] = ([], [])
+    for panel in panels:
+        min(columns, key=_height).append(panel)
+    return columns
+
+
+def _height(column: list[Measured]) -> float:
+    return sum(_HEAD + _ROW * len(bars) for _, bars in column)
+
+
+def _title(head: SubFigure, report: dict[str, Any]) -> None:
     run = report["run"]
-    yield (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" '
-        'font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif" role="img">'
-    )
-    yield "<title>balance-worker beside a plain worker and PostgreSQL alone</title>"
-    yield f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>'
     kind = "Quick run: figures say little" if run["quick"] else "Medians of interleaved repetitions"
     processors = run["machine"]["processors"]
-    yield _text(_MARGIN, 36, "balance-worker, measured", size=20, color="#0f172a", weight=600)
-    yield _text(_MARGIN, 60, f"{kind}; {processors} processors; {run['ended_at'][:10]}", size=13, color="#64748b")
-    left = _MARGIN + _COLUMN + _GUTTER
-    for kind, label in _LEGEND.items():
-        yield f'<rect x="{left}" y="26" width="12" height="12" rx="2" fill="{_COLORS[kind]}"/>'
-        yield _text(left + 18, 36, label, size=12, color="#334155")
-        left += 36 + 7 * len(label)
+    head.text(0.01, 0.7, "balance-worker, measured", size=15, weight="bold")
+    head.text(0.01, 0.4, f"{kind}; {processors} processors; {run['ended_at'][:10]}", color="dimgray")
+    patches = [Patch(color=_COLORS[kind], label=label) for kind, label in _LEGEND.items()]
+    head.legend(handles=patches, loc="upper right", ncols=len(patches), frameon=False)
 
 
-def _panel(panel: Panel, bars: list[tuple[Bar, float]], left: int, top: int) -> Iterator[str]:
-    yield _text(left, top + 14, panel.title, size=15, color="#0f172a", weight=600)
-    yield _text(left, top + 32, panel.subtitle, size=12, color="#64748b")
-    longest = max((value for _, value in bars), default=0) or 1
-    room = _COLUMN - _LABEL - _VALUE
-    for row, (bar, value) in enumerate(bars):
-        y = top + _HEAD + row * _ROW
-        length = max(1.0, room * value / longest)
-        yield _text(left + _LABEL - 10, y + 12, bar.label, size=12, color="#334155", anchor="end")
-        color = _COLORS[bar.kind]
-        yield f'<rect x="{left + _LABEL}" y="{y}" width="{length:.1f}" height="{_BAR}" rx="2" fill="{color}"/>'
-        yield _text(left + _LABEL + length + 7, y + 12, _number(value), size=12, color="#0f172a")
+def _draw(part: SubFigure, column: list[Measured], height: float) -> None:
+    """The panels one below the other, their bars as thick as those of the other column."""
+    rows = [float(len(bars)) for _, bars in column]
+    rest = (height - _height(column)) / _ROW
+    cells = part.add_gridspec(len(rows) + 1, 1, height_ratios=[*rows, max(rest, 0.01)])
+    for row, (panel, bars) in enumerate(column):
+        _panel(part.add_subplot(cells[row]), panel, bars)
 
 
-def _text(x: float, y: float, words: str, *, size: int, color: str, weight: int = 400, anchor: str = "start") -> str:
-    style = f'font-size="{size}" fill="{color}" font-weight="{weight}" text-anchor="{anchor}"'
-    return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(words)}</text>'
+def _panel(axes: Axes, panel: Panel, bars: list[tuple[Bar, float]]) -> None:
+    axes.set_title(panel.title, loc="left", weight="bold", pad=18)
+    axes.text(0, 1, panel.subtitle, transform=axes.transAxes, va="bottom", color="dimgray")
+    drawn = axes.barh(
+        range(len(bars)), [value for _, value in bars], 0.65, color=[_COLORS[bar.kind] for bar, _ in bars]
+    )
+    axes.bar_label(drawn, [_number(value) for _, value in bars], padding=4)
+    axes.set_yticks(range(len(bars)), [bar.label for bar, _ in bars])
+    axes.set_ylim(len(bars) - 0.5, -0.5)  # the first one on top
+    axes.margins(x=0.15)  # room for the number behind the longest one
+    axes.tick_params(left=False, bottom=False, labelbottom=False)
+    axes.spines[:].set_visible(False)
 
 
 def _number(value: float) -> str:

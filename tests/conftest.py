@@ -71,18 +71,18 @@ def server_directory() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres(server_directory: Path) -> Iterator["EmbeddedPostgres"]:
     """The session's PostgreSQL, without durability."""
-    from worker.local.embedded import EmbeddedPostgres
+    from tests.support.servers.volatile import VolatilePostgres
 
-    with EmbeddedPostgres(server_directory, fast=True) as server:
+    with VolatilePostgres(server_directory) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def valkey(server_directory: Path) -> Iterator["EmbeddedValkey"]:
     """The session's Valkey, in memory only."""
-    from worker.local.embedded import EmbeddedValkey
+    from tests.support.servers.volatile import VolatileValkey
 
-    with EmbeddedValkey(server_directory, durable=False) as server:
+    with VolatileValkey(server_directory) as server:
         yield server
 
 
@@ -120,7 +120,7 @@ def engine(database_url: str, request: pytest.FixtureRequest) -> Iterator["Engin
     yield engine
     try:
         if request.node.get_closest_marker("tampered_ledger") is None:
-            from models.store.audit.entries import assert_ledger_is_coherent
+            from tests.support.coherence import assert_ledger_is_coherent
 
             assert_ledger_is_coherent(engine)
     finally:

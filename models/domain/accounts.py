@@ -92,6 +92,7 @@ class App:
 
 Profile = User | Wallet | App
 
+
 APP_SCALE: Final = 0  # an app's balance is a whole number
 USER_SCALE: Final = 2  # kopeks
 WALLET_SCALE: Final = 9  # of credits, unless the wallet was created otherwise

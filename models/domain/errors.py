@@ -4,8 +4,7 @@
     ├── TransientFault    the same jobs may succeed later: wait and try again, keep the message
     │   ├── KeyRace           two transactions used one new key or account at once: try again now
     │   └── DeploymentFault   nothing gets on until somebody mends it: everything is held, and said once a minute
-    ├── DoubtfulFault     the job's when its neighbours pass, the deployment's when all fail alike
-    └── PermanentFault    trying again gives the same fault: park the job as a dead letter
+    └── DoubtfulFault     the job's when its neighbours pass, the deployment's when all fail alike
 
 Everything else is treated as permanent: applied singly, counted, then parked.
 """
@@ -49,7 +48,3 @@ class DoubtfulFault(Fault):
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)
         self.next_step = f"{remedy}; the job is held until its neighbours show whose fault it is"
-
-
-class PermanentFault(Fault):
-    next_step = "the job is parked as a dead letter; see it with `balance-worker dead-letters list`"

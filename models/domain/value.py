@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from enum import Enum
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-__all__ = ["value"]
+__all__ = ["enums", "value"]
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as value
@@ -18,3 +19,12 @@ else:
         times as expensive, and the path of one job makes a dozen.
         """
         return dataclass(**{**options, "frozen": False, "unsafe_hash": True})
+
+
+def enums(of: type[Any]) -> dict[str, type[Enum]]:
+    """Which fields of a value are one of a few words, or none, and of which."""
+    kinds = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(of).items()}
+    found = {
+        name: [one for one in kind if isinstance(one, type) and issubclass(one, Enum)] for name, kind in kinds.items()
+    }
+    return {name: one for name, (*_, one) in ((name, each) for name, each in found.items() if each)}

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.domain import accounts as domain
-from models.tables.base import Base, Units, one_of
+from models.tables.base import FIXED, Base, Units, one_of
 
 
 class Account(Base):
@@ -62,7 +62,7 @@ class User(Base):
     )
 
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
-    user_id: Mapped[int] = mapped_column(unique=True)
+    user_id: Mapped[int] = mapped_column(unique=True, info=FIXED)
     telegram_id: Mapped[int | None]
     username: Mapped[str | None]
     first_name: Mapped[str | None]
@@ -87,13 +87,13 @@ class Wallet(Base):
     )
 
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
-    customer_id: Mapped[str | None]
+    customer_id: Mapped[str | None] = mapped_column(info=FIXED)
     name: Mapped[str]
     description: Mapped[str]
-    currency: Mapped[str]
-    wallet_type: Mapped[str]
+    currency: Mapped[str] = mapped_column(info=FIXED)
+    wallet_type: Mapped[str] = mapped_column(info=FIXED)
     status: Mapped[str]
-    conversion_rate: Mapped[Decimal] = mapped_column(Numeric)
+    conversion_rate: Mapped[Decimal] = mapped_column(Numeric, info=FIXED)
     config: Mapped[dict[str, Any]] = mapped_column(JSONB)
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB)
     overdraft_allowed: Mapped[bool]
@@ -105,6 +105,6 @@ class App(Base):
     __table_args__ = (UniqueConstraint("app_id", "store_id"),)
 
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
-    app_id: Mapped[str]
-    store_id: Mapped[str]
+    app_id: Mapped[str] = mapped_column(info=FIXED)
+    store_id: Mapped[str] = mapped_column(info=FIXED)
     decrease_only: Mapped[bool]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, MetaData, Text, Uuid
@@ -25,6 +25,21 @@ class Base(DeclarativeBase):
 
 Units = Annotated[int, mapped_column(BigInteger)]
 """An amount: integer units of 10**-scale of the account."""
+
+
+FIXED: Final = {"fixed": True}
+"""The `info` of a column that is written once: what the row is known by, or was made as."""
+
+
+def fixed(table: type[Base]) -> frozenset[str]:
+    """The columns of a table that are written once, but for its key."""
+    return frozenset(column.name for column in table.__table__.columns if column.info.get("fixed"))
+
+
+def changing(table: type[Base]) -> tuple[str, ...]:
+    """The other columns, in their order."""
+    columns = table.__table__.columns
+    return tuple(column.name for column in columns if not column.primary_key and not column.info.get("fixed"))
 
 
 def one_of(column: str, *values: str) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.domain.charging.charges import OPEN, Cause, ChargeStatus
 from models.domain.charging.policies import Interval, ProviderName, Reason, TopUpTrigger
-from models.tables.base import Base, Units, one_of
+from models.tables.base import FIXED, Base, Units, one_of
 
 
 class Policy(Base):
@@ -93,17 +93,17 @@ class Charge(Base):
     )
 
     id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
-    policy_version: Mapped[int]
-    cause: Mapped[str]
-    units: Mapped[Units]
-    amount: Mapped[Units]
-    currency: Mapped[str]
-    provider: Mapped[str]
-    payer: Mapped[str | None]
-    payment_method: Mapped[str | None]
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), info=FIXED)
+    policy_version: Mapped[int] = mapped_column(info=FIXED)
+    cause: Mapped[str] = mapped_column(info=FIXED)
+    units: Mapped[Units] = mapped_column(info=FIXED)
+    amount: Mapped[Units] = mapped_column(info=FIXED)
+    currency: Mapped[str] = mapped_column(info=FIXED)
+    provider: Mapped[str] = mapped_column(info=FIXED)
+    payer: Mapped[str | None] = mapped_column(info=FIXED)
+    payment_method: Mapped[str | None] = mapped_column(info=FIXED)
     status: Mapped[str]
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(info=FIXED)
     settled_at: Mapped[datetime | None]
     credited_by: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"), unique=True)
     reference: Mapped[str | None]

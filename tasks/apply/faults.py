@@ -36,8 +36,8 @@ class FaultObserver(Protocol):
 class FaultLog:
     """Lines of the log, for what lasts once a minute; and what `progress` tells of this process."""
 
-    def __init__(self, reminder: Reminder | None = None, progress: Progress | None = None) -> None:
-        self._reminder, self.progress = reminder or Reminder(), progress or Progress()
+    def __init__(self, reminder: Reminder | None = None) -> None:
+        self._reminder, self.progress = reminder or Reminder(), Progress()
 
     def waiting(self, error: Exception, attempt: int, seconds: float) -> None:
         next_step = error.next_step if isinstance(error, Fault) else "tried again, then parked"

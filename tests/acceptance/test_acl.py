@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from tasks.client import BalanceClient
 from tests.acceptance.system import System, flower_page, wait_until
 from tests.acceptance.test_doctor import doctor
+from tests.support.servers.volatile import VolatileValkey
 from worker.local.embedded import EmbeddedValkey
 from worker.local.ports import free_port
 
@@ -35,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]
     """One with the users of the page."""
     assert FOUND is not None
     with (
-        EmbeddedValkey(tmp_path_factory.mktemp("valkey"), durable=False) as server,
+        VolatileValkey(tmp_path_factory.mktemp("valkey")) as server,
         redis.Redis.from_url(server.url) as admin,
     ):
         for line in FOUND[1].splitlines():

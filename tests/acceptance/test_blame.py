@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.schema import migrations as schema
 from models.store.schema.migrations import upgrade
 from tests.acceptance.system import System, wait_until
 from tests.support.builders import execute
+from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.servers import servers
 from worker.local.embedded import EmbeddedPostgres
 

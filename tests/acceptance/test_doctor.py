@@ -56,7 +56,7 @@ def levels(findings: Findings, level: str) -> set[str]:
 @pytest.fixture(scope="module")
 def durable_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
     """A Valkey as the guarantees want it."""
-    with EmbeddedValkey(tmp_path_factory.mktemp("valkey"), durable=True) as server:
+    with EmbeddedValkey(tmp_path_factory.mktemp("valkey")) as server:
         yield server
 
 

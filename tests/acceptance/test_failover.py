@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url
 
-from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.schema.migrations import upgrade
 from tests.acceptance.system import System, wait_until
+from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.servers.postgres_pair import NAME, Standby, configure, pair, wait_for
 from worker.local.embedded import EmbeddedPostgres
 

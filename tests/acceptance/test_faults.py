@@ -12,10 +12,10 @@ from time import monotonic
 import pytest
 from sqlalchemy import create_engine, text
 
-from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.schema.migrations import upgrade
 from tasks.client import BalanceClient
 from tests.acceptance.system import System, replies, wait_until
+from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.servers import servers
 from tests.support.servers.proxy import Fault, Proxy
 from worker.local.embedded import EmbeddedPostgres

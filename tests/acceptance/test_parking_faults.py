@@ -12,13 +12,14 @@ from sqlalchemy import create_engine
 from models.store.schema.migrations import upgrade
 from tests.acceptance.system import System, wait_until
 from tests.support.servers import servers
+from tests.support.servers.volatile import VolatilePostgres
 from worker.local.embedded import EmbeddedPostgres
 
 
 @pytest.fixture
 def own_postgres() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL that the test may stop."""
-    with servers.server_directory() as directory, EmbeddedPostgres(directory, fast=True) as server:
+    with servers.server_directory() as directory, VolatilePostgres(directory) as server:
         upgrade(server.url)
         yield server
 

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from tests.acceptance.system import Process, System, wait_until
 from tests.integration.test_redis_checks import ClusterNode
+from tests.support.servers.volatile import VolatileValkey
 from worker.local.embedded import EmbeddedValkey
 
 QUICK = {"BALANCE_PARTITIONS": "1", "BALANCE_LOG_FORMAT": "json", "BALANCE_PARTITION_LEASE_S": "1"}
@@ -22,7 +23,7 @@ ATTEMPTS = 15  # connections; each attempt makes several
 
 @pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
-    with EmbeddedValkey(tmp_path_factory.mktemp("valkey"), durable=False) as server:
+    with VolatileValkey(tmp_path_factory.mktemp("valkey")) as server:
         yield server
 
 
@@ -59,7 +60,7 @@ def settled(system: System, jobs: int) -> bool:
 
 
 def test_a_redis_cluster_is_told_in_one_line_and_a_worker_of_it_stops(system: System, tmp_path: Path) -> None:
-    with ClusterNode(tmp_path / "cluster", durable=False) as node, redis.Redis.from_url(node.url) as client:
+    with ClusterNode(tmp_path / "cluster") as node, redis.Redis.from_url(node.url) as client:
         client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
         before = client.info("stats")["total_connections_received"]
         command = ["-m", "celery", "-A", "worker.app", "worker", "--pool=solo", "--queues=balance"]

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import make_url
 
-from models.store.audit.entries import assert_ledger_is_coherent
 from tests.acceptance.system import System, wait_until
+from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.servers.postgres_pair import configure, run
 from tests.support.servers.proxy import Proxy
 from worker.local.embedded import EmbeddedPostgres

@@ -16,8 +16,8 @@ from celery import Celery
 from celery.states import READY_STATES
 from sqlalchemy import create_engine, text
 
-from models.store.audit.entries import assert_ledger_is_coherent
 from tests.acceptance.system import ANSWER_S, wait_until
+from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.servers import servers
 
 _CLI = [sys.executable, "-m", "worker.cli.main"]

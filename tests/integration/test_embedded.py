@@ -17,6 +17,7 @@ import pytest
 import redis
 
 from tests.support.servers import servers
+from tests.support.servers.volatile import VolatilePostgres, VolatileValkey
 from worker.local import embedded
 from worker.local.embedded import EmbeddedPostgres, EmbeddedValkey
 from worker.local.ports import is_free
@@ -25,7 +26,7 @@ from worker.local.server_error import ServerError
 Make = Callable[[Path], EmbeddedPostgres | EmbeddedValkey]
 
 _BOTH = [
-    pytest.param(lambda directory: EmbeddedPostgres(directory, fast=True), id="postgres"),
+    pytest.param(lambda directory: VolatilePostgres(directory), id="postgres"),
     pytest.param(EmbeddedValkey, id="valkey"),
 ]
 
@@ -194,7 +195,7 @@ def test_committed_rows_survive_a_killed_postgres(directory: Path) -> None:
 
 
 def test_postgres_asks_for_the_password_and_has_no_other_door(directory: Path) -> None:
-    with EmbeddedPostgres(directory, fast=True) as server:
+    with VolatilePostgres(directory) as server:
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(host="127.0.0.1", port=server.port, user="balance", dbname="balance", password="guess")
         assert _query(server, "show listen_addresses") == [("127.0.0.1",)]
@@ -209,7 +210,7 @@ def test_under_root_postgres_runs_as_another_user_and_passes_a_closed_directory(
 ) -> None:
     closed = directory / "closed"
     closed.mkdir(mode=0o700)
-    with EmbeddedPostgres(closed / "data", fast=True) as server:
+    with VolatilePostgres(closed / "data") as server:
         assert Path(f"/proc/{server.pid}").stat().st_uid != 0
         assert (server.directory / "password").stat().st_uid == 0
     assert stat.S_IMODE(closed.stat().st_mode) == 0o701
@@ -221,7 +222,7 @@ def test_an_interrupted_first_start_leaves_nothing_half_made(directory: Path) ->
     half.mkdir(parents=True)
     directory.joinpath("postgres").chmod(0o711)
     (half / "PG_VERSION").write_text("18\n")
-    with EmbeddedPostgres(directory, fast=True) as server:
+    with VolatilePostgres(directory) as server:
         assert _query(server, "select 1") == [(1,)]
     assert not half.exists()
 
@@ -242,7 +243,7 @@ def test_acknowledged_writes_survive_a_killed_valkey(directory: Path) -> None:
 
 
 def test_valkey_asks_for_the_password_and_listens_on_loopback_alone(directory: Path) -> None:
-    with EmbeddedValkey(directory, durable=False) as server:
+    with VolatileValkey(directory) as server:
         with redis.Redis(port=server.port) as stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
         with redis.Redis.from_url(server.url) as client:
@@ -251,10 +252,10 @@ def test_valkey_asks_for_the_password_and_listens_on_loopback_alone(directory: P
 
 
 def test_a_wanted_port_that_is_taken_is_an_error_that_says_so(directory: Path) -> None:
-    with EmbeddedValkey(directory / "a", durable=False) as first:
+    with VolatileValkey(directory / "a") as first:
         assert not is_free(first.port)
         with pytest.raises(ServerError, match=r"valkey did not start[\s\S]*in use"):
-            EmbeddedValkey(directory / "b", port=first.port, durable=False).start()
+            VolatileValkey(directory / "b", port=first.port).start()
 
 
 @pytest.mark.parametrize("make", _BOTH)

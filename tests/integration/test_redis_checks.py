@@ -14,6 +14,7 @@ import kombu
 import pytest
 import redis
 
+from tests.support.servers.volatile import VolatileValkey
 from worker.brokers.redis.channel import Transport
 from worker.doctor.brokers import redis_server
 from worker.doctor.finding import Finding, Level, ok
@@ -25,7 +26,7 @@ from worker.settings.settings import Settings
 Findings = dict[str, Finding]
 
 
-class ClusterNode(EmbeddedValkey):
+class ClusterNode(VolatileValkey):
     """A Valkey in cluster mode, with all slots."""
 
     def _config(self) -> list[str]:
@@ -35,7 +36,7 @@ class ClusterNode(EmbeddedValkey):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
-    with EmbeddedValkey(tmp_path_factory.mktemp("valkey"), durable=False) as server:
+    with VolatileValkey(tmp_path_factory.mktemp("valkey")) as server:
         yield server
 
 
@@ -102,7 +103,7 @@ def test_a_server_that_takes_no_writes(
 
 
 def test_a_cluster_is_no_server_for_jobs(tmp_path: Path) -> None:
-    with ClusterNode(tmp_path, durable=False) as node:
+    with ClusterNode(tmp_path) as node:
         with redis.Redis.from_url(node.url) as client:
             client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
         finding = look(node.url)["broker.server"]

@@ -20,11 +20,11 @@ from sqlalchemy import Engine
 
 from models.domain.ids import second_id
 from models.domain.outcome import Code, Status
-from models.store.audit.entries import assert_ledger_is_coherent
 from tasks.apply.outcome import StoredOutcome
 from tests.property.drawn import histories
 from tests.property.histories import WALLETS, History, Step, play
 from tests.support.builders import reset, rows
+from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.search import DRAWN
 
 on_a_database = settings(

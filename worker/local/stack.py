@@ -220,10 +220,10 @@ class Stack:
 class _ServerKeeper:
     """Starts an embedded server and starts it again when it dies, at the same address."""
 
-    def __init__(self, server: LocalServer, tell: Callable[[Event], None], backoff: Backoff | None = None) -> None:
+    def __init__(self, server: LocalServer, tell: Callable[[Event], None]) -> None:
         self._server = server
         self._tell = tell
-        self._backoff = backoff or Backoff()
+        self._backoff = Backoff()
         self._stopping = Flag()
         self._thread = Thread(target=self._keep, name=f"keeper-{server.name}", daemon=True)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,9 +18,15 @@ from models.domain.charging.policies import TopUpTrigger
 from models.domain.credits import balance as credits
 from models.domain.deciding.decision import DecisionContext
 from models.domain.outcome import Refusal
+from models.domain.value import enums
 
 Trigger = Literal["disabled", "balance_below_threshold"]
 PriceType = Literal["USAGE", "FIXED"]
+
+# What publishers call otherwise than accounts.Wallet does.
+_NAMES: Final = {"wallet_status": "status"}
+_ENUMS: Final = enums(accounts.Wallet)
+_TERMS: Final = {field.name for field in fields(accounts.Wallet)} - {"metadata"}
 
 
 class WalletConfig(BaseModel):
@@ -50,52 +57,19 @@ class WalletContract(WalletAnswer):
         return AccountKey(Kind.WALLET, self.wallet_id)
 
 
-def wallet_body(account: Account, context: DecisionContext) -> dict[str, Any]:
-    """The whole wallet of the source document, and what is held beside it.
+class WalletTerms(WalletContract):
+    """A job that says what a wallet is."""
 
-    `credit_balance` is what is there at this time: credits that have expired or have not begun are not counted.
-    """
-    wallet, policy = account.profile, account.policy
-    assert isinstance(wallet, accounts.Wallet)
-
-    def in_credits(units: int | None) -> int | Decimal | None:
-        return None if units is None else money.number(money.from_units(units, account.scale))
-
-    balance, held = (
-        money.from_units(credits.credit(account, context.now), account.scale),
-        credits.held(account, context.now),
-    )
-    return {
-        "auto_topup_amount": in_credits(policy.amount if policy else None),
-        "auto_topup_min_balance": in_credits(policy.threshold if policy else None),
-        "auto_topup_trigger": policy.trigger.value if policy else TopUpTrigger.DISABLED.value,
-        "balance": money.number(money.multiply(balance, wallet.conversion_rate)),
-        "config": wallet.config,
-        "conversion_rate": money.number(wallet.conversion_rate),
-        "created_at": account.created_at,
-        "credit_balance": money.number(balance),
-        "currency": wallet.currency,
-        "customer_id": wallet.customer_id,
-        "description": wallet.description,
-        "held": in_credits(held) if held else 0,
-        "id": account.key.ref,
-        "metadata": wallet.metadata,
-        "name": wallet.name,
-        "updated_at": account.updated_at,
-        "wallet_status": wallet.status.value,
-        "wallet_type": wallet.wallet_type.value,
-    }
+    def terms(self) -> dict[str, Any]:
+        """The fields that are the wallet's, by their names there."""
+        names = {field: _NAMES.get(field, field) for field in type(self).model_fields}
+        return {name: _term(name, getattr(self, field)) for field, name in names.items() if name in _TERMS}
 
 
-def wallet_error(refusal: Refusal) -> dict[str, Any]:
-    """The source API's error; it knows three statuses: 400 for the request, 404, 409 for the wallet's state."""
-    status = {402: 409, 422: 400}.get(HTTP_STATUS[refusal.code], HTTP_STATUS[refusal.code])
-    error = {
-        "message": refusal.message,
-        "internal_error": refusal.code.value,
-        "details": dict(refusal.details),
-    }
-    return {"status": status, "body": {"success": False, "error": error}}
+def _term(name: str, given: Any) -> Any:
+    if isinstance(given, BaseModel):
+        return given.model_dump(mode="json")
+    return given if given is None or name not in _ENUMS else _ENUMS[name](given)
 
 
 class WalletBody(BaseModel):
@@ -121,3 +95,55 @@ class WalletBody(BaseModel):
     updated_at: Time
     wallet_status: Literal["active", "frozen", "closed"]
     wallet_type: Literal["PROMOTIONAL", "PRE_PAID"]
+
+
+_ORDER: Final = dict.fromkeys(WalletBody.model_fields)  # of the body, in which answers have stood ever since
+_AS_IT_IS: Final = [
+    (field, name)
+    for field in WalletBody.model_fields
+    if (name := _NAMES.get(field, field)) in {*_TERMS, "metadata"} - {"conversion_rate"}
+]
+
+
+def wallet_body(account: Account, context: DecisionContext) -> dict[str, Any]:
+    """The whole wallet of the source document, and what is held beside it.
+
+    `credit_balance` is what is there at this time: credits that have expired or have not begun are not counted.
+    """
+    wallet, policy = account.profile, account.policy
+    assert isinstance(wallet, accounts.Wallet)
+
+    def in_credits(units: int | None) -> int | Decimal | None:
+        return None if units is None else money.number(money.from_units(units, account.scale))
+
+    balance, held = (
+        money.from_units(credits.credit(account, context.now), account.scale),
+        credits.held(account, context.now),
+    )
+    body = {
+        **_ORDER,
+        "auto_topup_amount": in_credits(policy.amount if policy else None),
+        "auto_topup_min_balance": in_credits(policy.threshold if policy else None),
+        "auto_topup_trigger": policy.trigger if policy else TopUpTrigger.DISABLED,
+        "balance": money.number(money.multiply(balance, wallet.conversion_rate)),
+        "conversion_rate": money.number(wallet.conversion_rate),
+        "created_at": account.created_at,
+        "credit_balance": money.number(balance),
+        "held": in_credits(held) if held else 0,
+        "id": account.key.ref,
+        "updated_at": account.updated_at,
+    }
+    for field, name in _AS_IT_IS:
+        body[field] = getattr(wallet, name)
+    return body
+
+
+def wallet_error(refusal: Refusal) -> dict[str, Any]:
+    """The source API's error; it knows three statuses: 400 for the request, 404, 409 for the wallet's state."""
+    status = {402: 409, 422: 400}.get(HTTP_STATUS[refusal.code], HTTP_STATUS[refusal.code])
+    error = {
+        "message": refusal.message,
+        "internal_error": refusal.code.value,
+        "details": dict(refusal.details),
+    }
+    return {"status": status, "body": {"success": False, "error": error}}

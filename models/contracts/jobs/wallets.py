@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from models.contracts.jobs.wallet_contract import Trigger, WalletConfig, WalletContract
+from models.contracts.jobs.wallet_contract import Trigger, WalletConfig, WalletContract, WalletTerms
 from models.contracts.wire.fields import (
     Description,
     Identifier,
@@ -24,7 +24,7 @@ from models.domain.deciding import commands
 Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$", max_length=3), AfterValidator(str.upper)]
 
 
-class WalletsCreate(WalletContract):
+class WalletsCreate(WalletTerms):
     NAME: ClassVar[str] = "wallets.create"
     SUMMARY: ClassVar[str] = "Open a wallet"
 
@@ -46,24 +46,16 @@ class WalletsCreate(WalletContract):
     def to_command(self) -> commands.WalletCreate:
         return commands.WalletCreate(
             target=self.account,
-            customer_id=self.customer_id,
-            name=self.name,
-            description=self.description,
-            currency=self.currency,
-            wallet_type=accounts.WalletType(self.wallet_type),
-            conversion_rate=self.conversion_rate,
+            terms=self.terms(),
+            trigger=TopUpTrigger(self.auto_topup_trigger),
+            min_balance=self.auto_topup_min_balance,
+            top_up_amount=self.auto_topup_amount,
             scale=self.scale,
             floor=self.floor,
-            config=self.config.model_dump(mode="json"),
-            policy=commands.TopUpPolicy(
-                TopUpTrigger(self.auto_topup_trigger), self.auto_topup_min_balance, self.auto_topup_amount
-            ),
-            overdraft_allowed=self.overdraft_allowed,
-            timezone=self.timezone,
         )
 
 
-class WalletsUpdate(WalletContract):
+class WalletsUpdate(WalletTerms):
     NAME: ClassVar[str] = "wallets.update"
     SUMMARY: ClassVar[str] = "Change a wallet's terms, auto top-up policy or status; what is absent stays as it is"
 
@@ -84,19 +76,14 @@ class WalletsUpdate(WalletContract):
     auto_topup_amount: Annotated[Number, Field(gt=0)] | None = None
 
     def to_command(self) -> commands.WalletUpdate:
+        given = {"metadata": self.metadata, **self.terms()}
         return commands.WalletUpdate(
             target=self.account,
-            name=self.name,
-            description=self.description,
-            metadata=self.metadata,
-            config=None if self.config is None else self.config.model_dump(mode="json"),
-            status=None if self.wallet_status is None else accounts.WalletStatus(self.wallet_status),
+            changes={name: value for name, value in given.items() if value is not None},
             trigger=None if self.auto_topup_trigger is None else TopUpTrigger(self.auto_topup_trigger),
             min_balance=self.auto_topup_min_balance,
             top_up_amount=self.auto_topup_amount,
             floor=self.floor,
-            overdraft_allowed=self.overdraft_allowed,
-            timezone=self.timezone,
         )
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from models.domain.accounts import AccountKey, Json, WalletStatus, WalletType
+from models.domain.accounts import AccountKey
 from models.domain.charging.charges import ChargeStatus
 from models.domain.charging.policies import Policy, TopUpTrigger
 from models.domain.credits.grants import Draw, Grant
@@ -67,43 +67,24 @@ class UserCorrect:
 
 
 @value(frozen=True, slots=True)
-class TopUpPolicy:
-    trigger: TopUpTrigger
-    min_balance: Decimal | None  # credits
-    amount: Decimal | None  # credits
-
-
-@value(frozen=True, slots=True)
 class WalletCreate:
     target: AccountKey
-    customer_id: str | None
-    name: str
-    description: str
-    currency: str
-    wallet_type: WalletType
-    conversion_rate: Decimal
+    terms: Mapping[str, Any]  # by their names in accounts.Wallet
+    trigger: TopUpTrigger
+    min_balance: Decimal | None  # credits
+    top_up_amount: Decimal | None  # credits
     scale: int
     floor: Decimal  # credits
-    config: Json
-    policy: TopUpPolicy
-    overdraft_allowed: bool
-    timezone: str | None
 
 
 @value(frozen=True, slots=True)
 class WalletUpdate:
     target: AccountKey
-    name: str | None
-    description: str | None
-    metadata: Mapping[str, str] | None
-    config: Json | None
-    status: WalletStatus | None
+    changes: Mapping[str, Any]  # the terms given, by their names in accounts.Wallet
     trigger: TopUpTrigger | None
-    min_balance: Decimal | None
-    top_up_amount: Decimal | None
-    floor: Decimal | None
-    overdraft_allowed: bool | None
-    timezone: str | None
+    min_balance: Decimal | None  # credits
+    top_up_amount: Decimal | None  # credits
+    floor: Decimal | None  # credits; None: leave it as it is
 
 
 @value(frozen=True, slots=True)

@@ -47,9 +47,7 @@ def check(lines: Iterable[str], verify: Verify) -> Sequence:
     return found
 
 
-def remembered(
-    sequence: Sequence, memory: dict[int, bytes], *, may_lack_newest: bool = True
-) -> Iterator[tuple[str, str]]:
+def remembered(sequence: Sequence, memory: dict[int, bytes]) -> Iterator[tuple[str, str]]:
     """What the place and the database say differently of the anchors there are; `memory`: hashes by number."""
     there = {anchor.sequence: digest for anchor, digest in sequence.good}
     newest = max(there, default=0)
@@ -57,7 +55,7 @@ def remembered(
         if number not in there:
             yield f"anchor {number}", "was written, and the place has it no more, or not as it was"
         elif number not in memory:
-            if number != newest or not may_lack_newest:  # the place has it first
+            if number != newest:  # the place has it first
                 yield f"anchor {number}", "is not known to the database: it was restored from before, or rows removed"
         elif there[number] != memory[number]:
             yield f"anchor {number}", "is another than the one that the database remembers"

@@ -68,8 +68,6 @@ _NOTHING_ELSE: Final[Mapping[str, Any]] = dict.fromkeys(
 _ASKING: Final = frozenset({"id", "asked", "reference"})
 """Of a charge: its name, and what is noted while a provider is asked. What settles it is in the answer of that job."""
 _OF_EVERY_ACCOUNT: Final = ("unit", "scale", "floor", "set_at", "created_at", "updated_at")
-MOVED: Final = frozenset({"set_at", "updated_at"})
-"""Terms that entries change as well."""
 
 
 class RecordKind(StrEnum):

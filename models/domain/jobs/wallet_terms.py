@@ -25,27 +25,15 @@ _NO_POLICY: Final = Policy(TopUpTrigger.DISABLED)
 def create(command: WalletCreate, account: Account | None, job: Job, context: DecisionContext) -> Decision | Refusal:
     if account is not None:
         return Refusal(Code.WALLET_EXISTS, "A wallet with this id exists", {"wallet_id": command.target.ref})
-    terms = _policy_units(command.policy.min_balance, command.policy.amount, command.scale)
+    terms = _policy_units(command.min_balance, command.top_up_amount, command.scale)
     if isinstance(terms, Refusal):
         return terms
     try:
         floor = money.to_units(command.floor, command.scale)
     except (money.ScaleExceeded, money.Overflow) as error:
         return unstorable(error, "floor", command.scale)
-    wallet = Wallet(
-        customer_id=command.customer_id,
-        name=command.name,
-        description=command.description,
-        currency=command.currency,
-        wallet_type=command.wallet_type,
-        status=WalletStatus.ACTIVE,
-        conversion_rate=command.conversion_rate,
-        config=command.config,
-        metadata=job.metadata,
-        overdraft_allowed=command.overdraft_allowed,
-        timezone=command.timezone,
-    )
-    policy = _updated(None, command.policy.trigger, *terms)
+    wallet = Wallet(**command.terms, metadata=job.metadata, status=WalletStatus.ACTIVE)
+    policy = _updated(None, command.trigger, *terms)
     assert policy is not None
     if refusal := _unsound(policy):
         return refusal
@@ -64,16 +52,7 @@ def update(command: WalletUpdate, account: Account | None, job: Job, context: De
     terms = _policy_units(command.min_balance, command.top_up_amount, account.scale)
     if isinstance(terms, Refusal):
         return terms
-    given: dict[str, Any] = {
-        "name": command.name,
-        "description": command.description,
-        "metadata": command.metadata,
-        "config": command.config,
-        "status": command.status,
-        "overdraft_allowed": command.overdraft_allowed,
-        "timezone": command.timezone,
-    }
-    wallet = replace(account.profile, **{field: value for field, value in given.items() if value is not None})
+    wallet = replace(account.profile, **command.changes)
     policy = _updated(account.policy, command.trigger, *terms)
     if policy is not account.policy and policy is not None and (refusal := _unsound(policy)):
         return refusal

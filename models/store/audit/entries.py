@@ -144,14 +144,6 @@ def audit_in(connection: Connection, progress: Callable[[int], None] | None = No
     return report
 
 
-def assert_ledger_is_coherent(engine: Engine) -> None:
-    """Raises AssertionError with the first findings when the ledger does not add up."""
-    findings = audit(engine).findings
-    shown = "\n".join(str(finding) for finding in findings[:10])
-    if findings:
-        raise AssertionError(f"the ledger does not add up, {len(findings)} findings:\n{shown}")
-
-
 def _all_accounts(connection: Connection, report: Report, progress: Callable[[int], None]) -> Iterator[Finding]:
     wallets, now = credits_of_all(connection), history.now(connection)
     written = _ByAccount(entries.stream_written(connection))

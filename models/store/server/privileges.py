@@ -11,6 +11,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
+from models.tables import accounts as tables
+from models.tables import top_ups
+from models.tables.base import changing
+
 _ADDED: Final = ("select", "insert")
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "alembic_version": ("select",),
@@ -34,23 +38,12 @@ NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
 CHANGED: Final[Mapping[str, tuple[str, ...]]] = {
     "accounts": ("balance", "seq", "floor", "head", "set_at", "updated_at", "granted", "held", "changes", "has_policy"),
     "journals": ("seq", "head"),
-    "users": (
-        "telegram_id", "username", "first_name", "last_name", "language", "status", "referral_code", "referred_by_id",
-        "has_had_paid_subscription", "has_made_first_topup", "last_activity", "promo_group", "subscription",
-    ),
-    "wallets": (
-        "name", "description", "status", "config", "metadata", "overdraft_allowed", "timezone",
-    ),
-    "policies": (
-        "trigger", "threshold", "amount", "target", "interval", "anchor", "timezone", "charge_min", "charge_max",
-        "monthly_cap", "cooldown_s", "max_declines", "provider", "payer", "payment_method", "version", "due_at",
-        "crossing", "wanted", "topped_up_at", "suspended", "declines", "not_before", "reason", "open_charge", "next_at",
-    ),
-    "charges": (
-        "status", "settled_at", "credited_by", "reference", "code", "link", "attempts", "ask_at", "answer",
-    ),
-    "switches": ("is_on", "set_at", "set_by", "reason"),
-    "apps": ("decrease_only",),
+    "users": changing(tables.User),
+    "wallets": changing(tables.Wallet),
+    "apps": changing(tables.App),
+    "policies": changing(top_ups.Policy),
+    "charges": changing(top_ups.Charge),
+    "switches": changing(top_ups.Switch),
     "grants": ("remaining", "pending", "held", "reversed", "expired", "voided", "voided_at"),
     "holds": ("remaining", "captured", "backing", "ended"),
     "dead_letters": (
@@ -133,12 +126,12 @@ def missing(connection: Connection) -> list[str]:
 
 def beyond(connection: Connection) -> list[str]:
     """What this role may do to our tables and does not need: that it owns them, or "may update (code) on jobs"."""
-    tables: dict[str, Any] = {"tables": [*NEEDED]}
-    if above := [*connection.execute(_ABOVE, tables).scalars()]:
+    sought: dict[str, Any] = {"tables": [*NEEDED]}
+    if above := [*connection.execute(_ABOVE, sought).scalars()]:
         return above[:1] if above[0].endswith("superuser") else above  # all else follows from it
-    tables["needed"] = [f"{privilege} on {table}" for table, privileges in NEEDED.items() for privilege in privileges]
-    tables["changed"] = [f"{table}.{column}" for table, columns in CHANGED.items() for column in columns]
-    return [f"may {found}" for found in connection.execute(_BEYOND, tables).scalars()]
+    sought["needed"] = [f"{privilege} on {table}" for table, privileges in NEEDED.items() for privilege in privileges]
+    sought["changed"] = [f"{table}.{column}" for table, columns in CHANGED.items() for column in columns]
+    return [f"may {found}" for found in connection.execute(_BEYOND, sought).scalars()]
 
 
 def needed() -> Iterator[str]:

@@ -11,20 +11,11 @@ from sqlalchemy import BigInteger, CollectionAggregate, Connection, TextClause, 
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.domain import money
-from models.domain.accounts import (
-    Account,
-    AccountKey,
-    App,
-    Kind,
-    Profile,
-    User,
-    UserStatus,
-    Wallet,
-    WalletStatus,
-    WalletType,
-)
+from models.domain.accounts import Account, AccountKey, App, Kind, Profile, User, Wallet
+from models.domain.value import enums
 from models.store.write import rows
 from models.tables import accounts as tables
+from models.tables.base import fixed
 
 _TABLES: Final[dict[Kind, type[tables.User | tables.Wallet | tables.App]]] = {
     Kind.USER: tables.User,
@@ -32,19 +23,10 @@ _TABLES: Final[dict[Kind, type[tables.User | tables.Wallet | tables.App]]] = {
     Kind.APP: tables.App,
 }
 
-# What an account is known by, or was opened with. The workers' role may not change it.
-_FIXED: Final[dict[Kind, frozenset[str]]] = {
-    Kind.USER: frozenset({"user_id"}),
-    Kind.WALLET: frozenset({"customer_id", "currency", "wallet_type", "conversion_rate"}),
-    Kind.APP: frozenset({"app_id", "store_id"}),
-}
+# The workers' role may not change them.
+_FIXED: Final = {kind: fixed(table) for kind, table in _TABLES.items()}
 
 _PROFILES: Final[dict[Kind, type[Profile]]] = {Kind.USER: User, Kind.WALLET: Wallet, Kind.APP: App}
-_ENUMS: Final[dict[type[Profile], dict[str, type[Enum]]]] = {
-    User: {"status": UserStatus},
-    Wallet: {"wallet_type": WalletType, "status": WalletStatus},
-    App: {},
-}
 
 
 def load(connection: Connection, kinds: Mapping[int, Kind]) -> dict[int, Profile]:
@@ -72,7 +54,7 @@ def _select(kind: Kind) -> tuple[TextClause, list[tuple[int, type[Enum]]]]:
     table, names = _TABLES[kind].__tablename__, [field.name for field in fields(_PROFILES[kind])]
     columns = ", ".join(f'"{name}"' for name in ("account_id", *names))
     query = text(f"select {columns} from {table} where account_id = any(cast(:ids as bigint[]))")  # noqa: S608 - names come from our tables
-    return query, [(names.index(name), enum) for name, enum in _ENUMS[_PROFILES[kind]].items()]
+    return query, [(names.index(name), enum) for name, enum in enums(_PROFILES[kind]).items()]
 
 
 _SELECT: Final = {kind: _select(kind) for kind in Kind}

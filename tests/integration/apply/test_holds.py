@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from models.store.audit.entries import assert_ledger_is_coherent
 from tests.support.builders import ask, balance, done, entries, refused, rows, shown, sweep
+from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.resealed import execute_resealed
 
 MISSING = "01a1fc91-69b2-7000-86fb-9f8528cdc254"

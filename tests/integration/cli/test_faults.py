@@ -13,7 +13,7 @@ from models.store.connection.session import make_engine, snapshot, transaction
 from tests.integration.cli.conftest import NOWHERE, Cli, told
 from tests.support.builders import execute
 from tests.support.servers.servers import with_database
-from worker.cli.terminal.faults import explain
+from worker.cli.terminal.explanation import explain
 
 READERS = [
     ["jobs", "list"],

@@ -5,20 +5,33 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from typer.main import get_command
 
 from tests.integration.cli.conftest import SCRIPT, Cli, told
+from worker.cli.deferred import Deferred
 from worker.cli.documents.reference import cli_markdown
 from worker.cli.main import make_app
 from worker.cli.terminal import faults
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = {"sqlalchemy", "alembic", "psycopg", "celery", "kombu", "redis", "rich", "pydantic", "worker.settings.settings"}
-MARKDOWN = cli_markdown(get_command(make_app()))
+MARKDOWN = cli_markdown(make_app())
 PAGES = re.findall(r"^## ([^\n]+)\n\n```text\n(.*?)\n```$", MARKDOWN, flags=re.MULTILINE | re.DOTALL)
+
+
+def _deferred(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Deferred]]:
+    for name, command in group.commands.items():
+        if isinstance(command, Deferred):
+            yield (*path, name), command
+        else:
+            yield from _deferred(command, (*path, name))
+
+
+DEFERRED = dict(_deferred(make_app()))
 
 
 @pytest.fixture
@@ -73,9 +86,22 @@ def test_every_command_has_an_example_or_commands_below_it(command: str, page: s
 
 
 def test_help_loads_nothing_heavy() -> None:
-    program = f"import sys, worker.cli.main as m; m.make_app(); print(*({HEAVY!r} & set(sys.modules)))"
+    program = (
+        "import sys, worker.cli.main as m; m.make_app()(['--help'], prog_name='balance-worker', standalone_mode=False);"
+        f"print('loaded:', *({HEAVY!r} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+    assert done.stdout.startswith("Usage: balance-worker")
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+@pytest.mark.parametrize("command", DEFERRED, ids=[" ".join(path) for path in DEFERRED])
+@pytest.mark.parametrize("width", [45, 80, 1_000])
+def test_the_listing_says_of_a_command_what_its_own_help_says(command: tuple[str, ...], width: int) -> None:
+    listed = DEFERRED[command]
+    itself = listed.load()
+    assert listed.get_short_help_str(width) == itself.get_short_help_str(width)
+    assert (listed.name, listed.hidden) == (itself.name, itself.hidden)
 
 
 @pytest.mark.parametrize("program", [[SCRIPT], [sys.executable, "-m", "worker.cli.main"]], ids=["script", "module"])

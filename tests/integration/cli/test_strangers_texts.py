@@ -16,8 +16,8 @@ from models.store.write import dead_letters
 from tests.integration.cli.conftest import Cli
 from tests.support.builders import done
 from worker.cli.operations import up
-from worker.cli.terminal import faults, output
-from worker.cli.terminal.output import Column
+from worker.cli.terminal import faults, output, tables
+from worker.cli.terminal.tables import Column
 
 FORGED = "verify: ok, 0 findings"
 TEXT = f"a\n{FORGED}\r{FORGED}\x85{FORGED}\u2028b\x1b[2J\x9b2J\u202ec\u2066d\x7f\u200be"
@@ -58,8 +58,8 @@ def test_commands_show_it_and_are_not_steered(cli: Cli, letter_id: str) -> None:
         output.line, output.remark, up._say, faults._say,
         lambda text: up._line({"detail": text}),
         lambda text: output.write_json({text: [text]}),
-        lambda text: output.facts({"key": text, text: "x"}),
-        lambda text: output.table([Column("first", whole=True), Column("second")], [(text, text), ("x", "y")]),
+        lambda text: tables.facts({"key": text, text: "x"}),
+        lambda text: tables.table([Column("first", whole=True), Column("second")], [(text, text), ("x", "y")]),
     ],
 )  # fmt: skip
 def test_nothing_that_writes_lets_it_through(write: Any) -> None:

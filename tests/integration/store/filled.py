@@ -4,11 +4,11 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.connection.session import transaction
 from models.store.write import jobs
 from tasks.auto_topup import scan as autotopup
 from tests.support.builders import applier, ask, done, let_expire, sweep
+from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.resealed import execute_resealed
 
 FAR: Final = "2999-01-01T00:00:00Z"

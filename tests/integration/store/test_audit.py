@@ -8,8 +8,9 @@ from sqlalchemy import Connection, Engine
 from models.domain.accounts import AccountKey, Kind
 from models.domain.evidence.finding import Finding
 from models.store.audit import entries as store
-from models.store.audit.entries import assert_ledger_is_coherent, audit
+from models.store.audit.entries import audit
 from tests.support.builders import ask, done, execute, expire_job, let_expire, rows, settle
+from tests.support.coherence import assert_ledger_is_coherent
 
 WALLET = AccountKey(Kind.WALLET, "w")
 OF_USER = "account_id = (select id from accounts where ref = '1')"

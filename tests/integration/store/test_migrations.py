@@ -12,11 +12,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, make_url
 
-from models.store.audit.entries import assert_ledger_is_coherent, audit
+from models.store.audit.entries import audit
 from models.store.schema import migrations as schema
 from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox, records, top_ups
 from models.tables.base import Base
 from tests.support.builders import balance, done, execute, let_expire, rows, sweep
+from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.servers import servers
 from worker.local.embedded import EmbeddedPostgres
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from models.store.audit.entries import assert_ledger_is_coherent, audit_in
+from models.store.audit.entries import audit_in
 from models.store.schema import migrations as schema
 from tests.integration.store.filled import fill
 from tests.support.builders import done, execute, rows
+from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.resealed import execute_resealed
 
 

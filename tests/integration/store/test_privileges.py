@@ -17,7 +17,6 @@ from models.contracts.wire.dead_letter import DeadLetter
 from models.domain.charging.policies import ProviderName
 from models.domain.errors import DeploymentFault
 from models.domain.retry import RetryPolicy
-from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.connection.session import make_engine, transaction
 from models.store.read.events import events_of_job
 from models.store.schema.revision import COLUMNS
@@ -33,6 +32,7 @@ from tasks.auto_topup.provider import ChargeAnswer, ChargeRequest, ProviderStatu
 from tasks.scheduled import expiry
 from tasks.scheduled import prune as housekeeping
 from tests.support.builders import LIMITS, ask, done, execute, let_expire, reset, rows
+from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.resealed import execute_resealed
 from worker.doctor.database import examine_database
 from worker.doctor.finding import Finding

@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine
 
-from models.store.audit.entries import assert_ledger_is_coherent
 from models.store.connection.session import transaction
 from models.store.write import journals as records
 from tests.integration.store.racing import engine_of_its_own, wait_until_blocked
 from tests.support.builders import ask, done, rows
+from tests.support.coherence import assert_ledger_is_coherent
 
 
 @pytest.fixture

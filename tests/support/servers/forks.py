@@ -20,7 +20,8 @@ from threading import Lock
 from typing import Any, Final
 
 _FORKS: Final = multiprocessing.get_context("forkserver")
-# Everything that worker.app and the command line import, and Celery loads late; not worker.app, which looks for Flower.
+# Everything that worker.app and the commands import, and Celery loads late; not worker.app, which looks for Flower, and
+# so not the command doctor.
 _FORKS.set_forkserver_preload(
     [
         __name__, "tests.acceptance.killpoints", "tests.integration.cli.conftest",
@@ -29,6 +30,10 @@ _FORKS.set_forkserver_preload(
         "celery.backends.redis", "celery.backends.rpc", "celery.worker.autoscale", "celery.worker.strategy",
         "psycopg", "sqlalchemy.dialects.postgresql.psycopg", "worker.consuming.consumer", "worker.schedule",
         "worker.brokers.redis.channel", "worker.cli.main", "worker.local.stack", "worker.dead_letters.replay",
+        "worker.cli.accounts.commands", "worker.cli.accounts.repair", "worker.cli.dead_letters.actions",
+        "worker.cli.documents.asyncapi", "worker.cli.documents.config", "worker.cli.jobs.commands",
+        "worker.cli.jobs.publish", "worker.cli.operations.anchor", "worker.cli.operations.migrate",
+        "worker.cli.operations.verify", "worker.cli.terminal.explanation",
         "worker.doctor.examination", "models.store.read.jobs", "models.store.read.dead_letters",
         "models.store.read.explained",
         "models.store.audit.entries", "models.store.schema.migrations", "models.store.server.diagnosis",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.domain.errors import KeyRace, PermanentFault, TransientFault
+from models.domain.errors import DoubtfulFault, KeyRace, TransientFault
 from models.domain.retry import Park, RetryPolicy, Wait, decide_retry
 
 POLICY = RetryPolicy(base_s=0.1, cap_s=5.0, limit=3, races=2)
@@ -25,7 +25,7 @@ def test_a_transient_fault_is_never_given_up_on(attempt: int) -> None:
     assert isinstance(decide_retry(POLICY, attempt, TransientFault("away"), 0.5), Wait)
 
 
-@pytest.mark.parametrize("fault", [PermanentFault("no"), ValueError("bug"), MemoryError()])
+@pytest.mark.parametrize("fault", [DoubtfulFault("no", "look"), ValueError("bug"), MemoryError()])
 @pytest.mark.parametrize(("attempt", "parked"), [(1, False), (2, False), (3, True), (4, True)])
 def test_anything_else_is_parked_at_the_limit(fault: BaseException, attempt: int, parked: bool) -> None:
     decision = decide_retry(POLICY, attempt, fault, 0.5)

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import typer
+from sqlalchemy import Connection
 
 from models.domain.accounts import Kind
+from models.domain.credits.levels import Levels, open_grants, open_holds
+from models.store.read import accounts as history
+from models.store.read.accounts import AccountNow
+from models.store.read.credits import credits_of
+from models.store.read.entries import entries_of
+from models.store.read.explained import every_grant as grants_ever
+from models.store.read.explained import every_hold as holds_ever
+from worker.cli.accounts.entries import entry_document, tell_entries
 from worker.cli.accounts.facts import account_document, account_facts
+from worker.cli.accounts.grants import EveryGrant, OpenGrants
+from worker.cli.accounts.holds import EveryHold, OpenHolds
 from worker.cli.terminal.arguments import ACCOUNT_FORMS, account_key, account_name
 from worker.cli.terminal.faults import NO, Stop
 from worker.cli.terminal.listing import Listing
-from worker.cli.terminal.output import AsJson, Column, decimal, facts, when, write_json
+from worker.cli.terminal.output import AsJson, decimal, when, write_json
 from worker.cli.terminal.reading import reading
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from models.domain.credits.levels import Levels
-    from models.store.read.accounts import AccountNow
+from worker.cli.terminal.tables import Column, facts
 
 _LIST_EXAMPLES = """\
 \b
@@ -58,8 +64,6 @@ def list_accounts(
     The balance is what publishers are told: credits that have expired or have not begun are not counted, whether or
     not a sweep has run. Where the ledger adds up to something else, that stands beside it.
     """
-    from models.store.read import accounts as history
-
     start = account_key(after, "--after") if after else None
     with reading("accounts") as connection:
         page = history.account_list(connection, kind, limit, start)
@@ -86,10 +90,6 @@ def show_account(
     The balance is what publishers are told: credits that have expired or have not begun are not counted, whether or
     not a sweep has run. Spendable is what is not held either; a debit may go below it down to the floor.
     """
-    from models.store.read import accounts as history
-    from models.store.read.entries import entries_of
-    from worker.cli.accounts.entries import entry_document, tell_entries
-
     name = account_name(account, "ACCOUNT")
     with reading("the account") as connection:
         found = history.account_now(connection, name)
@@ -113,13 +113,6 @@ def show_account(
 
 def _parts(connection: Connection, found: AccountNow, *, every_grant: bool, every_hold: bool) -> dict[str, Part]:
     """The grants and holds to be shown: all, as their entries make them, or the open ones, as time has made them."""
-    from models.domain.credits.levels import open_grants, open_holds
-    from models.store.read.credits import credits_of
-    from models.store.read.explained import every_grant as grants_ever
-    from models.store.read.explained import every_hold as holds_ever
-    from worker.cli.accounts.grants import EveryGrant, OpenGrants
-    from worker.cli.accounts.holds import EveryHold, OpenHolds
-
     account, at = found.account, found.at
     parts: dict[str, Part] = {
         "grants": OpenGrants(open_grants(account, at), at, account.scale),
@@ -216,11 +209,5 @@ _LISTING: Final[Listing[AccountNow]] = Listing(
 
 
 def register(app: typer.Typer) -> None:
-    from worker.cli.accounts import repair
-
-    about = "Users, wallets and apps with their balances."
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=about)
-    group.command("list", epilog=_LIST_EXAMPLES)(list_accounts)
-    group.command("show", epilog=_SHOW_EXAMPLES)(show_account)
-    repair.register(group)
-    app.add_typer(group, name="accounts")
+    app.command("list", epilog=_LIST_EXAMPLES)(list_accounts)
+    app.command("show", epilog=_SHOW_EXAMPLES)(show_account)

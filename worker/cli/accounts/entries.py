@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from worker.cli.terminal.output import Column, decimal, heading, remark, signed, table, when
-
-if TYPE_CHECKING:
-    from models.domain.credits.grants import Draw
-    from models.domain.credits.holds import HoldChange
-    from models.domain.ledger import Entry
-    from models.store.read.page import Page
+from models.contracts.replies import outcome
+from models.domain.credits.grants import Draw
+from models.domain.credits.holds import HoldChange
+from models.domain.ledger import Entry
+from models.store.read.page import Page
+from worker.cli.terminal.output import decimal, remark, signed, when
+from worker.cli.terminal.tables import Column, heading, table
 
 
 def entry_document(entry: Entry, scale: int) -> dict[str, Any]:
     """All that an entry says: what it moved, and what it did to grants and holds."""
-    from models.contracts.replies import outcome
-
     note = entry.details
     return {
         **outcome.entry_document(entry, scale),

@@ -7,7 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from models.domain import money
 from models.domain.accounts import Account
+from models.domain.idempotency import canonical
 from worker.cli.terminal.output import decimal, when
 
 _UNITS: Final = frozenset({"threshold", "amount", "target", "charge_min", "charge_max", "monthly_cap", "wanted"})
@@ -49,9 +51,6 @@ def _policy_facts(account: Account) -> dict[str, str]:
 
 
 def _told(field: str, value: Any, scale: int) -> str:
-    from models.domain.idempotency import canonical
-    from models.domain.money import text
-
     if field in _UNITS:
         return decimal(value, scale)
     if isinstance(value, bool):
@@ -59,7 +58,7 @@ def _told(field: str, value: Any, scale: int) -> str:
     if isinstance(value, datetime):
         return when(value)
     if isinstance(value, Decimal):
-        return text(value)
+        return money.text(value)
     if isinstance(value, (dict, list)):
         return canonical(value) if value else ""
     return "" if value is None else str(value)

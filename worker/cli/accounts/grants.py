@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from worker.cli.terminal.output import Column, decimal, heading, table, when
-
-if TYPE_CHECKING:
-    from models.domain.credits.grants import Grant, GrantState
-    from models.store.read.explained import ExplainedGrant
+from models.domain.credits.grants import Grant, GrantState
+from models.store.read.explained import ExplainedGrant
+from worker.cli.terminal.output import decimal, when
+from worker.cli.terminal.tables import Column, heading, table
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
+from sqlalchemy import Engine
 
-from models.domain.accounts import Kind
+from models.domain.accounts import AccountKey, Kind
+from models.domain.deciding.commands import Job
+from models.domain.outcome import Status
+from models.store.connection.session import snapshot
+from models.store.read import accounts as history
+from models.store.read.credits import WrongGrant, credits_of
+from tasks.apply.outcome import StoredOutcome
+from tasks.apply.path import apply
+from tasks.scheduled.repair import RepairPlan, follows_its_entries, repair_plan
 from worker.cli.terminal.arguments import account_key
 from worker.cli.terminal.faults import NO, Stop
-from worker.cli.terminal.output import AsJson, Column, decimal, facts, heading, line, raw, signed, table, write_json
+from worker.cli.terminal.output import AsJson, decimal, line, raw, signed, write_json
+from worker.cli.terminal.tables import Column, facts, heading, table
 from worker.cli.terminal.waiting import Waiting
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from models.domain.accounts import AccountKey
-    from models.domain.deciding.commands import Job
-    from models.store.read.credits import WrongGrant
-    from tasks.apply.outcome import StoredOutcome
-    from tasks.scheduled.repair import RepairPlan
-    from worker.settings.settings import Settings
+from worker.database import engine_for
+from worker.runtime import limits_of
+from worker.settings.settings import Settings, load_settings
 
 _EXAMPLES: Final = """\
 \b
@@ -48,9 +51,6 @@ def repair(
     one entry of kind correction, as every job is; no entry is changed. Ends with 0 when the wallet is right, or was
     set right.
     """
-    from worker.database import engine_for
-    from worker.settings.settings import load_settings
-
     key = account_key(account, "ACCOUNT")
     if key.kind is not Kind.WALLET:
         raise typer.BadParameter("only wallets have credits that can break a rule", param_hint="ACCOUNT")
@@ -74,11 +74,6 @@ def repair(
 
 
 def _look(engine: Engine, key: AccountKey, reason: str, operator: str) -> RepairPlan:
-    from models.store.connection.session import snapshot
-    from models.store.read import accounts as history
-    from models.store.read.credits import credits_of
-    from tasks.scheduled.repair import follows_its_entries, repair_plan
-
     with snapshot(engine) as connection:
         account = history.account(connection, key)
         if account is None:
@@ -93,10 +88,6 @@ def _look(engine: Engine, key: AccountKey, reason: str, operator: str) -> Repair
 
 
 def _settle(engine: Engine, settings: Settings, job: Job) -> StoredOutcome:
-    from models.domain.outcome import Status
-    from tasks.apply.path import apply
-    from worker.runtime import limits_of
-
     [outcome] = apply(engine, [job], limits_of(settings))
     if outcome.status is not Status.APPLIED:
         raise Stop(f"refused ({outcome.code.value}): the wallet was written to meanwhile; repeat the command", NO)
@@ -151,5 +142,5 @@ def _tell_grants(grants: Sequence[WrongGrant], scale: int) -> None:
         )
 
 
-def register(group: typer.Typer) -> None:
-    group.command("repair", epilog=_EXAMPLES)(repair)
+def register(app: typer.Typer) -> None:
+    app.command("repair", epilog=_EXAMPLES)(repair)

@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import typer
+from sqlalchemy import Engine
 
 from models.domain.letters import GARBAGE, LetterStatus, Obstacle
+from models.store.connection.session import snapshot, transaction
+from models.store.read.dead_letters import Letter, LetterCount, LetterFilter, LetterSummary, at_once, count, find, whole
+from models.store.write import dead_letters
+from tasks.publishing.confirmed import NotAccepted
 from worker.cli.dead_letters.commands import Reason, Since, Task, Until, letter_filter, missing
 from worker.cli.terminal.confirm import confirm
 from worker.cli.terminal.faults import NO, Stop
 from worker.cli.terminal.output import AsJson, line, remark, when, write_json
 from worker.cli.terminal.progress import Advance
 from worker.cli.terminal.waiting import Waiting
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from models.store.read.dead_letters import Letter, LetterCount, LetterFilter, LetterSummary
-    from worker.settings.settings import Settings
+from worker.database import engine_for
+from worker.dead_letters.replay import Replay
+from worker.encoding.urls import mask_url
+from worker.settings.settings import Settings, load_settings
 
 _REPLAY_EXAMPLES = """\
 \b
@@ -59,8 +62,6 @@ def replay(
     Under its key a job is applied once, whatever else happened to it. A letter is marked as replayed when the broker
     has its message; an interrupted run goes on when it is repeated. What still cannot be settled is parked again.
     """
-    from worker.dead_letters.replay import Replay
-
     with _database() as (engine, settings), Replay(engine, settings) as publishing:
         if ids:
             _no_filter(reason, task, since, until, everything)
@@ -100,9 +101,6 @@ def discard(
 
     Should the same message come again, it is parked as a new letter.
     """
-    from models.store.connection.session import transaction
-    from models.store.write import dead_letters
-
     if not reason.strip():
         raise typer.BadParameter("say why: whoever looks later has nothing else to go by", param_hint="--reason")
     with _database() as (engine, _):
@@ -132,9 +130,6 @@ def discard(
 
 @contextmanager
 def _database() -> Iterator[tuple[Engine, Settings]]:
-    from worker.database import engine_for
-    from worker.settings.settings import load_settings
-
     settings = load_settings()
     engine = engine_for(settings)
     try:
@@ -158,9 +153,6 @@ def _no_filter(*given: object) -> None:
 
 def _letters(engine: Engine, ids: list[UUID]) -> tuple[Letter, ...]:
     """The letters, each once, in the order in which they were seen."""
-    from models.store.connection.session import snapshot
-    from models.store.read.dead_letters import whole
-
     with Waiting("Reading dead letters"), snapshot(engine) as connection:
         letters = whole(connection, ids)
     if absent := set(ids) - {letter.id for letter in letters}:
@@ -169,18 +161,12 @@ def _letters(engine: Engine, ids: list[UUID]) -> tuple[Letter, ...]:
 
 
 def _count(engine: Engine, wanted: LetterFilter) -> LetterCount:
-    from models.store.connection.session import snapshot
-    from models.store.read.dead_letters import count
-
     with Waiting("Counting dead letters"), snapshot(engine) as connection:
         return count(connection, wanted)
 
 
 def _parked(engine: Engine, wanted: LetterFilter) -> Iterator[list[UUID]]:
     """The ids of letters that are parked now, a page at a time; pages are closed before the next one is read."""
-    from models.store.connection.session import snapshot
-    from models.store.read.dead_letters import at_once, find
-
     with snapshot(engine) as connection:
         wanted = at_once(connection, wanted)
     while True:
@@ -192,15 +178,12 @@ def _parked(engine: Engine, wanted: LetterFilter) -> Iterator[list[UUID]]:
 
 
 def _publish(batches: Iterator[int], total: int, settings: Settings) -> int:
-    from tasks.publishing.confirmed import NotAccepted
-    from worker.encoding.urls import mask_url
-
     replayed = 0
     with Advance("Replaying", total) as advance:
         try:
-            for count in batches:
-                replayed += count
-                advance.by(count)
+            for sent in batches:
+                replayed += sent
+                advance.by(sent)
         except NotAccepted as error:
             raise Stop(
                 f"{mask_url(str(error))}: see that the broker runs and that BALANCE_BROKER_URL names it;"
@@ -257,6 +240,6 @@ def _letters_of(count: int) -> str:
     return f"{count} letter{'' if count == 1 else 's'}"
 
 
-def register(group: typer.Typer) -> None:
-    group.command("replay", epilog=_REPLAY_EXAMPLES)(replay)
-    group.command("discard", epilog=_DISCARD_EXAMPLES)(discard)
+def register(app: typer.Typer) -> None:
+    app.command("replay", epilog=_REPLAY_EXAMPLES)(replay)
+    app.command("discard", epilog=_DISCARD_EXAMPLES)(discard)

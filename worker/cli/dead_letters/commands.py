@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from base64 import b64encode
 from textwrap import indent
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
+from msgspec import DecodeError
 
 from models.domain.letters import LetterStatus, NextStep
+from models.store.read.dead_letters import Letter, LetterFilter, LetterSummary, find, whole
 from worker.cli.terminal.arguments import since_when
 from worker.cli.terminal.faults import NO, Stop
 from worker.cli.terminal.listing import Listing
-from worker.cli.terminal.output import AsJson, Column, block, facts, heading, indented, raw, when, write_json
+from worker.cli.terminal.output import AsJson, block, indented, raw, when, write_json
 from worker.cli.terminal.reading import reading
-
-if TYPE_CHECKING:
-    from models.store.read.dead_letters import Letter, LetterFilter, LetterSummary
+from worker.cli.terminal.tables import Column, facts, heading
 
 _LIST_EXAMPLES = """\
 \b
@@ -47,8 +47,6 @@ def letter_filter(
     reason: str | None, task: str | None, since: str | None, until: str | None, status: LetterStatus | None = None
 ) -> LetterFilter:
     """The letters that these options mean."""
-    from models.store.read.dead_letters import LetterFilter
-
     times = [text and since_when(text, hint) for text, hint in ((since, "--since"), (until, "--until"))]
     return LetterFilter(reason, task, status, times[0] or None, times[1] or None)
 
@@ -68,8 +66,6 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """Lists the messages that could not become a job or kept failing, the one seen last first. None is ever dropped."""
-    from models.store.read.dead_letters import find
-
     wanted = letter_filter(reason, task, since, until, status)
     with reading("dead letters") as connection:
         page = find(connection, wanted, limit, before)
@@ -82,8 +78,6 @@ def show_letter(
     as_json: AsJson = False,
 ) -> None:
     """Shows all that is kept of one dead letter: why it is there, what became of it, its headers and its body."""
-    from models.store.read.dead_letters import whole
-
     with reading("the dead letter") as connection:
         found = whole(connection, [letter_id])
     if not found:
@@ -217,14 +211,12 @@ def _text(body: bytes) -> Any:
 
 def _readable(body: bytes) -> str:
     """The body for people: JSON indented, anything else with its strange bytes made visible."""
-    from msgspec import DecodeError
-
     try:
         return indented(body.decode())
     except (UnicodeDecodeError, DecodeError):
         return indent(body.decode("utf-8", "backslashreplace"), "  ", lambda _: True)  # no line of it begins as ours do
 
 
-def register(group: typer.Typer) -> None:
-    group.command("list", epilog=_LIST_EXAMPLES)(list_letters)
-    group.command("show", epilog=_SHOW_EXAMPLES)(show_letter)
+def register(app: typer.Typer) -> None:
+    app.command("list", epilog=_LIST_EXAMPLES)(list_letters)
+    app.command("show", epilog=_SHOW_EXAMPLES)(show_letter)

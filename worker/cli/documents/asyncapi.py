@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from models.contracts.spec.asyncapi import to_yaml
 from worker.cli.terminal.faults import Stop
 from worker.cli.terminal.output import block, remark
 
@@ -22,8 +23,6 @@ def asyncapi(
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to FILE instead of stdout.")] = None,
 ) -> None:
     """Writes the AsyncAPI description of every job, its answer and the events."""
-    from models.contracts.spec.asyncapi import to_yaml
-
     text = to_yaml()
     if output is None:
         block(text.removesuffix("\n"))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from worker.cli.terminal.output import AsJson, Column, block, table, write_json
+from worker.cli.terminal.output import AsJson, block, write_json
+from worker.cli.terminal.tables import Column, table
+from worker.settings.settings import load_settings
+from worker.settings.table import effective, settings_markdown
 
 _EXAMPLES = """\
 \b
@@ -22,11 +26,6 @@ def config(
     markdown: Annotated[bool, typer.Option("--markdown", help="Write all settings there are as a document.")] = False,
 ) -> None:
     """Shows the settings that are in force, and which of them come from the environment. Passwords are masked."""
-    from dataclasses import asdict
-
-    from worker.settings.settings import load_settings
-    from worker.settings.table import effective, settings_markdown
-
     if markdown:
         block(settings_markdown().removesuffix("\n"))
         return

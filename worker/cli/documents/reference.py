@@ -30,16 +30,16 @@ This page is generated: `balance-worker reference > docs/cli.md`.
 
 def cli_markdown(command: Any) -> str:
     """The contents of docs/cli.md. `command`: the whole of balance-worker, as click has it."""
-    pages = _pages(command, command.make_context("balance-worker", [], resilient_parsing=True, terminal_width=_WIDTH))
+    pages = _pages(command.make_context("balance-worker", [], resilient_parsing=True, terminal_width=_WIDTH))
     return _INTRODUCTION + "".join(f"\n## {title}\n\n```text\n{text}\n```\n" for title, text in pages)
 
 
-def _pages(command: Any, context: Any) -> Iterator[tuple[str, str]]:
-    """(command path, its help) of a command and all below it."""
-    yield context.command_path, command.get_help(context)
-    for name, child in getattr(command, "commands", {}).items():
+def _pages(context: Any) -> Iterator[tuple[str, str]]:
+    """(command path, its help) of the context's command and all below it."""
+    yield context.command_path, context.command.get_help(context)
+    for name, child in getattr(context.command, "commands", {}).items():
         if not child.hidden:
-            yield from _pages(child, child.make_context(name, [], parent=context, resilient_parsing=True))
+            yield from _pages(child.make_context(name, [], parent=context, resilient_parsing=True))
 
 
 def reference(context: typer.Context) -> None:

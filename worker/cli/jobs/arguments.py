@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import typer
 
+from models.contracts.wire.envelope import Contract
 from worker.encoding.literals import exact
-
-if TYPE_CHECKING:
-    from models.contracts.wire.envelope import Contract
 
 Schema = Mapping[str, Any]
 

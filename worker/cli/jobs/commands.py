@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from dataclasses import asdict, replace
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
+from sqlalchemy import Connection
 
+from models.contracts.wire.envelope import DEFAULT_PRODUCER
+from models.domain.ledger import Entry
 from models.domain.outcome import Code, Status
+from models.store.read import accounts as history
+from models.store.read import jobs as job_history
+from models.store.read.entries import RelatedEntry
+from models.store.read.jobs import JobDetails, JobFilter, JobSummary, jobs
+from worker.cli.accounts.entries import entry_document
 from worker.cli.terminal.arguments import ACCOUNT_FORMS, account_name, since_when
 from worker.cli.terminal.faults import NO, Stop
 from worker.cli.terminal.listing import Listing
-from worker.cli.terminal.output import (
-    AsJson,
-    Column,
-    block,
-    decimal,
-    facts,
-    heading,
-    indented,
-    raw,
-    signed,
-    table,
-    when,
-    write_json,
-)
+from worker.cli.terminal.output import AsJson, block, decimal, indented, raw, signed, when, write_json
 from worker.cli.terminal.reading import reading
+from worker.cli.terminal.tables import Column, facts, heading, table
 from worker.encoding.visible import visible
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from models.domain.ledger import Entry
-    from models.store.read.entries import RelatedEntry
-    from models.store.read.jobs import JobDetails, JobFilter, JobSummary
 
 _LIST_EXAMPLES = """\
 \b
@@ -50,10 +39,8 @@ Examples:
   balance-worker jobs show 0198c0de-0000-7000-8000-000000000001
   balance-worker jobs show --producer billing --key invoice-17
 """
-group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Settled jobs with their outcomes.")
 
 
-@group.command("list", epilog=_LIST_EXAMPLES)
 def list_jobs(
     account: Annotated[
         str | None, typer.Option(metavar="ACCOUNT", help=f"Jobs on this account: {ACCOUNT_FORMS}.")
@@ -75,8 +62,6 @@ def list_jobs(
     as_json: AsJson = False,
 ) -> None:
     """Lists settled jobs, the newest first. A job that still waits in the queue is not among them."""
-    from models.store.read.jobs import JobFilter, jobs
-
     start = since_when(since, "--since") if since else None
     with reading("jobs") as connection:
         wanted = JobFilter(None, producer, name, status, code, start)
@@ -87,7 +72,6 @@ def list_jobs(
     _LISTING.show(page, nothing, as_json=as_json)
 
 
-@group.command("show", epilog=_SHOW_EXAMPLES)
 def show_job(
     job_id: Annotated[UUID | None, typer.Argument(metavar="JOB_ID", help="The job_id of an outcome.")] = None,
     producer: Annotated[str | None, typer.Option(metavar="P", help="With --key, instead of JOB_ID.")] = None,
@@ -95,9 +79,6 @@ def show_job(
     as_json: AsJson = False,
 ) -> None:
     """Shows all that is known of one settled job: what was asked, what it was answered, what it changed."""
-    from models.contracts.wire.envelope import DEFAULT_PRODUCER
-    from models.store.read import jobs as job_history
-
     if (job_id is None) == (key is None) or (job_id is not None and producer is not None):
         raise typer.BadParameter("name the job by JOB_ID, or by --producer and --key", param_hint="JOB_ID")
     with reading("the job") as connection:
@@ -118,10 +99,6 @@ def show_job(
 
 
 def _on_account(connection: Connection, wanted: JobFilter, text: str) -> JobFilter:
-    from dataclasses import replace
-
-    from models.store.read import accounts as history
-
     account = history.account(connection, account_name(text, "--account"))
     if account is None:
         raise Stop(f"there is no account {text}", NO)
@@ -200,8 +177,6 @@ def _document(found: JobDetails) -> dict[str, Any]:
 
 
 def _entry(entry: Entry | None, scale: int | None) -> dict[str, Any] | None:
-    from worker.cli.accounts.entries import entry_document
-
     return None if entry is None or scale is None else entry_document(entry, scale)
 
 
@@ -262,4 +237,5 @@ def _others(entries: Sequence[RelatedEntry], scale: int | None) -> str:
 
 
 def register(app: typer.Typer) -> None:
-    app.add_typer(group, name="jobs")
+    app.command("list", epilog=_LIST_EXAMPLES)(list_jobs)
+    app.command("show", epilog=_SHOW_EXAMPLES)(show_job)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from models.contracts.wire.envelope import Contract
+from models.domain.idempotency import canonical
 from worker.cli.jobs.arguments import in_words
-from worker.cli.terminal.output import Column, heading, line, table, write_json
-
-if TYPE_CHECKING:
-    from models.contracts.wire.envelope import Contract
+from worker.cli.terminal.output import line, write_json
+from worker.cli.terminal.tables import Column, heading, table
 
 _IDENTITY: Final = ("idempotency_key", "producer")  # --key and --producer
 _OF_ALL: Final = ("occurred_at", "metadata")
@@ -47,7 +47,5 @@ def list_jobs(contracts: Mapping[str, type[Contract]], as_json: bool) -> None:
 
 
 def _default(schema: Mapping[str, Any]) -> str:
-    from models.domain.idempotency import canonical
-
     value = schema.get("default")
     return "" if value is None else value if isinstance(value, str) else canonical(value)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from difflib import get_close_matches
+from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
 
+from models.contracts.catalogue import CATALOGUE
+from models.contracts.replies.outcome import encode
+from models.contracts.wire.envelope import DEFAULT_PRODUCER, Contract
+from tasks.client import BalanceClient, InvalidJob, JobParked, OutcomeTimeout, PublishFailed
+from tasks.publishing.handles import JobHandle, Outcome
 from worker.cli.jobs.arguments import arguments
 from worker.cli.jobs.list import list_jobs
 from worker.cli.terminal.faults import NO, UNKNOWN, Stop
-from worker.cli.terminal.output import AsJson, block, decimal, facts, heading, line, remark, signed, write_json
+from worker.cli.terminal.output import AsJson, block, decimal, indented, line, remark, signed, write_json
+from worker.cli.terminal.tables import facts, heading
 from worker.cli.terminal.waiting import Waiting
-
-if TYPE_CHECKING:
-    from models.contracts.wire.envelope import Contract
-    from tasks.publishing.handles import JobHandle, Outcome
-    from worker.settings.settings import Settings
+from worker.encoding.urls import mask_url
+from worker.publishers.producers import producers_in
+from worker.settings.settings import Settings, load_settings
 
 _EXAMPLES = """\
 \b
@@ -58,9 +63,6 @@ def publish(
     key is safe: the job is applied once and answered alike. Ends with 1 when the job was refused, and with 3 when it
     was published but has no outcome yet.
     """
-    from models.contracts.catalogue import CATALOGUE
-    from models.contracts.wire.envelope import DEFAULT_PRODUCER
-
     contract = None if name is None else _contract(CATALOGUE, name)
     if list_:
         list_jobs(CATALOGUE if contract is None else {contract.NAME: contract}, as_json)
@@ -92,8 +94,6 @@ def publish(
 def _contract(catalogue: dict[str, type[Contract]], name: str) -> type[Contract]:
     if name in catalogue:
         return catalogue[name]
-    from difflib import get_close_matches
-
     near = get_close_matches(name, catalogue, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(catalogue)}"
     raise typer.BadParameter(f"there is no job named {name!r}; {hint}", param_hint="NAME")
@@ -109,11 +109,6 @@ def _identity(body: dict[str, Any], field: str, option: str | None, hint: str) -
 
 
 def _publish(name: str, body: dict[str, Any], producer: str | None, wait_s: float) -> tuple[Outcome | None, JobHandle]:
-    from models.contracts.wire.envelope import DEFAULT_PRODUCER
-    from tasks.client import BalanceClient, InvalidJob, JobParked, OutcomeTimeout, PublishFailed
-    from worker.encoding.urls import mask_url
-    from worker.settings.settings import load_settings
-
     settings = load_settings()
     try:
         client = BalanceClient(
@@ -161,8 +156,6 @@ def _publish(name: str, body: dict[str, Any], producer: str | None, wait_s: floa
 def _secret(settings: Settings, producer: str) -> str | None:
     if settings.producers is None:
         return None
-    from worker.publishers.producers import producers_in
-
     known = producers_in(settings.producers.get_secret_value()).by_name
     if producer not in known:
         raise Stop(
@@ -195,9 +188,6 @@ def _tell(name: str, outcome: Outcome) -> None:
         told["second entry"] = f"number {bonus.seq}, {signed(bonus.amount, bonus.scale)}"
     facts(told)
     if outcome.error is not None:
-        from models.contracts.replies.outcome import encode
-        from worker.cli.terminal.output import indented
-
         heading(f"Refused, as with HTTP status {outcome.error.status}")
         block(indented(encode(outcome.error.body)))
     if outcome.error is None and entry is None:

@@ -7,9 +7,16 @@ from typing import Annotated, Final
 
 import typer
 
+from models.store.audit.anchors import HorizonUnknown
+from worker.anchors.faults import AnchorFault
+from worker.anchors.keys import Signer, make_keys
+from worker.anchors.places import STDOUT, place_of
+from worker.anchors.writing import take
 from worker.cli.terminal.faults import Stop
 from worker.cli.terminal.output import AsJson, line, remark, write_json
 from worker.cli.terminal.waiting import Waiting
+from worker.database import engine_for
+from worker.settings.settings import load_settings
 
 _EXAMPLES: Final = """\
 \b
@@ -37,14 +44,6 @@ def anchor(
     It says how many accounts, entries and jobs there are, the sums of the balances, and a hash over the end of every
     account's history and over every job settled since the anchor before. BALANCE_ANCHOR_KEY signs it.
     """
-    from models.store.audit.anchors import HorizonUnknown
-    from worker.anchors.faults import AnchorFault
-    from worker.anchors.keys import Signer
-    from worker.anchors.places import STDOUT, place_of
-    from worker.anchors.writing import take
-    from worker.database import engine_for
-    from worker.settings.settings import load_settings
-
     settings = load_settings()
     where = to or settings.anchor_to
     if where is None or settings.anchor_key is None:
@@ -79,9 +78,6 @@ def anchor_keys(
     directory: Annotated[Path, typer.Argument(metavar="DIRECTORY", help="Where the two files are written.")],
 ) -> None:
     """Makes a key for anchors: a private one for BALANCE_ANCHOR_KEY, and a public one for whoever compares."""
-    from worker.anchors.faults import AnchorFault
-    from worker.anchors.keys import make_keys
-
     try:
         private, public = make_keys(directory)
     except AnchorFault as fault:

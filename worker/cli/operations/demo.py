@@ -6,18 +6,21 @@ import secrets
 import sys
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Engine
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from sqlalchemy import Engine
-
-    from worker.demo.script import Step
-    from worker.demo.tour import Answer, Ledger, Tour
-    from worker.local.stack import Stack
-    from worker.settings.settings import Settings
+from models.domain import money
+from models.domain.jobs.top_ups.looks import INVOICED
+from models.domain.ledger import EntryKind
+from worker.database import engine_for
+from worker.demo.script import Script, Step
+from worker.demo.tour import Answer, Ledger, Tour, Unexpected
+from worker.local.stack import Stack
+from worker.settings.settings import Settings, load_settings
 
 _DEFAULT_DIR = Path(".balance-worker/demo")
 
@@ -33,11 +36,6 @@ def demo(
 
       balance-worker demo
     """
-    from rich.console import Console
-
-    from worker.demo.tour import Unexpected
-    from worker.local.stack import Stack
-
     console, began = Console(width=None if sys.stdout.isatty() else 110), monotonic()
     console.print("Starting PostgreSQL, Valkey, two workers and beat …")
     with Stack(_settings(), data_dir) as stack:
@@ -53,8 +51,6 @@ def demo(
 
 def _settings() -> Settings:
     """The user's settings less the addresses: the demo touches no server but its own."""
-    from worker.settings.settings import Settings, load_settings
-
     addresses = {"broker_url", "database_url", "result_url", "flower_port", "flower_address"}
     mine = load_settings()
     given = {name: getattr(mine, name) for name in mine.model_fields_set - addresses}
@@ -65,10 +61,6 @@ def _settings() -> Settings:
 
 
 def _tour(console: Console, stack: Stack) -> str:
-    from worker.database import engine_for
-    from worker.demo.script import Script
-    from worker.demo.tour import Tour
-
     engine = engine_for(stack.settings)
     tour = Tour(stack.settings.broker_url, stack.settings.queue, engine, Script(secrets.token_hex(4)))
     try:
@@ -78,9 +70,6 @@ def _tour(console: Console, stack: Stack) -> str:
 
 
 def _play(console: Console, tour: Tour, engine: Engine) -> str:
-    from models.domain.jobs.top_ups.looks import INVOICED
-    from models.domain.ledger import EntryKind
-
     script = tour.script
     for title, steps in script.chapters():
         _show(console, tour, title, steps)
@@ -102,8 +91,6 @@ def _play(console: Console, tour: Tour, engine: Engine) -> str:
 
 
 def _show(console: Console, tour: Tour, title: str, steps: list[Step]) -> None:
-    from rich.table import Table
-
     table = Table("what was sent", "job", "answer", "amount", "balance", title=f"\n{title}", title_justify="left")
     for column in (3, 4):
         table.columns[column].justify = "right"
@@ -113,8 +100,6 @@ def _show(console: Console, tour: Tour, title: str, steps: list[Step]) -> None:
 
 
 def _row(answer: Answer) -> list[str]:
-    from models.domain import money
-
     said = f"{answer.code} (replayed)" if answer.replayed else answer.code
     entry = answer.entry
     if entry is None:
@@ -124,10 +109,6 @@ def _row(answer: Answer) -> list[str]:
 
 
 def _show_ledger(console: Console, ledger: Ledger) -> None:
-    from rich.table import Table
-
-    from models.domain import money
-
     account = ledger.account
     title = f"\nLedger of {account.key}"
     table = Table("seq", "at (UTC)", "kind", "reason", "amount", "balance", "hash", title=title)

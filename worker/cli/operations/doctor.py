@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
+from worker.app import app as celery_app
 from worker.cli.terminal.faults import NO
-from worker.cli.terminal.output import AsJson, Column, facts, line, table, write_json
+from worker.cli.terminal.output import AsJson, line, write_json
+from worker.cli.terminal.tables import Column, facts, table
 from worker.cli.terminal.waiting import Waiting
-
-if TYPE_CHECKING:
-    from worker.doctor.finding import Finding
+from worker.doctor.examination import examine
+from worker.doctor.finding import Counts, Finding
+from worker.observability.logs import configure_logging
+from worker.settings.settings import load_settings
 
 _EXAMPLES = """\
 \b
@@ -35,18 +39,10 @@ def doctor(
     privileges, timeouts), the workers, beat, the clocks and what waits. Changes nothing. Run it with the settings of
     the workers. Ends with 0 when no finding is a failure (warnings are not), and with 1 when one is.
     """
-    from dataclasses import asdict
-
-    from worker.app import app
-    from worker.doctor.examination import examine
-    from worker.doctor.finding import Counts
-    from worker.observability.logs import configure_logging
-    from worker.settings.settings import load_settings
-
     configure_logging("error")  # on stderr: stdout is for the findings
     findings: list[Finding] = []
     with Waiting("Examining") as waiting:
-        for finding in examine(app, load_settings(), wait):
+        for finding in examine(celery_app, load_settings(), wait):
             findings.append(finding)
             waiting.say(f"{len(findings)} checks made")
     counts = Counts.of(findings)

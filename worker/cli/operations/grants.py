@@ -6,8 +6,12 @@ from typing import Annotated, Final
 
 import typer
 
+from models.store.server.privileges import statements
+from models.store.server.roles import quoted, role_of
 from worker.cli.terminal.faults import Stop
 from worker.cli.terminal.output import line
+from worker.database import grant_workers
+from worker.settings.settings import load_settings
 
 _EXAMPLES: Final = """\
 \b
@@ -28,11 +32,6 @@ def grants(
     With --apply it is done: `migrate` does so as well where BALANCE_OWNER_URL is set. A role that is not there is made,
     with the password of BALANCE_DATABASE_URL when it is that one's.
     """
-    from models.store.server.privileges import statements
-    from models.store.server.roles import quoted, role_of
-    from worker.database import grant_workers
-    from worker.settings.settings import load_settings
-
     settings = load_settings()
     wanted = role or role_of(settings.database_url)
     if wanted is None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from models.store.connection.patience import Silence
+from models.store.schema import migrations as schema
+from models.store.server.roles import role_of
+from tasks.reminder import Reminder
 from worker.cli.terminal.confirm import confirm
 from worker.cli.terminal.output import AsJson, line, remark, write_json
 from worker.cli.terminal.waiting import Waiting
-
-if TYPE_CHECKING:
-    from models.store.connection.patience import Silence
+from worker.database import grant_workers, meaning_of, migrating_engine
+from worker.encoding.urls import mask_url
+from worker.settings.settings import load_settings
 
 _EXAMPLES = """\
 \b
@@ -34,12 +38,6 @@ def migrate(
 
     With BALANCE_OWNER_URL set it runs as that owner, and the role of BALANCE_DATABASE_URL is granted what workers need.
     """
-    from models.store.schema import migrations as schema
-    from models.store.server.roles import role_of
-    from worker.database import grant_workers, migrating_engine
-    from worker.encoding.urls import mask_url
-    from worker.settings.settings import load_settings
-
     if down is not None and revision != "head":
         raise typer.BadParameter("give either REVISION, to go up, or --down REVISION", param_hint="--down")
     settings = load_settings()
@@ -70,9 +68,6 @@ def migrate(
 
 def _tell() -> Callable[[Silence], None]:
     """Says what is waited for, once a minute: a migration waits for whoever uses the tables."""
-    from tasks.reminder import Reminder
-    from worker.database import meaning_of
-
     reminder = Reminder()
 
     def tell(silence: Silence) -> None:
@@ -89,8 +84,6 @@ def _confirm(down: str, url: str) -> None:
 
 
 def _target(revision: str) -> str | None:
-    from models.store.schema import migrations as schema
-
     return {"head": schema.head(), "base": None}.get(revision, revision)
 
 

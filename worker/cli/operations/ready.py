@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from socket import gethostname
+from time import monotonic
+from typing import Annotated
 
 import typer
 
 from worker.cli.terminal.faults import NO, Stop
 from worker.cli.terminal.output import AsJson, line, write_json
-
-if TYPE_CHECKING:
-    from worker.observability.health import Trouble
+from worker.observability.health import Trouble, judge
+from worker.observability.pulse import Pulse, is_alive
+from worker.settings.settings import load_settings
 
 _EXAMPLES = """\
 \b
@@ -34,13 +36,6 @@ def ready(
     worker last said of itself, and costs neither broker nor database anything. A worker that is not ready goes on by
     itself once it can: take this for readiness, and do not kill a worker for it.
     """
-    from socket import gethostname
-    from time import monotonic
-
-    from worker.observability.health import judge
-    from worker.observability.pulse import Pulse, is_alive
-    from worker.settings.settings import load_settings
-
     pulse = Pulse(load_settings())
     wanted = None if node is None else node.replace("%h", gethostname())
     try:

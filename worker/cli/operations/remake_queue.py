@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from amqp.exceptions import AMQPError
 
+from tasks.publishing.result_reader import broker_connection
+from worker.brokers.queues import arguments_of
+from worker.brokers.rabbitmq.connection import use_transport
+from worker.brokers.rabbitmq.remaking import InUse, Remaking
+from worker.brokers.refusals import next_step
 from worker.cli.terminal.faults import Stop
 from worker.cli.terminal.output import line
 from worker.cli.terminal.waiting import Waiting
+from worker.settings.settings import load_settings
 
 _EXAMPLES = """\
 \b
@@ -24,15 +31,6 @@ def remake_queue(queue: Annotated[str, typer.Argument(metavar="QUEUE", help="One
     what publishes to it and the workers that consume it first. Interrupted, it goes on when it is repeated. Its
     messages are in QUEUE.aside meanwhile. Its bindings to exchanges are gone afterwards; jobs need none.
     """
-    from amqp.exceptions import AMQPError
-
-    from tasks.publishing.result_reader import broker_connection
-    from worker.brokers.queues import arguments_of
-    from worker.brokers.rabbitmq.connection import use_transport
-    from worker.brokers.rabbitmq.remaking import InUse, Remaking
-    from worker.brokers.refusals import next_step
-    from worker.settings.settings import load_settings
-
     settings = load_settings()
     if settings.broker_kind != "rabbitmq":
         raise Stop("queues of Redis are lists: there is nothing about them that could be declared otherwise")

@@ -14,6 +14,9 @@ from typing import Annotated, Any
 import typer
 
 from worker.encoding.visible import visible
+from worker.local.stack import Stack
+from worker.local.supervisor import Event
+from worker.settings.settings import load_settings
 
 _DEFAULT_DIR = Path(".balance-worker")
 
@@ -36,9 +39,6 @@ def up(
 
       balance-worker up --data-dir /var/lib/balance-worker --json
     """
-    from worker.local.stack import Stack
-    from worker.local.supervisor import Event
-    from worker.settings.settings import load_settings
 
     def tell(event: Event) -> None:
         if as_json:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from sqlalchemy import Engine
 
+from models.domain.evidence.finding import Finding
+from models.store.audit.entries import audit
+from models.store.connection.session import snapshot
+from models.store.read import accounts as history
+from worker.anchors.comparison import Comparison, compare
+from worker.anchors.faults import AnchorFault
+from worker.anchors.keys import Signer, Verifier, public_keys
+from worker.anchors.places import place_of
 from worker.cli.terminal.faults import NO, Stop
 from worker.cli.terminal.output import AsJson, line, write_json
 from worker.cli.terminal.waiting import Waiting
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from worker.anchors.comparison import Comparison
-    from worker.settings.settings import Settings
+from worker.database import engine_for
+from worker.settings.settings import Settings, load_settings
 
 _EXAMPLES = """\
 \b
@@ -48,15 +54,6 @@ def verify(
     With --against it also names what was changed, removed or put in since anchors were written, and anchors that were
     changed, moved, cut off or signed by another key.
     """
-    from dataclasses import asdict
-
-    from models.domain.evidence.finding import Finding
-    from models.store.audit.entries import audit
-    from models.store.connection.session import snapshot
-    from models.store.read import accounts as history
-    from worker.database import engine_for
-    from worker.settings.settings import load_settings
-
     settings = load_settings()
     engine = engine_for(settings)
     with Waiting("Reading the ledger") as waiting:
@@ -92,11 +89,6 @@ def verify(
 
 
 def _compared(engine: Engine, against: str, public_key: list[Path], settings: Settings) -> Comparison:
-    from worker.anchors.comparison import compare
-    from worker.anchors.faults import AnchorFault
-    from worker.anchors.keys import Signer, Verifier, public_keys
-    from worker.anchors.places import place_of
-
     if not public_key and settings.anchor_key is None:
         raise Stop("say with --public-key who signs the anchors")
     try:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from worker.cli.terminal.output import Column, remark, table, write_json
-
-if TYPE_CHECKING:
-    from models.store.read.page import Page
+from models.store.read.page import Page
+from worker.cli.terminal.output import remark, write_json
+from worker.cli.terminal.tables import Column, table
 
 T = TypeVar("T")
 

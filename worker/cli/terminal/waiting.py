@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from threading import Lock, Timer
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.status import Status
+from rich.console import Console
+from rich.status import Status
 
 PATIENCE_S: Final = 2.0
 
@@ -48,8 +47,6 @@ class Waiting:
                 self._status.stop()
 
     def _appear(self) -> None:
-        from rich.console import Console
-
         with self._lock:
             if not self._over:
                 self._status = (self._console or Console(stderr=True)).status(self._text)

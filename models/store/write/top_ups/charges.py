@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from models.domain.charging.charges import COUNTED, OPEN, Cause, Charge, ChargeStatus
-from models.domain.charging.policies import ProviderName
+from models.domain.charging.charges import COUNTED, OPEN, Charge, ChargeStatus
+from models.domain.value import enums
 from models.store.write import rows
 from models.tables import top_ups as tables
+from models.tables.base import fixed
 
 _STORED: Final = [field.name for field in fields(Charge) if field.name != "asked"]
 COLUMNS: Final = ", ".join(f"c.{name}" for name in _STORED) + ", c.attempts > 0 as asked"
 _FIELDS: Final = [*_STORED, "asked"]
-_ENUMS: Final[dict[str, type[Enum]]] = {"status": ChargeStatus, "cause": Cause, "provider": ProviderName}
-_FIXED: Final = frozenset({
-    "account_id", "policy_version", "cause", "units", "amount", "currency", "provider", "payer", "payment_method",
-    "created_at", "attempts",
-})  # fmt: skip
+_ENUMS: Final = enums(Charge)
+_FIXED: Final = fixed(tables.Charge) | {"attempts"}
 _WHOSE: Final = text("select id, account_id, credited_by from charges where id = any(cast(:ids as uuid[]))")
 # Locked, so that nobody begins to ask for what is given up at this moment. Those who ask lock nothing else.
 _LOCK: Final = text(f"""

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from enum import Enum
 from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
 from models.domain.accounts import Account, AccountKey, Kind
-from models.domain.charging.policies import Interval, Policy, ProviderName, Reason, TopUpTrigger
+from models.domain.charging.policies import Policy
+from models.domain.value import enums
 from models.store.write import rows
 from models.tables import top_ups as tables
 
 _FIELDS: Final = [field.name for field in fields(Policy)]
 _COLUMNS: Final = ", ".join(f'"{name}"' for name in _FIELDS)
-_ENUMS: Final[dict[str, type[Enum]]] = {
-    "trigger": TopUpTrigger, "interval": Interval, "provider": ProviderName, "reason": Reason,
-}  # fmt: skip
+_ENUMS: Final = enums(Policy)
 _LOAD: Final = text(f"select account_id, {_COLUMNS} from policies where account_id = any(cast(:ids as bigint[]))")  # noqa: S608 - names come from our tables
 _DUE: Final = text("""
     select a.kind, a.ref, p.crossing from policies p join accounts a on a.id = p.account_id

@@ -110,9 +110,7 @@ class Leases:
         ).consume()  # fmt: skip
         return channel
 
-    def _lose(self, queue: str, token: str | None = None) -> None:
-        if token is not None and self._tokens.get(queue) != token:
-            return  # known before
+    def _lose(self, queue: str) -> None:
         self._tokens.pop(queue, None)
         channel = self._held.pop(queue, None)
         if channel is None:

@@ -1,0 +1,127 @@
+"""Every command there is, in the order of the help."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from typer.core import TyperGroup
+
+from worker.cli.deferred import Deferred
+
+
+def _group(name: str, about: str, *commands: Deferred) -> TyperGroup:
+    return TyperGroup(name=name, help=about, commands=commands, no_args_is_help=True, rich_markup_mode=None)
+
+
+# Each with the first sentence of its own help: to list them loads none.
+COMMANDS: Final = (
+    Deferred(
+        "demo",
+        "worker.cli.operations.demo",
+        "Show the whole system at work, on servers of its own: jobs, refusals, holds, auto top-up, expiry, the ledger.",
+    ),
+    Deferred(
+        "up",
+        "worker.cli.operations.up",
+        "Run everything here: PostgreSQL, Valkey, migrations, money worker, I/O worker, beat and Flower.",
+    ),
+    Deferred("migrate", "worker.cli.operations.migrate", "Brings the tables of the database to this version."),
+    Deferred(
+        "grants",
+        "worker.cli.operations.grants",
+        "Writes the SQL that gives the workers' role what it needs on our tables, and takes the rest from it.",
+    ),
+    Deferred("publish", "worker.cli.jobs.publish", "Publishes one job and shows its outcome."),
+    Deferred("verify", "worker.cli.operations.verify", "Recomputes the whole ledger and names what does not add up."),
+    Deferred(
+        "anchor",
+        "worker.cli.operations.anchor",
+        "Writes a signed anchor of the ledger to a place outside the database, for `verify --against`.",
+    ),
+    Deferred(
+        "anchor-keys",
+        "worker.cli.operations.anchor",
+        "Makes a key for anchors: a private one for BALANCE_ANCHOR_KEY, and a public one for whoever compares.",
+    ),
+    Deferred(
+        "doctor",
+        "worker.cli.operations.doctor",
+        "Examines a running deployment: does it keep what docs/guarantees.md promises?",
+    ),
+    Deferred(
+        "ready",
+        "worker.cli.operations.ready",
+        "Asks whether a worker of this machine does its work; ends with 0 when it does, and with 1 when it does not.",
+    ),
+    Deferred(
+        "remake-queue",
+        "worker.cli.operations.remake_queue",
+        "Makes a queue of RabbitMQ anew as workers declare it, and keeps its messages.",
+    ),
+    Deferred(
+        "asyncapi",
+        "worker.cli.documents.asyncapi",
+        "Writes the AsyncAPI description of every job, its answer and the events.",
+    ),
+    Deferred(
+        "config",
+        "worker.cli.documents.config",
+        "Shows the settings that are in force, and which of them come from the environment.",
+    ),
+    Deferred(
+        "reference",
+        "worker.cli.documents.reference",
+        "Writes this reference of all commands: docs/cli.md.",
+        hidden=True,
+    ),
+    _group(
+        "jobs",
+        "Settled jobs with their outcomes.",
+        Deferred("list", "worker.cli.jobs.commands", "Lists settled jobs, the newest first."),
+        Deferred(
+            "show",
+            "worker.cli.jobs.commands",
+            "Shows all that is known of one settled job: what was asked, what it was answered, what it changed.",
+        ),
+    ),
+    _group(
+        "dead-letters",
+        "Messages that could not be settled: look, replay, discard.",
+        Deferred(
+            "list",
+            "worker.cli.dead_letters.commands",
+            "Lists the messages that could not become a job or kept failing, the one seen last first.",
+        ),
+        Deferred(
+            "show",
+            "worker.cli.dead_letters.commands",
+            "Shows all that is kept of one dead letter: why it is there, what became of it, its headers and its body.",
+        ),
+        Deferred(
+            "replay",
+            "worker.cli.dead_letters.actions",
+            "Publishes the messages of dead letters again, as they came, to the queue that they came from.",
+        ),
+        Deferred("discard", "worker.cli.dead_letters.actions", "Closes dead letters that are not wanted."),
+    ),
+    _group(
+        "accounts",
+        "Users, wallets and apps with their balances.",
+        Deferred(
+            "list",
+            "worker.cli.accounts.commands",
+            "Lists accounts with what is there now, in the order of their names.",
+        ),
+        Deferred(
+            "show",
+            "worker.cli.accounts.commands",
+            "Shows one account: what is there now, what it is, its open grants and holds, its entries,"
+            " the newest first.",
+        ),
+        Deferred(
+            "repair",
+            "worker.cli.accounts.repair",
+            "Sets a wallet right that broke a rule before the rule was kept, by one more entry.",
+        ),
+    ),
+)
