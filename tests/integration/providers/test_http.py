@@ -92,8 +92,8 @@ ANSWERS: dict[str, tuple[Reply, ChargeAnswer]] = {
     "half a character": (
         says(200, b'{"status":"declined","code":"\\ud800"}'), ChargeAnswer(UNKNOWN, code="unreadable_answer"),
     ),
-    "a link to a script": (
-        says(200, {"status": "needs_action", "link": "javascript://1"}), ChargeAnswer(UNKNOWN, code="unreadable_answer"),
+    "a link to no page": (
+        says(200, {"status": "needs_action", "link": "data://1"}), ChargeAnswer(UNKNOWN, code="unreadable_answer"),
     ),
     "compressed": (
         says(200, {"status": "succeeded"}, Content_Encoding="gzip"), ChargeAnswer(UNKNOWN, code="unreadable_answer"),
