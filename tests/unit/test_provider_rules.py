@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -105,6 +107,29 @@ def test_which_providers_there_are() -> None:
 def test_a_service_that_cannot_be_asked(url: str, secret: str | None) -> None:
     with pytest.raises(ValueError, match="payment service"):
         providers(http_url=url, http_secret=secret)
+
+
+def test_stripes_library_leaves_nothing_in_the_home_directory(tmp_path: Path) -> None:
+    program = """
+from uuid import uuid4
+from tasks.auto_topup.provider import ChargeRequest
+from worker.providers.stripe import StripeProvider
+asked = ChargeRequest(uuid4(), "wallet:w_1", "cus_1", "pm_1", 2000, "USD", "50", 1)
+provider = StripeProvider("k", base_url="http://127.0.0.1:1")
+print(provider.charge(asked).code)
+provider.close()
+"""
+    home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **home},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert ran.stdout == "not_connected\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_stripes_library_the_rest_works_and_says_what_to_install() -> None:

@@ -31,7 +31,7 @@ _Link = Annotated[str, StringConstraints(pattern=r"^https?://[\x21-\x7e]{1,2000}
 class _Body(BaseModel):
     """What a payment service says of a charge. Fields that are not ours may stand beside these."""
 
-    model_config = ConfigDict(frozen=True, strict=True)
+    model_config = ConfigDict(frozen=True)
 
     status: Literal["succeeded", "pending", "declined", "needs_action"]
     reference: _Name | None = None

@@ -36,8 +36,9 @@ _KEYS_LIVE: Final = timedelta(days=2)  # at least one day, says Stripe
 class StripeProvider:
     """An account at Stripe. May be used by `concurrency` threads at once; belongs to one process.
 
-    `timeout_s`: seconds for a request, all of it; a charge takes one, or up to three where the payer's default is asked
-    for and an earlier attempt is looked for. `ca`: as that of the provider `http`. Raises ValueError for an empty key.
+    `timeout_s`: seconds for a request, all of it. A charge takes one; up to four where the payer's default is asked for
+    and an earlier attempt is looked for, and another for each further twenty payments that are looked through. `ca`: as
+    that of the provider `http`. Raises ValueError for an empty key.
     """
 
     def __init__(

@@ -91,15 +91,12 @@ class Customer(_Model):
     class _Invoices(_Model):
         default_payment_method: str | None = None
 
-    deleted: bool = False
     invoice_settings: _Invoices | None = None
     default_source: str | None = None  # of who was set up years ago
 
     @property
     def pays_with(self) -> str | None:
-        """The default; None: there is none."""
-        if self.deleted:
-            return None
+        """The default; None: there is none, as with who was deleted."""
         return (self.invoice_settings and self.invoice_settings.default_payment_method) or self.default_source
 
 

@@ -92,8 +92,8 @@ ANSWERS: dict[str, tuple[Reply, ChargeAnswer]] = {
     "half a character": (
         says(200, b'{"status":"declined","code":"\\ud800"}'), ChargeAnswer(UNKNOWN, code="unreadable_answer"),
     ),
-    "a link to a script": (
-        says(200, {"status": "needs_action", "link": "javascript:1"}), ChargeAnswer(UNKNOWN, code="unreadable_answer"),
+    "a link to no page": (
+        says(200, {"status": "needs_action", "link": "data://1"}), ChargeAnswer(UNKNOWN, code="unreadable_answer"),
     ),
     "compressed": (
         says(200, {"status": "succeeded"}, Content_Encoding="gzip"), ChargeAnswer(UNKNOWN, code="unreadable_answer"),
@@ -211,10 +211,13 @@ def test_a_service_that_is_away(service: RecordingProxy, http: HttpProvider) -> 
     assert http.charge(asked).status is SUCCEEDED
 
 
-def test_the_environment_sends_nothing_elsewhere(http: HttpProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_sends_nothing_elsewhere(service: RecordingProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert http.charge(request()).status is SUCCEEDED
+    with closing(HttpProvider(f"{service.url}/charges", SHARED)) as provider:
+        assert provider.charge(request()).status is SUCCEEDED
 
 
 def test_troubles_of_the_example_and_what_its_journal_tells_after_a_kill(tmp_path: Path) -> None:

@@ -164,6 +164,18 @@ def test_a_customer_who_was_set_up_long_ago(provider: StripeProvider, stripe_ser
     assert b"payment_method=card_1" in stripe_server.asked[-1].body
 
 
+def test_of_two_payments_the_one_that_took_money_is_told(provider: StripeProvider, stripe_server: StripeProxy) -> None:
+    asked = request("cus_1", payment_method="pm_1", first_asked_at=NOON)
+    shared = {"amount": 2000, "currency": "usd", "metadata": {"balance_charge": str(asked.id)}}
+    listed = [
+        {"id": "pi_2", "status": "requires_payment_method", **shared},
+        {"id": "pi_1", "status": "succeeded", **shared},
+    ]
+    page = {"object": "list", "has_more": False, "data": listed}
+    stripe_server.spoil(Reply(200, json.dumps(page).encode()))
+    assert provider.charge(asked) == ChargeAnswer(SUCCEEDED, reference="pi_1")
+
+
 def test_nothing_is_charged_while_it_cannot_be_looked_up(provider: StripeProvider, stripe_server: StripeProxy) -> None:
     before = len(stripe_server.asked)
     stripe_server.spoil(error(500, type="api_error", message=""))
