@@ -179,4 +179,5 @@ def _request(claimed: Claimed) -> ChargeRequest:
         credits=money.text(money.from_units(charge.units, claimed.scale)),
         policy_version=charge.policy_version,
         reference=charge.reference,
+        first_asked_at=charge.created_at if claimed.attempts > 1 else None,  # not before it was made
     )
