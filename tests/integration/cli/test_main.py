@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from tests.integration.cli.conftest import SCRIPT, Cli, told
+from tests.integration.cli.conftest import Cli, told
+from tests.support.command import SCRIPT
 from worker.cli.documents.reference import cli_markdown
 from worker.cli.main import make_app
 from worker.cli.terminal import faults
