@@ -46,7 +46,11 @@ def test_postgresql_stopped_for_longer_than_the_timeout_under_load_every_job_is_
 
 
 def _survive_outage(system: System, postgres: EmbeddedPostgres) -> None:
-    timeouts = {"BALANCE_VISIBILITY_TIMEOUT_S": str(TIMEOUT_S), "BALANCE_BROKER_SOCKET_TIMEOUT_S": "2"}
+    timeouts = {
+        "BALANCE_VISIBILITY_TIMEOUT_S": str(TIMEOUT_S),
+        "BALANCE_BROKER_SOCKET_TIMEOUT_S": "2",
+        "BALANCE_LOCK_TIMEOUT_MS": "1500",
+    }
     system.money_worker("money-1", **timeouts)
     system.money_worker("money-2", **timeouts)
     for number in range(4):
