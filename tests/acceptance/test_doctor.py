@@ -95,7 +95,7 @@ def test_a_sound_deployment_has_no_failure_until_beat_stops(
     on_valkey.environment["BALANCE_PARTITIONS"] = "2"
 
     def sound() -> Findings | None:
-        code, findings = doctor(on_valkey, BALANCE_BATCH_LIMIT="7")
+        code, findings = doctor(on_valkey, "--wait", "1", BALANCE_BATCH_LIMIT="7")
         return findings if code == 0 and "beat.alive" not in levels(findings, "warning") else None
 
     findings = wait_until("beat to tick", sound)
@@ -114,7 +114,9 @@ def test_a_sound_deployment_has_no_failure_until_beat_stops(
 
     beat.terminate()
     assert beat.wait(30) == 0
-    wait_until("the doctor to miss beat", lambda: levels(doctor(on_valkey)[1], "failure") == {"beat.alive"})
+    wait_until(
+        "the doctor to miss beat", lambda: levels(doctor(on_valkey, "--wait", "1")[1], "failure") == {"beat.alive"}
+    )
 
 
 def test_settings_of_redis_that_lose_jobs(configured: Callable[..., None], on_valkey: System) -> None:

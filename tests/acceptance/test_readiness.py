@@ -18,7 +18,7 @@ from worker.observability.pulse import Pulse, is_alive
 from worker.settings.settings import Settings
 
 NODE = "money"
-SPOKEN_FOR_S = 5  # a worker speaks every two seconds
+SPOKEN_FOR_S = 4  # a worker speaks every two seconds
 
 
 def _troubles(system: System, later_s: float = 0) -> set[str] | None:
@@ -72,7 +72,8 @@ def test_a_worker_is_ready_while_it_does_its_work_and_only_then(any_system: Syst
     _wait_for(any_system)
 
     database.refuse()
-    _wait_for(any_system, "database")
+    if any_system.broker_url.startswith("redis"):  # without a job too, whatever the broker
+        _wait_for(any_system, "database")
     answer = any_system.send("users.upsert", idempotency_key="k", user_id=1)
     _wait_for(any_system, "database", "held")
     assert _ask(any_system)[:2] == (1, ["database", "held"])
