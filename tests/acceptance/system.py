@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain, repeat
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -181,11 +180,11 @@ class System:
     def _worker(self, name: str, arguments: list[str], settings: Mapping[str, str], clock_s: str = "") -> Process:
         node = f"{name}@{self.queue}"
         arguments = ["worker", f"--hostname={node}", "--without-mingle", *arguments]
-        process, patience_s = self.celery(name, arguments, settings, clock_s), chain((0.1, 0.2, 0.3), repeat(0.5))
+        process = self.celery(name, arguments, settings, clock_s)
 
         def answers() -> bool:
             assert process.poll() is None, self.log(name)[-2000:]
-            return bool(replies(self.client, "ping", destination=[node], timeout=next(patience_s)))
+            return bool(replies(self.client, "ping", destination=[node], timeout=0.5))
 
         wait_until(f"{node} to answer", answers)
         return process
