@@ -23,7 +23,7 @@ from worker.publishers.limits import Intake
 from worker.publishers.producers import producers_in
 from worker.settings.settings import Settings
 
-_CLAIM_MORE_S: Final = 10.0  # for a settlement that has to wait
+_CLAIM_MORE_S: Final = 10  # for a settlement that has to wait; a provider may be asked several things for one charge
 _SLICE_S: Final = 0.2  # how soon a waiting worker notices that it was told to stop
 
 
@@ -54,7 +54,7 @@ class Runtime:
     def asker(self) -> Asker:
         settings = self.settings
         policy = AskPolicy(
-            settings.charge_concurrency, 2 * settings.charge_timeout_s + _CLAIM_MORE_S, settings.charge_retry_base_s,
+            settings.charge_concurrency, int(5 * settings.charge_timeout_s) + _CLAIM_MORE_S, settings.charge_retry_base_s,
             settings.charge_retry_cap_s, settings.charge_give_up_s,
         )  # fmt: skip
         return Asker(self.applier, providers_of(settings), policy)

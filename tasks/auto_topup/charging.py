@@ -45,7 +45,7 @@ class AskPolicy:
     """How providers are asked."""
 
     concurrency: int = 8  # charges at a time
-    claim_s: float = 60.0  # how long a charge is left to who has claimed it: longer than any request takes
+    claim_s: int = 60  # how long a charge is left to who has claimed it: longer than any request takes
     base_s: float = 5.0  # before a charge is asked for again that nobody knows of; it doubles
     cap_s: float = 3_600.0
     give_up_s: float = 86_400.0  # after which an operator has to decide

@@ -7,36 +7,49 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from importlib import import_module
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Literal
 
 from tests.support.servers import forks
 
+Function = Callable[..., Any]
+
 
 @dataclass(frozen=True, slots=True)
 class KillPoint:
-    """A call of a function: "module:name" is where its caller looks it up. "… or …": whichever of them is called."""
+    """A call of a function, or of whichever of several is called. They are given themselves: a new name of one breaks
+    the import, and not the victim."""
 
-    function: str
+    function: Function | tuple[Function, ...]
     when: Literal["before", "after"]
     call: int = 1
 
     def arm(self) -> None:
         """From now on this process dies at that call."""
-        for function in self.function.split(" or "):
-            self._wrap(function)
+        for function in self.function if isinstance(self.function, tuple) else (self.function,):
+            self._replace(function)
 
-    def _wrap(self, path: str) -> None:
-        module, _, path = path.partition(":")
-        *owners, name = path.split(".")
-        owner: Any = import_module(module)
+    def _replace(self, function: Function) -> None:
+        """Where it is defined, and wherever it has been imported to."""
+        deadly = self._deadly(function)
+        *owners, name = function.__qualname__.split(".")
+        owner: Any = sys.modules[function.__module__]
         for each in owners:
             owner = getattr(owner, each)
-        function, calls = getattr(owner, name), 0
+        assert vars(owner)[name] is function, f"{function.__qualname__} is found under its name"
+        setattr(owner, name, deadly)
+        for module in [*sys.modules.values()]:
+            for known, value in [*vars(module).items()]:
+                if value is function:
+                    setattr(module, known, deadly)
+
+    def _deadly(self, function: Function) -> Function:
+        calls = 0
 
         @wraps(function)
         def deadly(*args: Any, **kwargs: Any) -> Any:
@@ -49,7 +62,7 @@ class KillPoint:
                 os.kill(os.getpid(), signal.SIGKILL)
             return result
 
-        setattr(owner, name, deadly)
+        return deadly
 
 
 def start(

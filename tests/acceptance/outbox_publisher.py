@@ -1,51 +1,45 @@
-"""A publisher with an outbox that kills itself: python -m tests.acceptance.outbox_publisher DATABASE BROKER QUEUE STEP
-
-It writes an order named STEP and its job in one transaction, relays, and dies by SIGKILL at the step of that name.
-"""
+"""A publisher with an outbox that is killed: it writes an order and its job in one transaction, and relays."""
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-from collections.abc import Sequence
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
-from sqlalchemy import Column, Engine, MetaData, Table, Text, create_engine, event, insert
+from sqlalchemy import Column, MetaData, Table, Text, Transaction, create_engine, insert
 
 from tasks.client import BalanceClient
 from tasks.publisher_outbox import PublisherOutbox
-from tasks.publishing.job_message import JobMessage
+from tests.acceptance.killpoints import KillPoint, assert_killed
+from tests.acceptance.system import System
+from tests.support.servers import forks
 
-STEPS: Final = (
-    "written, not committed",
-    "committed",
-    "about to publish",
-    "published, not removed",
-    "removed, not committed",
-    "relayed",
-)
+STEPS: Final = {
+    "written, not committed": KillPoint(PublisherOutbox.add, "after"),
+    "committed": KillPoint(PublisherOutbox.relay, "before"),
+    "about to publish": KillPoint(BalanceClient.publish, "before"),
+    "published, not removed": KillPoint(BalanceClient.publish, "after"),
+    "removed, not committed": KillPoint(Transaction.commit, "before", 2),  # the first is the order's
+    "relayed": KillPoint(PublisherOutbox.relay, "after"),
+}
 METADATA: Final = MetaData()
 ORDERS: Final = Table("orders", METADATA, Column("name", Text, primary_key=True))
 OUTBOX: Final = PublisherOutbox(METADATA, producer="shop")
 
 
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def order_and_die(step: str, database: str, system: System, log: Path) -> None:
+    """An order of the step's name, by a publisher that dies at the step."""
+    point = STEPS[step]
+    place = (database, system.broker_url, system.queue)
+    process = forks.start(_publish, step, point, *place, environment=system.environment, stdout=log, stderr=log)
+    try:
+        assert_killed(process, point, log)
+    finally:
+        forks.kill(process)
 
 
-class Client(BalanceClient):
-    step = ""
-
-    def publish(self, messages: Sequence[JobMessage]) -> None:
-        if self.step == "about to publish":
-            die()
-        super().publish(messages)
-        if self.step == "published, not removed":
-            die()
-
-
-def order(engine: Engine, name: str) -> None:
+def _publish(name: str, point: KillPoint, database: str, broker: str, queue: str) -> None:
+    point.arm()
+    engine = create_engine(database)
     with engine.begin() as connection:
         connection.execute(insert(ORDERS).values(name=name))
         job = {
@@ -55,26 +49,5 @@ def order(engine: Engine, name: str) -> None:
             "transaction_reason": "INVOICE_PAYMENT",
         }
         OUTBOX.add(connection, ("wallets.top_up", job))
-        if name == "written, not committed":
-            die()
-
-
-def main(database: str, broker: str, queue: str, step: str) -> None:
-    engine = create_engine(database)
-    order(engine, step)
-    if step == "committed":
-        die()
-    if step == "removed, not committed":
-
-        @event.listens_for(engine, "commit")
-        def before_commit(_connection: Any) -> None:
-            die()
-
-    with Client(broker, queue=queue) as client:
-        client.step = step
+    with BalanceClient(broker, queue=queue) as client:
         OUTBOX.relay(engine, client)
-    die()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -113,7 +113,7 @@ class System:
 
     def beat(self, name: str = "beat", *, clock_s: str = "", **settings: str) -> Process:
         """Beat; `clock_s`: by how much its clock is off, as tests/chaos/shifted.py takes it."""
-        return self._celery(name, ["beat", f"--schedule={self.logs / 'schedule'}"], settings, clock_s)
+        return self.celery(name, ["beat", f"--schedule={self.logs / 'schedule'}"], settings, clock_s)
 
     def start(self, name: str, arguments: list[str], settings: Mapping[str, str] | None = None) -> Process:
         """A Python process with this system's settings; its output goes to a log of its own."""
@@ -123,12 +123,14 @@ class System:
         self._processes.append(process)
         return process
 
-    def _celery(self, name: str, arguments: list[str], settings: Mapping[str, str], clock_s: str) -> Process:
+    def celery(
+        self, name: str, arguments: list[str], settings: Mapping[str, str] | None = None, clock_s: str = ""
+    ) -> Process:
         """`celery -A worker.app …`, forked: starting the program takes seconds of processor time, and shows nothing."""
         if clock_s:
             return self.start(name, ["-m", "tests.chaos.shifted", clock_s, *arguments], settings)
         log = self.logs / f"{name}.log"
-        process = forks.celery(arguments, environment={**self.environment, **settings}, log=log)
+        process = forks.celery(arguments, environment={**self.environment, **(settings or {})}, log=log)
         self._processes.append(process)
         return process
 
@@ -178,7 +180,7 @@ class System:
     def _worker(self, name: str, arguments: list[str], settings: Mapping[str, str], clock_s: str = "") -> Process:
         node = f"{name}@{self.queue}"
         arguments = ["worker", f"--hostname={node}", "--without-mingle", *arguments]
-        process = self._celery(name, arguments, settings, clock_s)
+        process = self.celery(name, arguments, settings, clock_s)
 
         def answers() -> bool:
             assert process.poll() is None, self.log(name)[-2000:]

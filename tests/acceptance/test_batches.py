@@ -69,7 +69,7 @@ def test_while_a_fault_lasts_the_worker_answers_and_shows_what_it_holds(any_syst
         holder.execute(text("select 1 from accounts for update"))
         _correct(any_system, "held", 100, task_id="held")
         wait_until("the job to wait", lambda: any_system.log("money").count("jobs.waiting") >= 1)
-        inspect = any_system.client.control.inspect(timeout=2)
+        inspect = any_system.client.control.inspect(timeout=2, limit=1)
         active = wait_until("an answer", inspect.active)
         assert [task["id"] for tasks in active.values() for task in tasks] == ["held"]
     wait_until("the job", lambda: any_system.count("entries") == 1)

@@ -30,7 +30,7 @@ POLICY: Final = {
 }
 DAY_S: Final = 86_400
 BACKLOG: Final = 1_200
-TICKS: Final = ("autotopup.scan", "credits.expire", "jobs.prune")
+TICKS: Final = ("autotopup.scan", "charges.ask", "credits.expire", "jobs.prune")
 _WALLETS: Final = count()
 
 

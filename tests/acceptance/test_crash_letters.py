@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from kombu.message import Message
 
+from models.store.write import dead_letters
 from tests.acceptance.killpoints import KillPoint, assert_killed, start
 from tests.acceptance.system import System, wait_until
 from tests.support.servers import forks
+from worker.dead_letters.park import park
 
 SETTINGS: Final = {
     "BALANCE_VISIBILITY_TIMEOUT_S": "3",
@@ -18,10 +21,10 @@ SETTINGS: Final = {
 }
 # What the letter's `attempts` counts is how often the message was found to be unusable: killed after the commit, twice.
 STEPS: Final = {
-    "before it is parked": (KillPoint("worker.consuming.batch_consumer:park", "before"), 1),
-    "parked, not committed": (KillPoint("models.store.write.dead_letters:park", "after"), 1),
-    "parked": (KillPoint("worker.consuming.batch_consumer:park", "after"), 2),
-    "before it is acknowledged": (KillPoint("kombu.message:Message.ack_log_error", "before"), 2),
+    "before it is parked": (KillPoint(park, "before"), 1),
+    "parked, not committed": (KillPoint(dead_letters.park, "after"), 1),
+    "parked": (KillPoint(park, "after"), 2),
+    "before it is acknowledged": (KillPoint(Message.ack_log_error, "before"), 2),
 }
 
 

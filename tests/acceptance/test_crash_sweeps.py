@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from celery.beat import Scheduler
 from kombu import Exchange, Queue
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
+from models.domain.jobs.decide import decide
+from models.store.write import accounts, auto_topups, grants, jobs
+from models.store.write import entries as written
 from tests.acceptance.killpoints import KillPoint, assert_killed, start
 from tests.acceptance.system import System, wait_until
 from tests.support.builders import balance, done, entries, let_expire, rows
@@ -73,26 +77,20 @@ WORK: Final[dict[str, tuple[Callable[[Engine], None], Callable[[Engine], int]]]]
     "credits.expire": (_expired, _written_off),
     "jobs.prune": (_old, _pruned),
 }
-_COMMIT: Final = "sqlalchemy:Connection.commit"
-STEPS: Final[list[tuple[str, str, str, Any, int]]] = [  # tick, step, function, when, how often it is done by then
-    ("autotopup.scan", "found", "models.store.write.auto_topups:due", "after", 0),
-    (
-        "autotopup.scan",
-        "locked",
-        "models.store.write.accounts:lock_uncontended or models.store.write.accounts:lock",
-        "after",
-        0,
-    ),
-    ("autotopup.scan", "decided", "tasks.apply.unit_of_work:decide", "after", 0),
-    ("autotopup.scan", "entry written", "models.store.write.entries:insert", "after", 0),
+_COMMIT: Final = Connection.commit
+STEPS: Final[list[tuple[str, str, Any, Any, int]]] = [  # tick, step, function, when, how often it is done by then
+    ("autotopup.scan", "found", auto_topups.due, "after", 0),
+    ("autotopup.scan", "locked", (accounts.lock_uncontended, accounts.lock), "after", 0),
+    ("autotopup.scan", "decided", decide, "after", 0),
+    ("autotopup.scan", "entry written", written.insert, "after", 0),
     ("autotopup.scan", "before the commit", _COMMIT, "before", 0),
     ("autotopup.scan", "after the commit", _COMMIT, "after", 1),
-    ("credits.expire", "found", "models.store.write.grants:expired", "after", 0),
-    ("credits.expire", "decided", "tasks.apply.unit_of_work:decide", "after", 0),
-    ("credits.expire", "grant written", "models.store.write.grants:save", "after", 0),
+    ("credits.expire", "found", grants.expired, "after", 0),
+    ("credits.expire", "decided", decide, "after", 0),
+    ("credits.expire", "grant written", grants.save, "after", 0),
     ("credits.expire", "before the commit", _COMMIT, "before", 0),
     ("credits.expire", "after the commit", _COMMIT, "after", 1),
-    ("jobs.prune", "pruned", "models.store.write.jobs:prune", "after", 0),
+    ("jobs.prune", "pruned", jobs.prune, "after", 0),
     ("jobs.prune", "after the commit", _COMMIT, "after", 1),
 ]
 
@@ -139,7 +137,7 @@ def scheduled(system: System, tmp_path: Path) -> Scheduled:
 
 @pytest.mark.parametrize(("tick", "step", "function", "when", "by_then"), STEPS, ids=[f"{s[0]}, {s[1]}" for s in STEPS])
 def test_a_sweep_killed_at_a_step_is_done_once(
-    scheduled: Scheduled, engine: Engine, tick: str, step: str, function: str, when: Any, by_then: int
+    scheduled: Scheduled, engine: Engine, tick: str, step: str, function: Any, when: Any, by_then: int
 ) -> None:
     prepare, count = WORK[tick]
     prepare(engine)
@@ -160,7 +158,7 @@ def test_beat_killed_around_sending_a_tick_starts_again_and_one_top_up_is_made(
     scheduled: Scheduled, engine: Engine, when: Any
 ) -> None:
     _due(engine)
-    point = KillPoint("celery.beat:Scheduler.apply_async", when)
+    point = KillPoint(Scheduler.apply_async, when)
     with scheduled.io_worker("io"):
         with scheduled.beat("victim", point) as victim:
             assert_killed(victim, point, scheduled.log("victim"))

@@ -12,7 +12,8 @@ import redis
 from sqlalchemy import text
 
 from tests.acceptance.system import System, wait_until
-from tests.integration.cli.conftest import SCRIPT, Cli, told
+from tests.integration.cli.conftest import Cli, told
+from tests.support.command import SCRIPT
 from tests.support.servers.queues import taken
 
 POISON = """

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from sqlalchemy import Engine, create_engine
 from models.store.schema.migrations import upgrade
 from models.store.server.server import Server, examine
 from tests.acceptance.system import System, wait_until
+from tests.support.command import run
 from tests.support.servers.servers import server_directory
 from worker.doctor.clocks import clock
 from worker.doctor.database import _session, examine_database
@@ -30,14 +29,7 @@ Findings = dict[str, dict[str, Any]]
 
 def doctor(system: System, *arguments: str, **settings: str) -> tuple[int, Findings]:
     """Exit code, and the findings by their check."""
-    done = subprocess.run(
-        [sys.executable, "-m", "worker.cli.main", "doctor", "--json", *arguments],
-        env={**system.environment, **settings},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run("doctor", "--json", *arguments, environment={**system.environment, **settings}, timeout_s=120)
     assert done.returncode in (0, 1), done.stderr
     document = json.loads(done.stdout)
     assert document["ok"] == (done.returncode == 0)
@@ -103,7 +95,7 @@ def test_a_sound_deployment_has_no_failure_until_beat_stops(
     on_valkey.environment["BALANCE_PARTITIONS"] = "2"
 
     def sound() -> Findings | None:
-        code, findings = doctor(on_valkey, BALANCE_BATCH_LIMIT="7")
+        code, findings = doctor(on_valkey, "--wait", "1", BALANCE_BATCH_LIMIT="7")
         return findings if code == 0 and "beat.alive" not in levels(findings, "warning") else None
 
     findings = wait_until("beat to tick", sound)
@@ -122,7 +114,9 @@ def test_a_sound_deployment_has_no_failure_until_beat_stops(
 
     beat.terminate()
     assert beat.wait(30) == 0
-    wait_until("the doctor to miss beat", lambda: levels(doctor(on_valkey)[1], "failure") == {"beat.alive"})
+    wait_until(
+        "the doctor to miss beat", lambda: levels(doctor(on_valkey, "--wait", "1")[1], "failure") == {"beat.alive"}
+    )
 
 
 def test_settings_of_redis_that_lose_jobs(configured: Callable[..., None], on_valkey: System) -> None:
@@ -210,10 +204,7 @@ def test_nothing_answers(system: System, scheme: str) -> None:
 
 
 def test_for_people_each_trouble_says_what_to_do(system: System) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "worker.cli.main", "doctor", "--wait", "0.1"],
-        env=system.environment, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    done = run("doctor", "--wait", "0.1", environment=system.environment, timeout_s=120)
     assert done.returncode == 1
     assert "failure  broker.persistence" in done.stdout
     assert "CONFIG SET appendonly yes" in done.stdout

@@ -20,7 +20,8 @@ from tests.support.servers import servers
 from tests.support.servers.proxy import Fault, Proxy
 from worker.local.embedded import EmbeddedPostgres
 
-OUTAGE_S = float(os.environ.get("BALANCE_TEST_OUTAGE_S", "20"))
+TIMEOUT_S = 3  # after which the broker would give to others what a worker holds
+OUTAGE_S = float(os.environ.get("BALANCE_TEST_OUTAGE_S", "6"))
 JOBS = 400
 
 
@@ -32,7 +33,7 @@ def own_postgres() -> Iterator[EmbeddedPostgres]:
         yield server
 
 
-def test_postgresql_stopped_for_20_seconds_under_load_every_job_is_applied_once(
+def test_postgresql_stopped_for_longer_than_the_timeout_under_load_every_job_is_applied_once(
     own_postgres: EmbeddedPostgres, redis_url: str, tmp_path: Path
 ) -> None:
     engine = create_engine(own_postgres.url, pool_pre_ping=True)
@@ -45,8 +46,13 @@ def test_postgresql_stopped_for_20_seconds_under_load_every_job_is_applied_once(
 
 
 def _survive_outage(system: System, postgres: EmbeddedPostgres) -> None:
-    system.money_worker("money-1")
-    system.money_worker("money-2")
+    timeouts = {
+        "BALANCE_VISIBILITY_TIMEOUT_S": str(TIMEOUT_S),
+        "BALANCE_BROKER_SOCKET_TIMEOUT_S": "2",
+        "BALANCE_LOCK_TIMEOUT_MS": "1500",
+    }
+    system.money_worker("money-1", **timeouts)
+    system.money_worker("money-2", **timeouts)
     for number in range(4):
         system.ask("users.upsert", idempotency_key=f"u{number}", user_id=number + 1)
     stopped = threading.Event()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -18,6 +16,7 @@ from psycopg import sql
 
 from tasks.client import BalanceClient
 from tests.acceptance.system import System, wait_until
+from tests.support.command import run
 
 WORD = "Pl4nt3d"
 """Part of every secret."""
@@ -73,9 +72,10 @@ def test_no_planted_secret_is_shown_anywhere(planted: System, tmp_path: Path) ->
         while not ("task-succeeded" in "".join(events) and "task-failed" in "".join(events)):
             next(capture)
     seen["events"] = "".join(events)
-    inspect = planted.client.control.inspect(timeout=3)
+    inspect = planted.client.control.inspect(timeout=3, limit=2)  # money and I/O: without a limit each takes all of it
     for command in ("conf", "stats", "report", "active_queues", "registered", "clock"):
         answer = wait_until(f"the answer to {command}", getattr(inspect, command))
+        assert len(answer) == 2
         seen[f"inspect {command}"] = json.dumps(answer, default=repr)
     seen["inspect conf with defaults"] = repr(inspect.conf(with_defaults=True))
     assert "broker_url" in seen["inspect conf"]
@@ -100,18 +100,16 @@ def test_no_planted_secret_is_shown_anywhere(planted: System, tmp_path: Path) ->
         (["verify"], {"BALANCE_DATABASE_URL": database.replace(f"{WORD}-rows", f"{WORD}-wrong")}),
         (["migrate"], nowhere),
     ):
-        program = [sys.executable, "-m", "worker.cli.main", *arguments]
-        environment = {**planted.environment, **changes}
-        done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=90, check=False)
+        done = run(*arguments, environment={**planted.environment, **changes}, timeout_s=90)
         assert done.stdout or done.stderr
         seen[f"{' '.join(arguments)} {sorted(changes)}"] = done.stdout + done.stderr
 
     # Workers that cannot work.
-    serve = ["-m", "celery", "-A", "worker.app", "worker", "--pool=solo", f"--queues={planted.queue}"]
-    planted.start("no-broker", serve, {"BALANCE_BROKER_URL": nowhere["BALANCE_BROKER_URL"]})
-    planted.start("wrong-password", serve, {"BALANCE_BROKER_URL": broken})
-    planted.start("no-database", serve, {"BALANCE_DATABASE_URL": nowhere["BALANCE_DATABASE_URL"]})
-    planted.start("wrong-setting", serve, {"BALANCE_PRODUCERS": PRODUCERS[:-1]})
+    serve = ["worker", "--pool=solo", f"--queues={planted.queue}"]
+    planted.celery("no-broker", serve, {"BALANCE_BROKER_URL": nowhere["BALANCE_BROKER_URL"]})
+    planted.celery("wrong-password", serve, {"BALANCE_BROKER_URL": broken})
+    planted.celery("no-database", serve, {"BALANCE_DATABASE_URL": nowhere["BALANCE_DATABASE_URL"]})
+    planted.celery("wrong-setting", serve, {"BALANCE_PRODUCERS": PRODUCERS[:-1]})
     workers["money"].terminate()
     workers["money"].wait(30)
     with BalanceClient(planted.broker_url, "billing", queue=planted.queue, secret=SIGNING) as client:

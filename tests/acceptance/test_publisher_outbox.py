@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, func, select
 
 from tasks.client import BalanceClient
-from tests.acceptance.outbox_publisher import METADATA, ORDERS, OUTBOX, STEPS
+from tests.acceptance.outbox_publisher import METADATA, ORDERS, OUTBOX, STEPS, order_and_die
 from tests.acceptance.system import System, wait_until
 
 
@@ -27,8 +26,7 @@ def assert_applied_once_if_committed(system: System, database_url: str) -> None:
     system.money_worker()
     system.ask("wallets.create", idempotency_key="open", wallet_id="w")
     for step in STEPS:
-        arguments = ["-m", "tests.acceptance.outbox_publisher", database_url, system.broker_url, system.queue, step]
-        assert system.start("publisher", arguments).wait(60) == -signal.SIGKILL, system.log("publisher")
+        order_and_die(step, database_url, system, system.logs / "publisher.log")
     with engine.connect() as connection:
         committed = {name for (name,) in connection.execute(select(ORDERS.c.name))}
         assert committed == {*STEPS} - {"written, not committed"}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from kombu import Connection
 
 from tests.acceptance.system import System, wait_until
 from tests.acceptance.test_doctor import doctor
+from tests.support.command import run
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 ARGUMENTS = {"idempotency_key": "plain-1", "producer": "support", "user_id": 42, "amount_kopeks": -1500}
@@ -84,5 +83,4 @@ def test_the_readmes_publisher_is_told_at_once_when_no_worker_came_and_goes_on_w
 
 
 def remake_queue(system: System) -> None:
-    program = [sys.executable, "-m", "worker.cli.main", "remake-queue", system.queue]
-    subprocess.run(program, env=system.environment, capture_output=True, timeout=60, check=True)
+    run("remake-queue", system.queue, environment=system.environment).check_returncode()

@@ -87,9 +87,7 @@ def test_whatever_rabbitmq_refuses_is_said_once_with_what_to_do_and_the_worker_g
     node: RabbitMQNode, site: Site
 ) -> None:
     system, control = site.system, node.control
-    worker = system.start(
-        "money", ["-m", "celery", "-A", "worker.app", "worker", "--pool=solo", "--queues=balance", "--without-mingle"]
-    )
+    worker = system.celery("money", ["worker", "--pool=solo", "--queues=balance", "--without-mingle"])
     beat = system.beat()
     site.says("broker.waiting", "ACCESS_REFUSED", "rabbitmqctl change_password worker")
     wait_until("beat to say it", lambda: "rabbitmqctl change_password worker" in system.log("beat"))

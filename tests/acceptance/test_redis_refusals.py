@@ -63,8 +63,8 @@ def test_a_redis_cluster_is_told_in_one_line_and_a_worker_of_it_stops(system: Sy
     with ClusterNode(tmp_path / "cluster") as node, redis.Redis.from_url(node.url) as client:
         client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
         before = client.info("stats")["total_connections_received"]
-        command = ["-m", "celery", "-A", "worker.app", "worker", "--pool=solo", "--queues=balance"]
-        worker: Process = system.start("cluster", command, {"BALANCE_BROKER_URL": node.url})
+        command = ["worker", "--pool=solo", "--queues=balance"]
+        worker: Process = system.celery("cluster", command, {"BALANCE_BROKER_URL": node.url})
         wait_until("attempts", lambda: client.info("stats")["total_connections_received"] >= before + ATTEMPTS)
         worker.terminate()
         assert worker.wait(20) == 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 
 from tasks.client import BalanceClient, PublishFailed
 from tests.acceptance.system import System, wait_until
+from tests.support.command import run
 from tests.support.servers.tls import Authority, authority, encrypted
 
 
@@ -63,9 +62,9 @@ def test_jobs_and_results_travel_encrypted_and_so_do_rows(
         assert "certificate" in told
         assert "sslrootcert" in told
 
-        any_system.start(
+        any_system.celery(
             "misled",
-            ["-m", "celery", "-A", "worker.app", "worker", "--pool=solo", f"--queues={queue}", "--without-mingle"],
+            ["worker", "--pool=solo", f"--queues={queue}", "--without-mingle"],
             {**settings, "BALANCE_BROKER_TLS_CA": other.ca},
         )
         wait_until("the worker to complain", lambda: "certificate" in any_system.log("misled").lower())
@@ -85,10 +84,7 @@ def test_a_certificate_for_another_host_is_not_accepted(any_system: System, tmp_
 
 def _cli(system: System, arguments: list[str], settings: dict[str, str]) -> str:
     """What a command that cannot do its work says."""
-    program = [sys.executable, "-m", "worker.cli.main", *arguments]
-    done = subprocess.run(
-        program, env={**system.environment, **settings}, capture_output=True, text=True, timeout=90, check=False
-    )
+    done = run(*arguments, environment={**system.environment, **settings}, timeout_s=90)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr

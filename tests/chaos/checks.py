@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -15,10 +13,12 @@ from models.domain.deciding.commands import SYSTEM_PRODUCER
 from models.domain.letters import FOLLOW_UP_FAILED
 from tests.chaos.known import Accepted
 from tests.chaos.workload import PRODUCER
+from tests.support.command import run
 
 _SHOWN: Final = 5
 _AT_ONCE: Final = timedelta(seconds=4)
 _SOME: Final = 1 / 8
+_VERIFY_S: Final = 300
 Read = Callable[..., list[Any]]
 
 
@@ -185,9 +185,5 @@ def late(
 
 def verify(database_url: str) -> list[str]:
     """What `balance-worker verify` finds, run as an operator runs it."""
-    done = subprocess.run(
-        [sys.executable, "-m", "worker.cli.main", "verify"],
-        env={**os.environ, "BALANCE_DATABASE_URL": database_url},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run("verify", environment={**os.environ, "BALANCE_DATABASE_URL": database_url}, timeout_s=_VERIFY_S)
     return [] if done.returncode == 0 else [f"balance-worker verify: {done.stdout.strip()} {done.stderr.strip()}"]

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from pathlib import Path
+
+from tests.support.servers import forks
 
 OTHER = "redis://:hunter2@elsewhere/0"
 
 
-def test_every_process_ends_with_the_sentence_alone() -> None:
-    app, worker = ["-A", "worker.app"], ["worker", "--pool", "solo"]
+def test_every_process_ends_with_the_sentence_alone(tmp_path: Path) -> None:
+    worker = ["worker", "--pool", "solo"]
     started = {
-        "CELERY_BROKER_URL": [*app, "-b", OTHER, *worker],
-        "CELERY_RESULT_BACKEND": [*app, "--result-backend", OTHER, *worker],
-        "CELERY_CONFIG_MODULE": [*app, "--config", "nosuch", "beat", "--schedule", os.devnull],
-        "CELERY_LOADER": [*app, "--loader", "nosuch", "inspect", "ping"],
-        "broker.read_url": [*app, *worker, f"broker.read_url={OTHER}"],
+        "CELERY_BROKER_URL": ["-b", OTHER, *worker],
+        "CELERY_RESULT_BACKEND": ["--result-backend", OTHER, *worker],
+        "CELERY_CONFIG_MODULE": ["--config", "nosuch", "beat", "--schedule", os.devnull],
+        "CELERY_LOADER": ["--loader", "nosuch", "inspect", "ping"],
+        "broker.read_url": [*worker, f"broker.read_url={OTHER}"],
     }
-    running = {
-        name: subprocess.Popen([sys.executable, "-m", "celery", *arguments], stderr=subprocess.PIPE, text=True)
-        for name, arguments in started.items()
-    }
+    logs = {name: tmp_path / name for name in started}
+    running = {name: forks.celery(words, environment=os.environ, log=logs[name]) for name, words in started.items()}
     for name, process in running.items():
-        _, said = process.communicate(timeout=60)
-        assert process.returncode == 2, said
+        code, said = process.wait(60), logs[name].read_text()
+        assert code == 2, said
         assert name in said
         assert "Traceback" not in said
         assert "hunter2" not in said

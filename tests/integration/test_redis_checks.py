@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import kombu
 import pytest
 import redis
 
+from tests.support.command import run
 from tests.support.servers.volatile import VolatileValkey
 from worker.brokers.redis.channel import Transport
 from worker.doctor.brokers import redis_server
@@ -118,10 +117,7 @@ def doctor(broker_url: str) -> dict[str, dict[str, str]]:
     environment = {
         **os.environ, "BALANCE_BROKER_URL": broker_url, "BALANCE_DATABASE_URL": "postgresql://127.0.0.1:1/none",
     }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "worker.cli.main", "doctor", "--json", "--wait", "0.1"],
-        env=environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    done = run("doctor", "--json", "--wait", "0.1", environment=environment)
     assert done.returncode == 1, done.stderr
     return {finding["check"]: finding for finding in json.loads(done.stdout)["findings"]}
 

@@ -101,19 +101,6 @@ def test_everything_starts_serves_survives_a_kill_and_stops(directory: Path) -> 
     stack.stop()
 
 
-def test_servers_that_were_given_are_used_and_no_others_started(
-    directory: Path, empty_database_url: str, redis_url: str
-) -> None:
-    heard = Listener(_PATIENCE_S)
-    with Stack(_settings(broker_url=redis_url, database_url=empty_database_url), directory, heard) as stack:
-        assert stack.postgres is None
-        assert stack.valkey is None
-        stack.start(_PATIENCE_S)
-        assert "postgres" not in heard.names("ready")
-        assert not (directory / "postgres").exists()
-        assert stack.settings.broker_url == redis_url
-
-
 def test_a_start_that_fails_leaves_nothing_running(directory: Path) -> None:
     (directory / "small_app.py").write_text("raise SystemExit('no application')")
     heard = Listener(_PATIENCE_S)
@@ -170,7 +157,7 @@ def test_the_flower_of_another_system_is_not_ours(
             stack.start(_PATIENCE_S)
 
 
-def test_flower_moves_on_when_its_usual_port_was_taken_at_the_last_moment(
+def test_servers_that_were_given_are_used_and_flower_moves_on_when_its_port_was_taken_at_the_last_moment(
     directory: Path, foreign_flower: int, redis_url: str, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stack_module, "refusal", lambda *_: None)  # it has come after we looked
@@ -178,7 +165,12 @@ def test_flower_moves_on_when_its_usual_port_was_taken_at_the_last_moment(
     usual.model_fields_set.discard("flower_port")
     heard = Listener(_PATIENCE_S)
     with Stack(usual, directory, heard) as stack:
+        assert stack.postgres is None
+        assert stack.valkey is None
         stack.start(_PATIENCE_S)
+        assert not {"postgres", "valkey"} & {*heard.names("ready")}
+        assert not (directory / "postgres").exists()
+        assert stack.settings.broker_url == redis_url
         assert stack.settings.flower_port != foreign_flower
         assert stack.flower_url is not None
         with urlopen(f"{stack.flower_url}/healthcheck") as response:

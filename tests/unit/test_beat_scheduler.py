@@ -65,7 +65,7 @@ def test_all_is_due_at_the_start_whatever_is_in_the_file(
     make(path)
     scheduler, said = started(path)
     assert said == events
-    assert due(scheduler) == {"autotopup.scan", "credits.expire", "jobs.prune"}
+    assert due(scheduler) == {"autotopup.scan", "charges.ask", "credits.expire", "jobs.prune"}
     if "schedule.not_written" not in events:
         assert path.read_text() == "2030-01-01T00:00:00.000000+00:00\n"
 

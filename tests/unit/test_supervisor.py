@@ -8,14 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event as Flag
-from threading import get_ident
 from time import monotonic
 
 import pytest
 
 from tests.support.servers.listener import Listener
 from worker.local import localserver
-from worker.local.supervisor import Backoff, Child, Event, NotReady, Supervisor
+from worker.local.supervisor import Backoff, Child, NotReady, Supervisor
 
 _FOREVER = "import threading; threading.Event().wait()"
 _DEAF = "import signal, threading; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); " + (
@@ -275,38 +274,6 @@ def test_ctrl_c_in_the_terminal_does_not_reach_children(start: Start) -> None:
     pid = supervisor.pid("money")
     assert pid is not None
     assert os.getsid(pid) == pid
-
-
-def test_a_listener_that_fails_does_not_end_the_watch(tmp_path: Path) -> None:
-    heard = Listener(_PATIENCE_S)
-
-    def fail_after_hearing(event: Event) -> None:
-        heard(event)
-        raise BrokenPipeError
-
-    supervisor = Supervisor([_python("brief", "raise SystemExit(1)")], tmp_path, fail_after_hearing, _QUICK)
-    supervisor.start()
-    try:
-        heard.wait_for("died", count=3)
-    finally:
-        supervisor.stop()
-
-
-def test_events_come_one_at_a_time(tmp_path: Path) -> None:
-    inside: list[int] = []
-    overlaps: list[int] = []
-
-    def listen(_event: Event) -> None:
-        inside.append(get_ident())
-        overlaps.append(len(inside))
-        Flag().wait(0.01)
-        inside.pop()
-
-    supervisor = Supervisor([_python(f"c{n}", _FOREVER) for n in range(4)], tmp_path, listen)
-    supervisor.start()
-    supervisor.wait_ready(_PATIENCE_S)
-    supervisor.stop()
-    assert set(overlaps) == {1}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
 from sqlalchemy import Engine
 
 from tests.support.builders import ask, done, let_expire, rows
-from tests.support.servers import forks
-from worker.cli.main import main
+from tests.support.command import Finished, run
 
-SCRIPT: Final = str(Path(sys.executable).with_name("balance-worker"))
 TIMEOUT_S: Final = 60
 NOWHERE: Final = "127.0.0.1:1"
 """Nobody listens there."""
-
-Finished = subprocess.CompletedProcess[str]
 
 
 @dataclass(frozen=True)
@@ -37,14 +28,7 @@ class Cli:
         given = {**self.settings, **settings}
         ours = {name: value for name, value in os.environ.items() if not name.startswith("BALANCE_")}
         environment = ours | {"COLUMNS": "100"} | {f"BALANCE_{name.upper()}": value for name, value in given.items()}
-        with TemporaryDirectory() as directory:
-            stdin, stdout, stderr = (Path(directory, name) for name in ("stdin", "stdout", "stderr"))
-            stdin.write_text(answer)
-            run = forks.start(_main, arguments, environment=environment, stdin=stdin, stdout=stdout, stderr=stderr)
-            if (code := forks.exit_code(run, TIMEOUT_S)) is None:
-                forks.kill(run)
-                raise subprocess.TimeoutExpired(arguments, TIMEOUT_S, stdout.read_text(), stderr.read_text())
-            return Finished(arguments, code, stdout.read_text(), stderr.read_text())
+        return run(*arguments, environment=environment, answer=answer)
 
     def text(self, *arguments: str, **settings: str) -> str:
         """stdout of a run that must end with 0."""
@@ -57,11 +41,6 @@ class Cli:
         done = self(*arguments, "--json", **settings)
         assert done.returncode == code, done.stderr
         return json.loads(done.stdout)
-
-
-def _main(arguments: Sequence[str]) -> None:
-    sys.argv = [SCRIPT, *arguments]
-    main()
 
 
 def told(done: Finished, code: int = 2) -> str:

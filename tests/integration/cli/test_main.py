@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.cli.conftest import SCRIPT, Cli, told
+from tests.integration.cli.conftest import Cli, told
+from tests.support.command import SCRIPT
 from worker.cli.deferred import Deferred
 from worker.cli.documents.reference import cli_markdown
 from worker.cli.main import make_app
@@ -45,9 +46,10 @@ def test_docs_are_what_the_commands_say() -> None:
     assert page == MARKDOWN, "run `balance-worker reference > docs/cli.md`"
 
 
-@pytest.mark.parametrize(("command", "page"), PAGES, ids=[command for command, _ in PAGES])
-def test_help_is_what_the_docs_say(cli: Cli, command: str, page: str) -> None:
-    assert cli.text(*command.split()[1:], "--help").strip() == page.strip()
+@pytest.mark.parametrize("command", ["balance-worker", "balance-worker jobs", "balance-worker jobs list"])
+def test_help_is_what_the_docs_say(cli: Cli, command: str) -> None:
+    """All, a group, a command: the page is made of what the commands say, and they print it in one way."""
+    assert cli.text(*command.split()[1:], "--help").strip() == dict(PAGES)[command].strip()
 
 
 def test_docs_have_every_command() -> None:

@@ -15,8 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from models.store.connection.patience import FIRST_LOOK_S, Silence
 from models.store.schema import migrations as schema
 from models.store.server.server import Server, examine
-from tests.integration.cli.conftest import SCRIPT, Cli, told
+from tests.integration.cli.conftest import Cli, told
 from tests.support.builders import execute
+from tests.support.command import SCRIPT
 from tests.support.servers.postgres_pair import configure, run, wait_for
 from tests.support.servers.proxy import Proxy
 from worker.database import migrating_engine

@@ -19,8 +19,9 @@ from sqlalchemy import Engine
 
 from models.contracts.catalogue import CATALOGUE
 from tests.acceptance.system import System
-from tests.integration.cli.conftest import NOWHERE, SCRIPT, TIMEOUT_S, Cli, told
+from tests.integration.cli.conftest import NOWHERE, TIMEOUT_S, Cli, told
 from tests.support.builders import done
+from tests.support.command import SCRIPT
 from tests.support.servers.queues import taken
 
 TOP_UP = ["publish", "wallets.top_up", "--arg", "wallet_id=w1", "--arg", "transaction_reason=INVOICE_PAYMENT"]

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, Engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from models.contracts.wire.dead_letter import DeadLetter
-from models.domain.charging.policies import ProviderName
 from models.domain.errors import DeploymentFault
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import make_engine, transaction
@@ -24,13 +23,11 @@ from models.store.server.privileges import CHANGED, NEEDED, PRUNING, SEQUENCE, s
 from models.store.server.server import Server, examine
 from models.store.write import dead_letters
 from models.store.write.dead_letters import SentLetter
-from models.store.write.top_ups import switches
 from tasks.apply.retries import RetryingApplier
 from tasks.auto_topup import scan as autotopup
-from tasks.auto_topup.charging import Asker
-from tasks.auto_topup.provider import ChargeAnswer, ChargeRequest, ProviderStatus
 from tasks.scheduled import expiry
 from tasks.scheduled import prune as housekeeping
+from tests.integration.store.charged import charge_something
 from tests.support.builders import LIMITS, ask, done, execute, let_expire, reset, rows
 from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.resealed import execute_resealed
@@ -103,29 +100,8 @@ def do_everything(worker: Engine, owner: Engine) -> None:
         dead_letters.park(connection, [LETTER])
         assert dead_letters.discard(connection, [letter], "r") == 1
     done(worker, "wallets.terminate", wallet_id="w")
-    charge(worker)
+    charge_something(sweeper(worker))
     assert_ledger_is_coherent(worker)
-
-
-def charge(worker: Engine) -> None:
-    """Policies set and changed, a charge asked for, pending and settled, charging paused."""
-    level = {"account": "user:1", "trigger": "balance_below_threshold", "threshold": 100, "amount": 5}
-    done(worker, "auto_topup.set_policy", **level)
-    done(worker, "auto_topup.set_policy", **level, provider="http", payer="p", cooldown_s=0)
-    fired = done(worker, "auto_topup.run_now", account="user:1")
-    pending = ChargeAnswer(ProviderStatus.PENDING, "r")
-
-    class Undecided:
-        def charge(self, _request: ChargeRequest) -> ChargeAnswer:
-            return pending
-
-    Asker(sweeper(worker), {ProviderName.HTTP: Undecided()}).ask_due()
-    done(worker, "charges.settle", charge_id=fired["job_id"], status="needs_action")
-    done(worker, "auto_topup.resume", account="user:1")
-    done(worker, "charges.settle", charge_id=fired["job_id"], status="succeeded")
-    with transaction(worker) as connection:
-        for on in (False, True):
-            switches.switch(connection, switches.CHARGING, on=on, by="me", reason="r")
 
 
 def missing(worker: Engine) -> list[str]:

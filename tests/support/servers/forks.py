@@ -24,7 +24,7 @@ _FORKS: Final = multiprocessing.get_context("forkserver")
 # so not the command doctor.
 _FORKS.set_forkserver_preload(
     [
-        __name__, "tests.acceptance.killpoints", "tests.integration.cli.conftest",
+        __name__, "tests.acceptance.killpoints", "tests.support.command",
         "celery.bin.celery", "celery.bin.worker", "celery.apps.worker", "celery.concurrency.solo",
         "celery.concurrency.thread", "celery.apps.beat", "kombu.transport.redis", "kombu.transport.pyamqp",
         "celery.backends.redis", "celery.backends.rpc", "celery.worker.autoscale", "celery.worker.strategy",

@@ -48,7 +48,7 @@ class Claimed:
     at: datetime  # when it was claimed, by the database's clock
 
 
-def claim(connection: Connection, providers: Sequence[ProviderName], most: int, claim_s: float) -> list[Claimed]:
+def claim(connection: Connection, providers: Sequence[ProviderName], most: int, claim_s: int) -> list[Claimed]:
     """Claims up to `most` charges of these providers, those that wait longest first; none while charging is paused."""
     if not providers or not switches.is_on(connection, switches.CHARGING):
         return []
