@@ -54,9 +54,12 @@ class Runtime:
     def asker(self) -> Asker:
         settings = self.settings
         policy = AskPolicy(
-            settings.charge_concurrency, int(5 * settings.charge_timeout_s) + _CLAIM_MORE_S, settings.charge_retry_base_s,
-            settings.charge_retry_cap_s, settings.charge_give_up_s,
-        )  # fmt: skip
+            concurrency=settings.charge_concurrency,
+            claim_s=int(5 * settings.charge_timeout_s) + _CLAIM_MORE_S,
+            base_s=settings.charge_retry_base_s,
+            cap_s=settings.charge_retry_cap_s,
+            give_up_s=settings.charge_give_up_s,
+        )
         return Asker(self.applier, providers_of(settings), policy)
 
     @cached_property

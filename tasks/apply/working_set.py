@@ -15,7 +15,7 @@ from models.domain.auto_topup.evaluation import place
 from models.domain.charging.charges import COUNTED, Charge
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
-from models.domain.deciding import commands
+from models.domain.deciding import commands, top_up_commands
 from models.domain.deciding.commands import Job, Target
 from models.domain.deciding.decision import Charging, Decision, Original
 from models.domain.errors import KeyRace
@@ -62,7 +62,7 @@ class WorkingSet:
             case commands.EntryOfJob(job_id):
                 original = self.originals.get(job_id)
                 return self._now.get(original.account) if original else None
-            case commands.ChargeOf(charge_id):
+            case top_up_commands.ChargeOf(charge_id):
                 charge = self.charges.get(charge_id)
                 key = None if charge is None else self._by_id.get(charge.account_id)
                 return None if key is None else self._now.get(key)
@@ -151,7 +151,7 @@ def load_working_set(
     wanted = [job.command for job in jobs if not isinstance(job.command, Refusal)]
     targets = [command.target for command in wanted]
     job_ids = {target.job_id for target in targets if isinstance(target, commands.EntryOfJob)}
-    charge_ids = {target.charge_id for target in targets if isinstance(target, commands.ChargeOf)}
+    charge_ids = {target.charge_id for target in targets if isinstance(target, top_up_commands.ChargeOf)}
     charged = charges.whose(connection, charge_ids) if charge_ids else _NO_CHARGES
     job_ids |= {credited_by for _, credited_by in charged.values() if credited_by is not None}
     originals = entries.of_jobs(connection, job_ids) if job_ids else _NO_ENTRIES
@@ -172,7 +172,7 @@ def load_working_set(
     read = accounts.read(connection, locked, grants_named(wanted, originals), holds_named(originals))
     missing = sorted({c.target for c in wanted if isinstance(c, commands.CREATES) and c.target not in there}, key=str)
     written = [entry for original in originals.values() for entry in original.entries]
-    given_up = {command.target for command in wanted if isinstance(command, commands.TopUpCancel)}
+    given_up = {command.target for command in wanted if isinstance(command, top_up_commands.TopUpCancel)}
     open_of = [account.id for account in read if account.key in given_up]
     named = charges.lock(connection, charge_ids, open_of) if charge_ids or open_of else {}
     for charge_id, (_, credited_by) in charged.items():
@@ -192,7 +192,7 @@ def load_charging(
     connection: Connection, jobs: Sequence[Job], working_set: WorkingSet, now: datetime, *, on: bool
 ) -> Charging | None:
     """What jobs that may charge need to know beyond their accounts; None when there are none. `on`: by the settings."""
-    looking = [job.command.target for job in jobs if isinstance(job.command, commands.MAY_CHARGE)]
+    looking = [job.command.target for job in jobs if isinstance(job.command, top_up_commands.MAY_CHARGE)]
     if not looking:
         return None
     accounts_ = [account for target in set(looking) if (account := working_set.find(target)) is not None]

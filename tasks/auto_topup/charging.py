@@ -17,7 +17,8 @@ import structlog
 from models.domain import money
 from models.domain.charging.charges import Charge, ChargeStatus
 from models.domain.charging.policies import ProviderName
-from models.domain.deciding.commands import SETTLE_CHARGE, ChargeOf, ChargeSettle, Job
+from models.domain.deciding.commands import SETTLE_CHARGE, Job
+from models.domain.deciding.top_up_commands import ChargeOf, ChargeSettle
 from models.domain.outcome import Code, Status
 from models.domain.retry import backoff_s
 from models.domain.text import shown

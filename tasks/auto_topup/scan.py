@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from models.domain.accounts import AccountKey
-from models.domain.deciding.commands import AUTO_TOP_UP, Job, TopUpLook
+from models.domain.deciding.commands import AUTO_TOP_UP, Job
+from models.domain.deciding.top_up_commands import TopUpLook
 from models.store.write.top_ups import policies, switches
 from tasks.apply.retries import RetryingApplier
 from tasks.scheduled.sweep import sweep, system_job

@@ -16,8 +16,9 @@ from kombu import Exchange, Queue
 from sqlalchemy import Connection, Engine
 
 from models.domain.jobs.decide import decide
-from models.store.write import accounts, auto_topups, grants, jobs
+from models.store.write import accounts, grants, jobs
 from models.store.write import entries as written
+from models.store.write.top_ups import policies
 from tests.acceptance.killpoints import KillPoint, assert_killed, start
 from tests.acceptance.system import System, wait_until
 from tests.support.builders import balance, done, entries, let_expire, rows
@@ -79,7 +80,7 @@ WORK: Final[dict[str, tuple[Callable[[Engine], None], Callable[[Engine], int]]]]
 }
 _COMMIT: Final = Connection.commit
 STEPS: Final[list[tuple[str, str, Any, Any, int]]] = [  # tick, step, function, when, how often it is done by then
-    ("autotopup.scan", "found", auto_topups.due, "after", 0),
+    ("autotopup.scan", "found", policies.due, "after", 0),
     ("autotopup.scan", "locked", (accounts.lock_uncontended, accounts.lock), "after", 0),
     ("autotopup.scan", "decided", decide, "after", 0),
     ("autotopup.scan", "entry written", written.insert, "after", 0),

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from models.domain.accounts import AccountKey, Kind
-from models.domain.deciding.commands import Job, TopUpLook
+from models.domain.deciding.commands import Job
+from models.domain.deciding.top_up_commands import TopUpLook
 from tasks.apply.outcome import StoredOutcome
 from tasks.apply.path import apply
 from tasks.scheduled.expiry import expire_job, hold_job, open_job

@@ -18,8 +18,9 @@ from models.domain.charging.policies import Policy, TopUpTrigger
 from models.domain.credits import balance as credits
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
-from models.domain.deciding.commands import AUTO_TOP_UP, EntryOfJob, Job, TopUpLook
+from models.domain.deciding.commands import AUTO_TOP_UP, EntryOfJob, Job
 from models.domain.deciding.decision import Decision, DecisionContext, Limits, Original
+from models.domain.deciding.top_up_commands import TopUpLook
 from models.domain.events import EventType
 from models.domain.jobs.decide import decide
 from models.domain.ledger import MOVES_NOTHING, Entry, Proof, entry_hash, made_by, seal

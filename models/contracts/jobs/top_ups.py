@@ -13,7 +13,7 @@ from models.contracts.wire.fields import Identifier, Int64, JobId, Number, Time,
 from models.domain.accounts import Account, AccountKey, Kind
 from models.domain.charging.charges import Charge, ChargeStatus
 from models.domain.charging.policies import DECLINES_MAX, Interval, Policy, ProviderName, TopUpTrigger
-from models.domain.deciding import commands
+from models.domain.deciding import commands, top_up_commands
 from models.domain.deciding.decision import DecisionContext
 from models.domain.outcome import Refusal
 
@@ -82,7 +82,7 @@ class AutoTopupSetPolicy(TopUpContract):
     payer: Annotated[Identifier | None, Field(description="Whom the provider charges: a Stripe customer")] = None
     payment_method: Annotated[Identifier | None, Field(description="Absent: the payer's usual one")] = None
 
-    def to_command(self) -> commands.PolicySet:
+    def to_command(self) -> top_up_commands.PolicySet:
         terms = Policy(
             TopUpTrigger(self.trigger),
             interval=None if self.interval is None else Interval(self.interval),
@@ -103,31 +103,31 @@ class AutoTopupSetPolicy(TopUpContract):
             "monthly_cap": self.monthly_cap,
         }
         amounts = {name: amount for name, amount in given.items() if amount is not None}
-        return commands.PolicySet(self.key, terms, amounts)
+        return top_up_commands.PolicySet(self.key, terms, amounts)
 
 
 class AutoTopupResume(TopUpContract):
     NAME: ClassVar[str] = "auto_topup.resume"
     SUMMARY: ClassVar[str] = "Put a suspended policy in force again"
 
-    def to_command(self) -> commands.TopUpResume:
-        return commands.TopUpResume(self.key)
+    def to_command(self) -> top_up_commands.TopUpResume:
+        return top_up_commands.TopUpResume(self.key)
 
 
 class AutoTopupRunNow(TopUpContract):
     NAME: ClassVar[str] = commands.RUN_NOW
     SUMMARY: ClassVar[str] = "Top up by the policy now, whatever the balance"
 
-    def to_command(self) -> commands.TopUpNow:
-        return commands.TopUpNow(self.key)
+    def to_command(self) -> top_up_commands.TopUpNow:
+        return top_up_commands.TopUpNow(self.key)
 
 
 class AutoTopupCancel(TopUpContract):
     NAME: ClassVar[str] = "auto_topup.cancel"
     SUMMARY: ClassVar[str] = "Switch the policy off and give up a charge that has not been made"
 
-    def to_command(self) -> commands.TopUpCancel:
-        return commands.TopUpCancel(self.key)
+    def to_command(self) -> top_up_commands.TopUpCancel:
+        return top_up_commands.TopUpCancel(self.key)
 
 
 class ChargesSettle(Contract):
@@ -143,9 +143,11 @@ class ChargesSettle(Contract):
         Field(description="Where the payer confirms it"),
     ] = None
 
-    def to_command(self) -> commands.ChargeSettle:
+    def to_command(self) -> top_up_commands.ChargeSettle:
         status = ChargeStatus(self.status)
-        return commands.ChargeSettle(commands.ChargeOf(self.charge_id), status, self.reference, self.code, self.link)
+        return top_up_commands.ChargeSettle(
+            top_up_commands.ChargeOf(self.charge_id), status, self.reference, self.code, self.link
+        )
 
     @classmethod
     def response(cls, account: Account, context: DecisionContext, charge: Charge | None = None) -> dict[str, Any]:

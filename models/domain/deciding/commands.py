@@ -9,9 +9,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from models.domain.accounts import AccountKey
-from models.domain.charging.charges import ChargeStatus
-from models.domain.charging.policies import Policy, TopUpTrigger
+from models.domain.charging.policies import TopUpTrigger
 from models.domain.credits.grants import Draw, Grant
+from models.domain.deciding.top_up_commands import ChargeOf, TopUpCommand
 from models.domain.outcome import Refusal
 from models.domain.value import value
 
@@ -38,13 +38,6 @@ class EntryOfJob:
     """The account on which another job wrote its entry."""
 
     job_id: UUID
-
-
-@value(frozen=True, slots=True)
-class ChargeOf:
-    """The account that a charge was made for."""
-
-    charge_id: UUID
 
 
 Target = AccountKey | TelegramUser | EntryOfJob | ChargeOf
@@ -161,45 +154,6 @@ class WalletTerminate:
 
 
 @value(frozen=True, slots=True)
-class TopUpLook:
-    """Ours: the look with this number."""
-
-    target: AccountKey
-    crossing: int
-
-
-@value(frozen=True, slots=True)
-class PolicySet:
-    target: AccountKey
-    terms: Policy  # without its amounts
-    amounts: Mapping[str, Decimal]  # by their names in Policy, in credits or roubles
-
-
-@value(frozen=True, slots=True)
-class TopUpResume:
-    target: AccountKey
-
-
-@value(frozen=True, slots=True)
-class TopUpNow:
-    target: AccountKey
-
-
-@value(frozen=True, slots=True)
-class TopUpCancel:
-    target: AccountKey
-
-
-@value(frozen=True, slots=True)
-class ChargeSettle:
-    target: ChargeOf
-    status: ChargeStatus
-    reference: str | None
-    code: str | None
-    link: str | None
-
-
-@value(frozen=True, slots=True)
 class GrantExpire:
     """Ours: what is left of one expired grant leaves the balance."""
 
@@ -276,10 +230,7 @@ WalletCommand = (
     | AccountRepair
 )
 AppCommand = AppUpsert | AppSet
-TopUpCommand = TopUpLook | PolicySet | TopUpResume | TopUpNow | TopUpCancel | ChargeSettle
 Command = UserCommand | WalletCommand | AppCommand | EntryReverse | TopUpCommand
-MAY_CHARGE = (TopUpLook, TopUpNow, TopUpCancel, ChargeSettle)
-"""What needs to know of charges beyond the account's policy."""
 CREATES = (UserUpsert, WalletCreate, AppUpsert)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from models.domain.accounts import Account
-from models.domain.deciding import commands
+from models.domain.deciding import commands, top_up_commands
 from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import Decision, DecisionContext
 from models.domain.jobs import apps, repairs, reversals, users, wallet_grants, wallet_holds, wallet_terms, wallets
@@ -26,12 +26,12 @@ _DECIDERS: Final[dict[type, Callable[[Any, Account | None, Job, DecisionContext]
     commands.HoldRelease: wallet_holds.release,
     commands.HoldExpire: wallet_holds.expire,
     commands.GrantVoid: wallet_grants.void,
-    commands.TopUpLook: looks.look,
-    commands.PolicySet: policy_terms.set_policy,
-    commands.TopUpResume: looks.resume,
-    commands.TopUpNow: looks.run_now,
-    commands.TopUpCancel: looks.cancel,
-    commands.ChargeSettle: charges.settle,
+    top_up_commands.TopUpLook: looks.look,
+    top_up_commands.PolicySet: policy_terms.set_policy,
+    top_up_commands.TopUpResume: looks.resume,
+    top_up_commands.TopUpNow: looks.run_now,
+    top_up_commands.TopUpCancel: looks.cancel,
+    top_up_commands.ChargeSettle: charges.settle,
     commands.GrantExpire: wallet_grants.expire,
     commands.GrantOpen: wallet_grants.begin,
     commands.AccountRepair: repairs.repair,

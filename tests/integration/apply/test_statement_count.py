@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Engine, event
 
 from models.domain.accounts import AccountKey, Kind
-from models.domain.deciding.commands import Job, TopUpLook
+from models.domain.deciding.commands import Job
+from models.domain.deciding.top_up_commands import TopUpLook
 from tasks.apply.path import apply
 from tasks.scheduled.sweep import system_job
 from tests.support.builders import LIMITS, expire_job, job, reset, rows, settle

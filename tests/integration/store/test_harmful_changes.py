@@ -148,7 +148,8 @@ HARMFUL: Final[dict[str, tuple[list[str], str]]] = {
         "user:1",
     ),
     "an event under another job": (
-        ["update outbox set job_id = (select id from jobs where code = 'unchanged' order by id limit 1) where type = 'user.balance.updated'"],
+        ["update outbox set job_id = (select id from jobs where code = 'unchanged' order by id limit 1)"
+         " where id = (select min(id) from outbox where type = 'user.balance.updated')"],
         "user:1",
     ),
     "a body and its events taken away as if pruned": (
@@ -207,7 +208,7 @@ def test_what_was_spent_on_terms_that_were_changed_for_a_while_is_named(ledger: 
             ledger,
             "update policies set topped_up_at = null, due_at = now() where account_id = (select id from accounts where ref = 'auto')",
         )
-        assert autotopup.scan(applier(ledger), 10) == 1
+        assert autotopup.scan(applier(ledger), 10) > 0
     assert execute(ledger, statement.format(right)) == 1
     assert any(told in finding.problem for finding in audit(ledger).findings)
 

@@ -20,7 +20,8 @@ import pytest
 from sqlalchemy import Engine
 
 from models.domain.accounts import AccountKey, Kind
-from models.domain.deciding.commands import Job, TopUpLook
+from models.domain.deciding.commands import Job
+from models.domain.deciding.top_up_commands import TopUpLook
 from models.domain.events import EventType
 from tasks.scheduled.sweep import system_job
 from tests.support.builders import done, entries, events, execute, expire_job, job, let_expire, settle

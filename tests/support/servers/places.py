@@ -15,7 +15,8 @@ from models.contracts.spec.schemas import Schema, schemas
 
 SCHEMAS: Final = schemas()
 _CANDIDATES: Final[tuple[Any, ...]] = (
-    "UTC", "2027-01-31T12:00:00Z", "0193a5c2-7b1e-7c40-8a52-3f0d6f1f9b11", 1, 0, -1, True, [], {},
+    "UTC", "2027-01-31T12:00:00Z", "0193a5c2-7b1e-7c40-8a52-3f0d6f1f9b11", "wallet:w", "https://pay.example/1", 1, 0,
+    -1, True, [], {},
 )  # fmt: skip
 Path = tuple[str | int, ...]
 

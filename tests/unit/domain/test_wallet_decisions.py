@@ -9,8 +9,9 @@ import pytest
 
 from models.domain.accounts import Account, AccountKey, Kind, WalletStatus
 from models.domain.charging.policies import TopUpTrigger
-from models.domain.deciding.commands import Job, TopUpLook
+from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import Decision, DecisionContext
+from models.domain.deciding.top_up_commands import TopUpLook
 from models.domain.events import EventType
 from models.domain.jobs.decide import decide
 from models.domain.outcome import Code, Refusal

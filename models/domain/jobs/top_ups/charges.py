@@ -14,8 +14,9 @@ from models.domain.accounts import Account, Wallet, WalletStatus
 from models.domain.auto_topup import due as autotopup
 from models.domain.charging.charges import OPEN, Charge, ChargeStatus
 from models.domain.charging.policies import DECLINES_MAX, Policy
-from models.domain.deciding.commands import ChargeSettle, EntryOfJob, EntryReverse, Job
+from models.domain.deciding.commands import EntryOfJob, EntryReverse, Job
 from models.domain.deciding.decision import Charging, Decision, DecisionContext
+from models.domain.deciding.top_up_commands import ChargeSettle
 from models.domain.events import EventType
 from models.domain.jobs.reversals import take_back
 from models.domain.jobs.top_ups.looks import CHARGED, bought, followed

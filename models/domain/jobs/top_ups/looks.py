@@ -14,8 +14,9 @@ from models.domain.auto_topup.evaluation import Fire, Hold, currency_of, evaluat
 from models.domain.charging.charges import Charge, ChargeStatus
 from models.domain.charging.policies import Policy, ProviderName, Reason, TopUpTrigger
 from models.domain.credits.balance import Move
-from models.domain.deciding.commands import Job, TopUpCancel, TopUpLook, TopUpNow, TopUpResume
+from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import Charging, Decision, DecisionContext, entry_details
+from models.domain.deciding.top_up_commands import TopUpCancel, TopUpLook, TopUpNow, TopUpResume
 from models.domain.events import EventType
 from models.domain.jobs.wallets import NOT_FOUND
 from models.domain.outcome import Code, Refusal

@@ -11,8 +11,9 @@ from models.domain.accounts import Account, Kind, Wallet, WalletStatus
 from models.domain.auto_topup.calendar import next_time
 from models.domain.auto_topup.evaluation import currency_of, place
 from models.domain.charging.policies import Policy, ProviderName, TopUpTrigger
-from models.domain.deciding.commands import Job, PolicySet
+from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import Decision, DecisionContext
+from models.domain.deciding.top_up_commands import PolicySet
 from models.domain.jobs.top_ups.looks import followed
 from models.domain.jobs.wallets import NOT_FOUND, unstorable
 from models.domain.outcome import Code, Refusal
