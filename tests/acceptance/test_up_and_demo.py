@@ -64,7 +64,7 @@ def _demo(data_dir: Path) -> None:
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     last = done.stdout.strip().splitlines()[-1]
-    assert last.startswith("demo: ok (22 messages: 12 applied, 3 replayed, 6 refused, 1 parked; 10 entries")
+    assert last.startswith("demo: ok (29 messages: 19 applied, 3 replayed, 6 refused, 1 parked; 16 entries")
     assert servers.seen_by_others(data_dir) == []
 
 

@@ -36,6 +36,11 @@ class Script:
         return AccountKey(Kind.WALLET, f"wallet-{self.run}")
 
     @property
+    def card(self) -> AccountKey:
+        """A wallet with a card behind it."""
+        return AccountKey(Kind.WALLET, f"card-{self.run}")
+
+    @property
     def user(self) -> AccountKey:
         return AccountKey(Kind.USER, str(int(self.run, 16)))
 
@@ -149,6 +154,48 @@ class Script:
             Step("topped up by 40 below 10", "wallets.update", wallet | self._key("policy") | policy, "applied"),
             Step("12 of 16.6 are spent", "wallets.debit", wallet | self._key("debit") | {"credits": 12}, "applied"),
         ]
+
+    def charge(self) -> list[Step]:
+        """A wallet that is topped up from a card, 100 a month at the most; what it has is spent."""
+        wallet = {"wallet_id": self.card.ref}
+        credit = {"credits_to_add": 12, "transaction_reason": "FREE_CREDIT_GRANT"}
+        policy = {
+            "account": str(self.card),
+            "trigger": "balance_below_threshold",
+            "threshold": 10,
+            "amount": 40,
+            "monthly_cap": 100,
+            "cooldown_s": 0,
+            "max_declines": 2,
+            "provider": "http",
+            "payer": "demo",
+        }
+        return [
+            Step("a wallet", "wallets.create", wallet | self._key("card"), "applied"),
+            Step("12 credits", "wallets.top_up", wallet | self._key("card-gift") | credit, "applied"),
+            Step(
+                "below 10: 40 from a card, 100 a month", "auto_topup.set_policy", policy | self._key("terms"), "applied"
+            ),
+            Step("5 of 12 are spent", "wallets.debit", wallet | self._key("card-debit-1") | {"credits": 5}, "applied"),
+        ]
+
+    def decline(self) -> list[Step]:
+        """What is left of the wallet while its card is declined."""
+        wallet = {"wallet_id": self.card.ref}
+        return [
+            Step("40 of 47 are spent", "wallets.debit", wallet | self._key("card-debit-2") | {"credits": 40}, "applied")
+        ]
+
+    def resume(self) -> list[Step]:
+        account = {"account": str(self.card)}
+        return [
+            Step("its owner has seen to the card", "auto_topup.resume", account | self._key("card-resume"), "applied")
+        ]
+
+    def past_the_cap(self) -> list[Step]:
+        wallet = {"wallet_id": self.card.ref}
+        spent = wallet | self._key("card-debit-3") | {"credits": 40}
+        return [Step("40 of 47 are spent", "wallets.debit", spent, "applied")]
 
     def grant(self) -> list[Step]:
         """Credits that expire in a moment."""

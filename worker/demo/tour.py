@@ -16,6 +16,7 @@ from celery.states import READY_STATES
 from sqlalchemy import Engine
 
 from models.domain.accounts import Account, AccountKey
+from models.domain.charging.policies import Policy
 from models.domain.ledger import Entry
 from models.domain.outcome import Code
 from models.store.audit.entries import Report, audit
@@ -92,6 +93,16 @@ class Tour:
         """Returns once the wallet has such an entry. Raises Unexpected when it does not come in time."""
         wait_for(what, lambda: any(wanted(entry) for entry in self.ledger(self.script.wallet).entries))
 
+    def wait_for_policy(self, what: str, wanted: Callable[[Policy], bool]) -> Policy:
+        """The policy of the wallet with a card, once it is so. Raises Unexpected when it does not come in time."""
+
+        def look() -> Policy | None:
+            policy = self.ledger(self.script.card).account.policy
+            return policy if policy is not None and wanted(policy) else None
+
+        found: Policy = wait_for(what, look)
+        return found
+
     def ledger(self, key: AccountKey) -> Ledger:
         """What was done to an account. Raises Unexpected when there is none."""
         with snapshot(self.engine) as connection:
@@ -102,7 +113,7 @@ class Tour:
 
     def ledgers(self) -> list[Ledger]:
         """Those of all accounts of the script."""
-        return [self.ledger(key) for key in (self.script.wallet, self.script.user, self.script.app)]
+        return [self.ledger(key) for key in (self.script.wallet, self.script.card, self.script.user, self.script.app)]
 
     def verify(self) -> Report:
         """Recomputes the whole ledger. Raises Unexpected when it does not add up."""

@@ -9,14 +9,16 @@ from time import monotonic
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Engine
 
 from models.domain import money
+from models.domain.charging.policies import Reason
 from models.domain.jobs.top_ups.looks import INVOICED
 from models.domain.ledger import EntryKind
 from worker.database import engine_for
+from worker.demo.payment_service import PaymentService, payment_service
 from worker.demo.script import Script, Step
 from worker.demo.tour import Answer, Ledger, Tour, Unexpected
 from worker.local.stack import Stack
@@ -38,10 +40,10 @@ def demo(
     """
     console, began = Console(width=None if sys.stdout.isatty() else 110), monotonic()
     console.print("Starting PostgreSQL, Valkey, two workers and beat …")
-    with Stack(_settings(), data_dir) as stack:
+    with payment_service() as payments, Stack(_settings(payments), data_dir) as stack:
         stack.start()
         try:
-            summary = _tour(console, stack)
+            summary = _tour(console, stack, payments)
         except Unexpected as error:
             typer.echo(f"demo: failed: {error}\nlogs: {stack.data_dir / 'logs'}", err=True)
             raise typer.Exit(1) from error
@@ -49,33 +51,36 @@ def demo(
     typer.echo(f"demo: ok ({summary}, {monotonic() - began:.1f} s)")
 
 
-def _settings() -> Settings:
+def _settings(payments: PaymentService) -> Settings:
     """The user's settings less the addresses: the demo touches no server but its own."""
     addresses = {"broker_url", "database_url", "result_url", "flower_port", "flower_address"}
     mine = load_settings()
     given = {name: getattr(mine, name) for name in mine.model_fields_set - addresses}
     # Nobody waits a quarter of an hour for a demo: no job of it comes late.
     given |= {"result_url": None, "topup_scan_every_s": 0.5, "expire_every_s": 0.5, "expiry_grace_s": 0.0}
+    given |= {"charge_http_url": payments.url, "charge_http_secret": SecretStr(secrets.token_hex(16))}
+    given |= {"charge_decline_backoff_s": 0.0, "charging": True}
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
     return Settings.model_construct(_fields_set=set(given), **{**defaults, **given})
 
 
-def _tour(console: Console, stack: Stack) -> str:
+def _tour(console: Console, stack: Stack, payments: PaymentService) -> str:
     engine = engine_for(stack.settings)
     tour = Tour(stack.settings.broker_url, stack.settings.queue, engine, Script(secrets.token_hex(4)))
     try:
-        return _play(console, tour, engine)
+        return _play(console, tour, payments)
     finally:
         engine.dispose()
 
 
-def _play(console: Console, tour: Tour, engine: Engine) -> str:
+def _play(console: Console, tour: Tour, payments: PaymentService) -> str:
     script = tour.script
     for title, steps in script.chapters():
         _show(console, tour, title, steps)
     _show(console, tour, "A debit leaves less than the wallet's minimum, and beat tops it up", script.spend())
     tour.wait_for_entry("the auto top-up", lambda entry: entry.details.reason == INVOICED)
     console.print("  beat found the wallet and topped it up by 40")
+    _charge(console, tour, payments)
     _show(console, tour, "Credits that expire", script.grant())
     tour.wait_for_entry("the expiry", lambda entry: entry.details.kind is EntryKind.EXPIRY)
     console.print("  beat found the expired credits and took them out")
@@ -88,6 +93,32 @@ def _play(console: Console, tour: Tour, engine: Engine) -> str:
         f"{counts.jobs} messages: {counts.applied} applied, {counts.replayed} replayed, {counts.refused} refused, "
         f"{counts.parked} parked; {entries} entries"
     )
+
+
+def _charge(console: Console, tour: Tour, payments: PaymentService) -> None:
+    """A charge, declines that suspend, a resume, and a cap that defers."""
+    script = tour.script
+    _show(console, tour, "Another wallet is topped up from a card", script.charge())
+    tour.wait_for_policy("the charge", lambda policy: len(payments.charged) == 1 and policy.open_charge is None)
+    console.print(f"  charged and credited once: {_paid(payments)}")
+    payments.declining = True
+    _show(console, tour, "The card is declined", script.decline())
+    suspended = tour.wait_for_policy("the suspension", lambda policy: policy.suspended is not None)
+    console.print(f"  tried {payments.declined} times, then suspended: {suspended.suspended}")
+    payments.declining = False
+    _show(console, tour, "Its owner has the policy resumed", script.resume())
+    tour.wait_for_policy("the second charge", lambda policy: len(payments.charged) == 2 and policy.open_charge is None)
+    console.print(f"  charged and credited once: {_paid(payments)}")
+    _show(console, tour, "A third top-up would pass the monthly cap of 100", script.past_the_cap())
+    held = tour.wait_for_policy("the cap", lambda policy: policy.reason is Reason.CAP_REACHED)
+    console.print(
+        f"  {held.reason} until {held.not_before:%Y-%m-%d %H:%M} UTC, when the month is over: it is made then"
+    )
+
+
+def _paid(payments: PaymentService) -> str:
+    amount, currency = [*payments.charged.values()][-1]
+    return f"{money.text(money.from_units(amount, 2))} {currency}, by the payment service"
 
 
 def _show(console: Console, tour: Tour, title: str, steps: list[Step]) -> None:
