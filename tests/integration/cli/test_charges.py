@@ -9,10 +9,13 @@ import pytest
 from sqlalchemy import Engine
 
 from tasks.auto_topup.provider import ProviderStatus
-from tests.integration.cli.charged import charge, look, wallet
+from tests.integration.cli.charged import charge, look, switch, wallet
 from tests.integration.cli.conftest import Cli, told
 from tests.support.builders import done, execute
 from tests.support.servers.queues import taken
+from worker.doctor.charging import examine_charging
+from worker.doctor.finding import Level
+from worker.settings.settings import Settings
 
 NOBODY = str(uuid4())
 
@@ -120,3 +123,23 @@ def test_that_it_is_off_in_the_settings_is_said(cli: Cli, engine: Engine) -> Non
 def test_a_pause_wants_a_name_and_a_reason(cli: Cli, engine: Engine, arguments: list[str]) -> None:
     assert "--" in told(cli("charging", "pause", *arguments))
     assert cli.json("charging", "show")["switch"] is None
+
+
+@pytest.mark.tampered_ledger
+def test_the_doctor_reads_what_waits(database_url: str, engine: Engine) -> None:
+    def levels() -> dict[str, Level]:
+        return {each.check: each.level for each in examine_charging(Settings(database_url=database_url))}
+
+    for name in ("asked", "unknown"):
+        wallet(engine, name)
+        made = charge(engine, ProviderStatus.UNKNOWN)
+    wallet(engine, "due")
+    assert set(levels().values()) == {Level.OK}
+    execute(engine, "update charges set created_at = created_at - interval '11 minutes'")
+    assert levels()["charging.providers"] is Level.WARNING
+    execute(engine, "update policies set due_at = due_at - interval '1 hour' where due_at is not null")
+    assert levels()["charging.scan"] is Level.WARNING
+    execute(engine, "update charges set ask_at = null where id = :id", id=made)
+    assert levels()["charging.unknown"] is Level.WARNING
+    switch(engine, on=False)
+    assert levels() == {"charging.on": Level.WARNING, "charging.unknown": Level.WARNING}
