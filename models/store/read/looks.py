@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -16,8 +16,7 @@ from models.domain.deciding.commands import AUTO_TOP_UP, RUN_NOW
 from models.domain.outcome import Code
 
 # Jobs that wrote an entry are found by the charges that they made, credited or gave back: there are as many of them as
-# charges, however long the ledger is. A document says where the policy stood after the job, which for a look is what
-# it came to.
+# charges, however long the ledger is. Documents say where the policy stood after the job.
 _LOOKS: Final = text("""
     with ours as (
         (select id from jobs
@@ -33,10 +32,9 @@ _LOOKS: Final = text("""
          join entries back on back.account_id = credit.account_id and back.reverses = credit.seq
          where c.account_id = :account_id order by back.seq desc limit :limit)
     )
-    select id, settled_at, name, code,
-           case when name in (:look, :run_now) then cast(outcome as jsonb) #>> '{response,policy,reason}' end as reason,
-           case when name in (:look, :run_now) then cast(outcome as jsonb) #>> '{response,policy,not_before}' end
-               as until,
+    select id, settled_at, name, code, name in (:look, :run_now) as looks,
+           cast(outcome as jsonb) #>> '{response,policy,reason}' as reason,
+           cast(outcome as jsonb) #>> '{response,policy,not_before}' as until,
            cast(outcome as jsonb) #>> '{response,policy,spendable}' as spendable,
            cast(outcome as jsonb) #>> '{response,policy,suspended}' as suspended,
            cast(outcome as jsonb) #>> '{response,charge,id}' as charge_id,
@@ -75,7 +73,7 @@ def looks(connection: Connection, account_id: int, limit: int) -> list[LookShown
             at=row.settled_at,
             job=row.name,
             code=Code(row.code),
-            held=_held(row.refused or row.reason, row.refused_until or row.until, row.refused_code or row.suspended),
+            held=_held(row) if row.looks else None,
             spendable=None if row.spendable is None else Decimal(row.spendable),
             suspended=row.suspended,
             charge_id=row.charge_id and UUID(row.charge_id),
@@ -86,7 +84,10 @@ def looks(connection: Connection, account_id: int, limit: int) -> list[LookShown
     ]
 
 
-def _held(reason: str | None, until: str | None, code: str | None) -> Hold | None:
+def _held(row: Any) -> Hold | None:
+    """Why it did not fire: a refusal says it itself, and of a look the policy does, where it stood afterwards."""
+    reason, until = row.refused or row.reason, row.refused_until or row.until
     if reason is None or reason == Reason.FIRED:
         return None
+    code = row.refused_code or row.suspended
     return Hold(Reason(reason), None if until is None else datetime.fromisoformat(until), code)

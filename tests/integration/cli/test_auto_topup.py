@@ -119,6 +119,7 @@ def test_an_account_that_is_not_there(cli: Cli, command: str) -> None:
     said = told(cli("auto-topup", command, "wallet:w9"), 1)
     assert said.endswith("there is no account wallet:w9: `balance-worker accounts list` shows which there are")
     assert "names no account" in told(cli("auto-topup", command, "w9"))
+    assert "only wallets and users are topped up" in told(cli("auto-topup", command, "app:1/2"))
 
 
 def test_history_is_newest_first(cli: Cli, engine: Engine) -> None:

@@ -132,6 +132,11 @@ def test_since_when_it_is_suspended(engine: Engine) -> None:
     assert found.suspended_at == settled.at
     done(engine, "auto_topup.resume", account="wallet:w")
     assert stands(engine).suspended_at is None
+    scan(applier(engine), 10)
+    asked(engine, ProviderStatus.DECLINED, "r", "expired_card")
+    again = stands(engine)
+    assert (again.result, again.last_decline) == (Hold(Reason.SUSPENDED, code="expired_card"), "expired_card")
+    assert again.suspended_at == looked(engine)[0].at > settled.at
 
 
 def test_a_top_up_that_is_given_back_says_so(engine: Engine) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from models.contracts.jobs.top_ups import AutoTopupCancel, AutoTopupResume, AutoTopupRunNow
-from models.domain.accounts import Kind
+from worker.cli.auto_topup.accounts import topped_up
 from worker.cli.jobs.publishing import WAIT_S, Key, Producer, Wait, key_of, publish_and_show
 from worker.cli.terminal.arguments import account_key
 from worker.cli.terminal.output import AsJson
@@ -67,9 +67,7 @@ def cancel(
 
 
 def _ask(name: str, account: str, key: str | None, producer: str | None, wait_s: float, *, as_json: bool) -> None:
-    target = account_key(account, "ACCOUNT")
-    if target.kind is Kind.APP:
-        raise typer.BadParameter("only wallets and users are topped up", param_hint="ACCOUNT")
+    target = topped_up(account_key(account, "ACCOUNT"))
     publish_and_show(name, {"account": str(target)}, key_of(key, name), producer, wait_s, as_json=as_json)
 
 

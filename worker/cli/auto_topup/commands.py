@@ -11,6 +11,7 @@ from models.store.read.charges import charge_list
 from models.store.read.looks import looks
 from models.store.read.top_ups import TopUpStanding, standing, standings
 from worker.cli.accounts.facts import policy_facts
+from worker.cli.auto_topup.accounts import topped_up
 from worker.cli.auto_topup.rows import (
     LOOK_COLUMNS,
     STANDINGS,
@@ -154,7 +155,7 @@ def history(
 
 
 def _found(connection: Connection, account: str) -> TopUpStanding:
-    found = standing(connection, account_name(account, "ACCOUNT"), limits_of(load_settings()))
+    found = standing(connection, topped_up(account_name(account, "ACCOUNT")), limits_of(load_settings()))
     if found is None:
         raise Stop(f"there is no account {account}: `balance-worker accounts list` shows which there are", NO)
     return found
