@@ -124,4 +124,74 @@ COMMANDS: Final = (
             "Sets a wallet right that broke a rule before the rule was kept, by one more entry.",
         ),
     ),
+    _group(
+        "auto-topup",
+        "Auto top-up policies: where they stand and why, and what operators may ask of them.",
+        Deferred(
+            "list",
+            "worker.cli.auto_topup.commands",
+            "Lists auto top-up policies with what a look at each would come to now, in the order of their accounts'"
+            " names.",
+        ),
+        Deferred(
+            "show",
+            "worker.cli.auto_topup.commands",
+            "Shows one account's auto top-up: why it fires or not, its policy, this month, its charges.",
+        ),
+        Deferred(
+            "explain",
+            "worker.cli.auto_topup.commands",
+            "Says in a sentence why an account is topped up or not, and what would have to change, or until when.",
+        ),
+        Deferred(
+            "history",
+            "worker.cli.auto_topup.commands",
+            "Shows what was decided about an account's top-ups, and its charges, the newest first.",
+        ),
+        Deferred(
+            "resume",
+            "worker.cli.auto_topup.actions",
+            "Puts a suspended policy in force again: what suspended it is forgotten, and declines are counted anew.",
+        ),
+        Deferred(
+            "run-now",
+            "worker.cli.auto_topup.actions",
+            "Tops up by the policy now, whatever the balance, and without waiting for a cooldown.",
+        ),
+        Deferred(
+            "cancel",
+            "worker.cli.auto_topup.actions",
+            "Switches the policy off, and gives up a charge that nobody was asked for yet or that waits for its payer.",
+        ),
+    ),
+    _group(
+        "charges",
+        "Charges of auto top-ups: what providers were asked for, and what became of it.",
+        Deferred(
+            "list",
+            "worker.cli.charges.commands",
+            "Lists charges, the newest first: what was asked for, and what became of it.",
+        ),
+        Deferred(
+            "show",
+            "worker.cli.charges.commands",
+            "Shows all that is known of one charge: what was asked for, how the asking goes, what became of it.",
+        ),
+        Deferred("settle", "worker.cli.charges.settle", "Tells what became of a charge, as its provider has it."),
+    ),
+    _group(
+        "charging",
+        "The operators' switch: charging for all accounts, paused and resumed.",
+        Deferred(
+            "show",
+            "worker.cli.charges.charging",
+            "Shows whether charging is on or paused, since when, by whom and why, and what waits.",
+        ),
+        Deferred(
+            "pause",
+            "worker.cli.charges.charging",
+            "Pauses charging for all accounts: no auto top-up is made and no provider is asked, from the next tick on.",
+        ),
+        Deferred("resume", "worker.cli.charges.charging", "Lets charging go on."),
+    ),
 )

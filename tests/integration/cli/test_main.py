@@ -75,6 +75,10 @@ def test_docs_have_every_command() -> None:
                 ),
                 *("jobs", "jobs list", "jobs show"),
                 *("accounts", "accounts list", "accounts show", "accounts repair"),
+                *("auto-topup", "auto-topup list", "auto-topup show", "auto-topup explain", "auto-topup history"),
+                *("auto-topup resume", "auto-topup run-now", "auto-topup cancel"),
+                *("charges", "charges list", "charges show", "charges settle"),
+                *("charging", "charging show", "charging pause", "charging resume"),
                 *("dead-letters", "dead-letters list", "dead-letters show", "dead-letters replay"),
                 "dead-letters discard",
             )

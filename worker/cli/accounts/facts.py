@@ -37,17 +37,16 @@ def account_facts(account: Account) -> dict[str, str]:
         **{
             name.replace("_", " "): _told(name, value, account.scale) for name, value in asdict(account.profile).items()
         },
-        **_policy_facts(account),
+        **policy_facts(account, "auto top-up "),
     }
 
 
-def _policy_facts(account: Account) -> dict[str, str]:
+def policy_facts(account: Account, prefix: str = "") -> dict[str, str]:
+    """What was agreed to, and where it stands."""
     if account.policy is None:
         return {}
     agreed = {name: value for name, value in asdict(account.policy).items() if value is not None}
-    return {
-        f"auto top-up {name.replace('_', ' ')}": _told(name, value, account.scale) for name, value in agreed.items()
-    }
+    return {f"{prefix}{name.replace('_', ' ')}": _told(name, value, account.scale) for name, value in agreed.items()}
 
 
 def _told(field: str, value: Any, scale: int) -> str:

@@ -18,7 +18,8 @@ URL as an argument: arguments can be read by everybody on the machine.
 
 * Answers go to stdout, everything else to stderr. Into a pipe no line is broken and there are no colours.
 * `--json` is for programs. Amounts are integers, units of 10^-`scale`, as in the outcome of a job; beside a balance
-  stands `balance_decimal`. Times are RFC 3339 in UTC with microseconds.
+  stands `balance_decimal`. The `amount` of a charge is in the smallest unit of its `currency`. Times are RFC 3339 in
+  UTC with microseconds.
 * For people, amounts have all the decimals of their account, and times are UTC to the second.
 * Lists are pages: when there is more, the last line says with which option the next page begins, and `next` in JSON.
 * What can be expected to fail ends with one sentence and exit code 2, without a traceback:

@@ -9,19 +9,11 @@ from uuid import uuid4
 import typer
 
 from models.contracts.catalogue import CATALOGUE
-from models.contracts.replies.outcome import encode
-from models.contracts.wire.envelope import DEFAULT_PRODUCER, Contract
-from tasks.client import BalanceClient, InvalidJob, JobParked, OutcomeTimeout, PublishFailed
-from tasks.publishing.handles import JobHandle, Outcome
+from models.contracts.wire.envelope import Contract
 from worker.cli.jobs.arguments import arguments
 from worker.cli.jobs.list import list_jobs
-from worker.cli.terminal.faults import NO, UNKNOWN, Stop
-from worker.cli.terminal.output import AsJson, block, decimal, indented, line, remark, signed, write_json
-from worker.cli.terminal.tables import facts, heading
-from worker.cli.terminal.waiting import Waiting
-from worker.encoding.urls import mask_url
-from worker.publishers.producers import producers_in
-from worker.settings.settings import Settings, load_settings
+from worker.cli.jobs.publishing import WAIT_S, Producer, Wait, publish_and_show
+from worker.cli.terminal.output import AsJson, remark
 
 _EXAMPLES = """\
 \b
@@ -48,12 +40,8 @@ def publish(
         str | None,
         typer.Option(metavar="K", help="The idempotency key; without one a new one is made, and shown."),
     ] = None,
-    producer: Annotated[
-        str | None, typer.Option(metavar="P", help="The producer, for which keys are unique.  [default: default]")
-    ] = None,
-    wait: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, max=86_400, help="Wait so long for the outcome; 0: do not wait.")
-    ] = 10,
+    producer: Producer = None,
+    wait: Wait = WAIT_S,
     list_: Annotated[bool, typer.Option("--list", help="List the jobs with their arguments; publish nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -75,20 +63,7 @@ def publish(
         given_key = f"cli-{uuid4()}"
         remark(f"key {given_key}")  # before anything can go wrong: with it the job can be published again
     given_producer = _identity(body, "producer", producer, "--producer")
-    outcome, handle = _publish(contract.NAME, {"idempotency_key": given_key, **body}, given_producer, wait)
-    if outcome is None:
-        if as_json:
-            identity = {"producer": given_producer or DEFAULT_PRODUCER, "idempotency_key": handle.idempotency_key}
-            write_json({"published": True, "name": handle.name, **identity})
-        else:
-            line(f"published {handle.name} key={handle.idempotency_key}")
-        return
-    if as_json:
-        write_json(outcome.raw)
-    else:
-        _tell(handle.name, outcome)
-    if not outcome.applied:
-        raise typer.Exit(NO)
+    publish_and_show(contract.NAME, body, given_key, given_producer, wait, as_json=as_json)
 
 
 def _contract(catalogue: dict[str, type[Contract]], name: str) -> type[Contract]:
@@ -106,92 +81,6 @@ def _identity(body: dict[str, Any], field: str, option: str | None, hint: str) -
     if option is not None:
         raise typer.BadParameter(f"{field} is given twice", param_hint=hint)
     return str(body.pop(field))
-
-
-def _publish(name: str, body: dict[str, Any], producer: str | None, wait_s: float) -> tuple[Outcome | None, JobHandle]:
-    settings = load_settings()
-    try:
-        client = BalanceClient(
-            settings.broker_url,
-            producer or DEFAULT_PRODUCER,
-            settings.result_backend,
-            settings.queue,
-            partitions=settings.partitions,
-            secret=_secret(settings, producer or DEFAULT_PRODUCER),
-            tls_ca=settings.broker_tls_ca,
-            tls_cert=settings.broker_tls_cert,
-            tls_key=settings.broker_tls_key,
-        )
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--producer") from error
-    key = body["idempotency_key"]
-    look = f"`balance-worker jobs show --producer {producer or DEFAULT_PRODUCER} --key {key}`"
-    with client, Waiting(f"Publishing {name}") as waiting:
-        try:
-            handle = client.submit((name, body), want_result=wait_s > 0)
-            waiting.say(f"Waiting for the outcome of {name}")
-            return (handle.get(wait_s) if wait_s > 0 else None), handle
-        except InvalidJob as error:
-            problems = "\n".join(f"{name}: {sentence}" for sentence in error.sentences)
-            raise Stop(
-                f"{problems}\nnothing was published; its arguments: `balance-worker publish {name} --list`"
-            ) from error
-        except PublishFailed as error:
-            raise Stop(
-                f"{mask_url(str(error))}: see that the broker runs and that BALANCE_BROKER_URL names it;"
-                f" now it is {mask_url(settings.broker_url)}"
-            ) from error
-        except OutcomeTimeout as error:
-            cause = error.__cause__
-            why = f" ({mask_url(str(cause))})" if cause else ""  # the result backend is away
-            raise Stop(
-                f"published under the key {key}, but there was no outcome within {wait_s:g} s{why}: see that a worker"
-                f" runs on the queue {settings.queue}; later {look} shows it",
-                UNKNOWN,
-            ) from error
-        except JobParked as error:
-            raise Stop(f"{error}; `balance-worker dead-letters list` shows it", NO) from error
-
-
-def _secret(settings: Settings, producer: str) -> str | None:
-    if settings.producers is None:
-        return None
-    known = producers_in(settings.producers.get_secret_value()).by_name
-    if producer not in known:
-        raise Stop(
-            f"BALANCE_PRODUCERS names no producer {producer!r}, so its jobs would be parked; there are "
-            f"{', '.join(known)}: choose one with --producer"
-        )
-    return known[producer].secrets[0]
-
-
-def _tell(name: str, outcome: Outcome) -> None:
-    entry = outcome.entry
-    told = {
-        "job": str(outcome.job_id),
-        "name": name,
-        "producer": outcome.producer,
-        "key": outcome.idempotency_key,
-        "status": outcome.status,
-        "code": outcome.code,
-        "replayed": "yes: the key had been answered before" if outcome.replayed else "no",
-    }
-    if entry is not None:
-        before, after = decimal(entry.balance_before, entry.scale), decimal(entry.balance_after, entry.scale)
-        told |= {
-            "account": entry.account,
-            "entry": f"number {entry.seq}",
-            "amount": signed(entry.amount, entry.scale),
-            "balance": f"{before} -> {after}",
-        }
-    if (bonus := outcome.bonus_entry) is not None:
-        told["second entry"] = f"number {bonus.seq}, {signed(bonus.amount, bonus.scale)}"
-    facts(told)
-    if outcome.error is not None:
-        heading(f"Refused, as with HTTP status {outcome.error.status}")
-        block(indented(encode(outcome.error.body)))
-    if outcome.error is None and entry is None:
-        remark("the balance did not move")
 
 
 def register(app: typer.Typer) -> None:

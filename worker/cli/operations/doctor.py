@@ -36,8 +36,8 @@ def doctor(
     """Examines a running deployment: does it keep what docs/guarantees.md promises?
 
     Looks at the broker (persistence, eviction, queues, policies), PostgreSQL (version, durability, migrations,
-    privileges, timeouts), the workers, beat, the clocks and what waits. Changes nothing. Run it with the settings of
-    the workers. Ends with 0 when no finding is a failure (warnings are not), and with 1 when one is.
+    privileges, timeouts), charging, the workers, beat, the clocks and what waits. Changes nothing. Run it with the
+    settings of the workers. Ends with 0 when no finding is a failure (warnings are not), and with 1 when one is.
     """
     configure_logging("error")  # on stderr: stdout is for the findings
     findings: list[Finding] = []

@@ -1,0 +1,1 @@
+"""balance-worker charges and charging: what providers are asked for, settled by hand, and paused for all."""
