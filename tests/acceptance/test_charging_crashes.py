@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
@@ -25,6 +25,9 @@ from tests.support.builders import applier, execute, rows
 from worker.providers.http import HttpProvider
 
 ACCOUNTS: Final = ("wallet:w_1", "wallet:w_2", "user:7")
+_CLAIMED: Final = """
+    select status <> 'pending' or ask_at > clock_timestamp() + interval '10 s' as for_long from charges where attempts > 0
+"""
 SCAN, ASK = "autotopup.scan", "charges.ask"
 _COMMIT: Final = Connection.commit
 # tick, step, function, when, which call of it: and how many charges there are, are asked for, are paid and credited by
@@ -88,7 +91,9 @@ def test_charging_killed_at_a_step_charges_once(
     with scheduled.io_worker("victim", point) as victim:
         assert_killed(victim, point, scheduled.log("victim"))
     assert sum(statuses(engine).values()) == made, step
-    assert len(rows(engine, "select 1 from charges where attempts > 0")) == asked
+    claimed = rows(engine, _CLAIMED)
+    assert len(claimed) == asked
+    assert all(each["for_long"] for each in claimed), "as long as several requests may take, ten seconds each"
     assert len(service.charged()) in {paid, min(2 * paid, asked)}
     assert statuses(engine)["succeeded"] in {credited, 2 * credited}
     with scheduled.io_worker("rescuer"):
@@ -109,9 +114,8 @@ def test_what_a_dead_worker_has_claimed_is_asked_for_when_its_claim_runs_out(
     scheduled.tick(ASK)
     with scheduled.io_worker("victim", point) as victim:
         assert_killed(victim, point, scheduled.log("victim"))
-    [claimed] = rows(engine, "select ask_at, attempts, created_at from charges")
+    [claimed] = rows(engine, "select ask_at, attempts from charges")
     assert claimed["attempts"] == 1
-    assert claimed["ask_at"] - claimed["created_at"] > timedelta(seconds=0.4), "longer than a request takes"
 
     def settled() -> bool:
         scheduled.tick(ASK)
