@@ -26,7 +26,8 @@ from worker.providers.http import HttpProvider
 
 ACCOUNTS: Final = ("wallet:w_1", "wallet:w_2", "user:7")
 _CLAIMED: Final = """
-    select status <> 'pending' or ask_at > clock_timestamp() + interval '10 s' as for_long from charges where attempts > 0
+    select status <> 'pending' or ask_at > clock_timestamp() + interval '10 s' as for_long
+    from charges where attempts > 0
 """
 SCAN, ASK = "autotopup.scan", "charges.ask"
 _COMMIT: Final = Connection.commit
@@ -107,7 +108,7 @@ def test_charging_killed_at_a_step_charges_once(
 def test_what_a_dead_worker_has_claimed_is_asked_for_when_its_claim_runs_out(
     scheduled: Scheduled, engine: Engine, service: PaymentService
 ) -> None:
-    scheduled.system.environment |= {"BALANCE_CHARGE_TIMEOUT_S": "0.4"}
+    scheduled.system.environment |= {"BALANCE_CHARGE_TIMEOUT_S": "0.2"}
     fall_due(engine, ACCOUNTS[:1])
     assert autotopup.scan(applier(engine), 100) == 1
     point = KillPoint(HttpProvider.charge, "before")
