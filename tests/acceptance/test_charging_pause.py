@@ -1,4 +1,4 @@
-"""Charging is switched off: nothing is looked at or asked for from the next tick on, and all goes on when it is back."""
+"""Charging is switched off: from the next tick on nothing is looked at or asked for. Switched on, all goes on."""
 
 from __future__ import annotations
 
