@@ -23,7 +23,7 @@ from worker.publishers.limits import Intake
 from worker.publishers.producers import producers_in
 from worker.settings.settings import Settings
 
-_CLAIM_MORE_S: Final = 10  # for a settlement that has to wait; a provider may be asked several things for one charge
+_CLAIM_MORE_S: Final = 2  # for the settlement; a provider may be asked several things for one charge
 _SLICE_S: Final = 0.2  # how soon a waiting worker notices that it was told to stop
 
 

@@ -116,7 +116,9 @@ class Asker:
     def _ask_again(self, claimed: Claimed, answer: ChargeAnswer) -> None:
         charge, policy = claimed.charge, self.policy
         pause = max(backoff_s(claimed.attempts, policy.base_s, policy.cap_s), answer.retry_after_s or 0)
-        gives_up = claimed.at + timedelta(seconds=pause) > charge.created_at + timedelta(seconds=policy.give_up_s)
+        left = policy.give_up_s - (claimed.at - charge.created_at).total_seconds()
+        gives_up = left <= 0
+        pause = min(pause, left)  # whatever the service wants, it is asked once more before it is given up
         again: datetime | None = None if gives_up else claimed.at + timedelta(seconds=pause)
         self._note(claimed, answer, again)
         told = {"charge": str(charge.id), "account": str(claimed.account), "provider": charge.provider.value}
@@ -126,7 +128,7 @@ class Asker:
                 next=f"look the charge up at the provider, then: balance-worker charges settle {charge.id} --status …",
             )  # fmt: skip
         elif answer.status is ProviderStatus.UNKNOWN and _REMINDER.due(
-            "charge.unknown", f"{charge.provider}{answer.code}"
+            f"charge.unknown.{charge.provider}.{answer.code}", ""
         ):
             _LOG.warning(
                 "charge.unknown", **told, answer=answer.code, again_in_s=round(pause, 1),

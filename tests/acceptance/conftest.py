@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from tests.acceptance.scheduled import Scheduled
 from tests.acceptance.system import System
 
 
@@ -38,3 +39,9 @@ def any_system(
     running = System(broker_url, database_url, engine, unique_queue, tmp_path)
     yield running
     running.stop()
+
+
+@pytest.fixture
+def scheduled(system: System, tmp_path: Path) -> Scheduled:
+    """The scheduled work of a system on Redis."""
+    return Scheduled(system, tmp_path)

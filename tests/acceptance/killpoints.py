@@ -55,10 +55,11 @@ class KillPoint:
         def deadly(*args: Any, **kwargs: Any) -> Any:
             nonlocal calls
             calls += 1
-            if calls == self.call and self.when == "before":
+            number = calls  # other threads call it meanwhile
+            if number == self.call and self.when == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
             result = function(*args, **kwargs)
-            if calls == self.call:
+            if number == self.call:
                 os.kill(os.getpid(), signal.SIGKILL)
             return result
 

@@ -5,25 +5,22 @@ A tick is acknowledged before it runs, so that the broker plays no part in what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
 from celery.beat import Scheduler
-from kombu import Exchange, Queue
 from sqlalchemy import Connection, Engine
 
 from models.domain.jobs.decide import decide
 from models.store.write import accounts, grants, jobs
 from models.store.write import entries as written
 from models.store.write.top_ups import policies
-from tests.acceptance.killpoints import KillPoint, assert_killed, start
-from tests.acceptance.system import System, wait_until
+from tests.acceptance.killpoints import KillPoint, assert_killed
+from tests.acceptance.scheduled import Scheduled
+from tests.acceptance.system import wait_until
 from tests.support.builders import balance, done, entries, let_expire, rows
 from tests.support.resealed import execute_resealed
-from tests.support.servers import forks
 
 CREDIT: Final = {"wallet_id": "w", "transaction_reason": "INVOICE_PAYMENT"}
 CREDITS: Final = 10**9  # units of a wallet
@@ -94,46 +91,6 @@ STEPS: Final[list[tuple[str, str, Any, Any, int]]] = [  # tick, step, function, 
     ("jobs.prune", "pruned", jobs.prune, "after", 0),
     ("jobs.prune", "after the commit", _COMMIT, "after", 1),
 ]
-
-
-class Scheduled:
-    """The I/O worker and beat of one system, which may be told where to die."""
-
-    def __init__(self, system: System, logs: Path) -> None:
-        self._system, self._logs, self._queue = system, logs, f"{system.queue}.io"
-        system.client.conf.task_queues = [Queue(self._queue, Exchange(""), routing_key=self._queue)]
-
-    def tick(self, name: str) -> None:
-        self._system.client.send_task(name, queue=self._queue, ignore_result=True)
-
-    @contextmanager
-    def io_worker(self, name: str, point: KillPoint | None = None) -> Iterator[Any]:
-        command = ["worker", "--pool=threads", "--concurrency=1", f"--queues={self._queue}"]
-        command += [f"--hostname={name}@io", "--without-mingle"]
-        yield from self._run(name, command, point)
-
-    @contextmanager
-    def beat(self, name: str, point: KillPoint | None = None) -> Iterator[Any]:
-        yield from self._run(name, ["beat", f"--schedule={self._logs / 'schedule'}"], point)
-
-    def log(self, name: str) -> Path:
-        return self._logs / f"{name}.log"
-
-    def ticks(self, name: str) -> int:
-        """How many ticks a worker has finished."""
-        return self.log(name).read_text().count(" succeeded in ")
-
-    def _run(self, name: str, command: list[str], point: KillPoint | None) -> Iterator[Any]:
-        process = start(command, self._system.environment, self.log(name), point)
-        try:
-            yield process
-        finally:
-            forks.kill(process)
-
-
-@pytest.fixture
-def scheduled(system: System, tmp_path: Path) -> Scheduled:
-    return Scheduled(system, tmp_path)
 
 
 @pytest.mark.parametrize(("tick", "step", "function", "when", "by_then"), STEPS, ids=[f"{s[0]}, {s[1]}" for s in STEPS])

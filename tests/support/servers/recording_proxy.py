@@ -74,6 +74,10 @@ class RecordingProxy:
         """What becomes of the next requests, one each."""
         self._spoiled.extend(how)
 
+    def forgive(self) -> None:
+        """Nothing is spoiled any more."""
+        self._spoiled.clear()
+
     def go_down(self) -> None:
         """Nobody listens any more."""
         if self._thread.is_alive():
