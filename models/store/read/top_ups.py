@@ -164,7 +164,7 @@ def looks(connection: Connection, account_id: int, limit: int) -> list[LookShown
 
 def _standing(connection: Connection, found: Sequence[Account], limits: Limits) -> list[TopUpStanding]:
     at = history.now(connection)
-    months = {each.id: month_of(at, place(each)) for each in found if each.policy and each.policy.monthly_cap}
+    months = {each.id: [month_of(at, place(each))] for each in found if each.policy and each.policy.monthly_cap}
     charged = charges.counted(connection, months) if months else {}
     paused = not limits.charging or not switches.is_on(connection, switches.CHARGING)
     context = DecisionContext(at, limits, charging=Charging(paused, charged))
@@ -174,7 +174,7 @@ def _standing(connection: Connection, found: Sequence[Account], limits: Limits) 
     return [
         TopUpStanding(
             each, at, credits.spendable(each, at), evaluate(each, context),
-            charged.get(each.id, 0) if each.id in months else None, opened.get(each.id), declined.get(each.id),
+            sum(charged[each.id].values()) if each.id in months else None, opened.get(each.id), declined.get(each.id),
         )
         for each in found
     ]  # fmt: skip
