@@ -97,3 +97,21 @@ def test_a_month_of_more_than_a_number_holds(engine: Engine) -> None:
         done(engine, "wallets.debit", wallet_id="w", credits=4)
     agree(engine, **large, monthly_cap=9)
     assert ask(engine, "auto_topup.run_now", account="wallet:w")["code"] == "top_up_held"
+
+
+# --- the scan
+
+
+def test_a_scan_ends_whatever_a_policy_asks_for(engine: Engine) -> None:
+    wallet(engine, **{**LEVEL, "threshold": 10**12, "amount": 1})
+    for looks in (1, 2, 3):
+        scan(engine)
+        assert balance(engine, "wallet:w") == looks, "the next tick goes on"
+
+
+def test_whoever_waits_longest_is_looked_at_first(engine: Engine) -> None:
+    small = {**LEVEL, "threshold": 10**12, "amount": 1}
+    for name in ("a", "b", "c"):
+        wallet(engine, name, **small)
+    autotopup.scan(applier(engine), 1)
+    assert [balance(engine, f"wallet:{name}") for name in ("a", "b", "c")] == [1, 1, 1]
