@@ -11,6 +11,7 @@ from models.domain.charging.policies import Interval
 
 Month = tuple[datetime, datetime]
 """Its first moment, and that of the next."""
+_REPEATS: Final = 400  # years after which the calendar is the same, to the day of the week
 _DAYS: Final = {Interval.DAILY: 1, Interval.WEEKLY: 7}
 _MONTHS: Final = {Interval.MONTHLY: 1, Interval.QUARTERLY: 3, Interval.YEARLY: 12}
 
@@ -23,6 +24,8 @@ def next_time(interval: Interval, anchor: datetime, timezone: str | None, after:
     """
     if anchor > after:
         return anchor
+    if anchor.year < _REPEATS:
+        anchor = anchor.replace(year=anchor.year + _REPEATS)  # in the year 1 it may be the year before elsewhere
     place = ZoneInfo(timezone or "UTC")
     local, now = anchor.astimezone(place), after.astimezone(place)
     if interval in _DAYS:
