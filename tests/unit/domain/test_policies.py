@@ -123,7 +123,7 @@ def test_a_new_policy_is_in_force_at_once() -> None:
     assert policy_of(agreed(wallet_account(status=WalletStatus.FROZEN), **LEVEL)).due_at is None
     user = replace(user_account(balance=999), unit="RUB")
     assert policy_of(agreed(user, account="user:7", **LEVEL)).due_at == NOW
-    blocked = replace(user, profile=replace(user.profile, status=UserStatus.BLOCKED))
+    blocked = replace(user_account(balance=999, status=UserStatus.BLOCKED), unit="RUB")
     assert policy_of(agreed(blocked, account="user:7", **LEVEL)).due_at is None
 
 
