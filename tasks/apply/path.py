@@ -28,9 +28,10 @@ from models.store.connection.session import last_round_trip, transaction, wait_a
 from models.store.write import accounts
 from models.store.write import jobs as store
 from models.store.write import journals as records
+from tasks.apply.caps import load_charging
 from tasks.apply.outcome import StoredOutcome
 from tasks.apply.unit_of_work import UnitOfWork
-from tasks.apply.working_set import load_charging, load_working_set, lock_uncontended
+from tasks.apply.working_set import load_working_set, lock_uncontended
 
 
 def apply(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[StoredOutcome]:

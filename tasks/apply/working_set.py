@@ -10,18 +10,16 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from models.domain.accounts import Account, AccountKey, Kind, User
-from models.domain.auto_topup.calendar import month_of
-from models.domain.auto_topup.evaluation import place
 from models.domain.charging.charges import COUNTED, Charge
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
 from models.domain.deciding import commands, top_up_commands
 from models.domain.deciding.commands import Job, Target
-from models.domain.deciding.decision import Charging, Decision, Original
+from models.domain.deciding.decision import Decision, Original
 from models.domain.errors import KeyRace
 from models.domain.outcome import Refusal
 from models.store.write import accounts, entries, profiles
-from models.store.write.top_ups import charges, switches
+from models.store.write.top_ups import charges
 
 _NO_ENTRIES: Mapping[UUID, Original] = {}
 _NO_CHARGES: Mapping[UUID, tuple[int, UUID | None]] = {}
@@ -47,7 +45,7 @@ class WorkingSet:
         self.telegram_owners = dict(telegram_owners)
         self.new_ids = new_ids
         self.charges = dict(named_charges or {})
-        self.charged: dict[int, int] = {}  # units that count this month, by account id: filled when a job may charge
+        self.charged: dict[int, dict[datetime, int]] = {}  # what counts towards caps: filled when a job may charge
         self._charges_before = dict(self.charges)
         self._by_id = {account.id: account.key for account in locked}
 
@@ -84,8 +82,12 @@ class WorkingSet:
                 self.telegram_owners[account.profile.telegram_id] = account.key
 
     def _charge(self, charge: Charge) -> None:
-        if charge.id not in self.charges and charge.status in COUNTED:
-            self.charged[charge.account_id] = self.charged.get(charge.account_id, 0) + charge.units
+        before = self.charges.get(charge.id)
+        counted, did = charge.status in COUNTED, before is not None and before.status in COUNTED
+        months = self.charged.get(charge.account_id, {})
+        for first in months:
+            if first <= charge.created_at:
+                months[first] += charge.units * (counted - did)
         self.charges[charge.id] = charge
 
     def created(self) -> list[Account]:
@@ -186,22 +188,6 @@ def load_working_set(
         dict(zip(missing, accounts.next_ids(connection, len(missing)), strict=True)),
         named,
     )
-
-
-def load_charging(
-    connection: Connection, jobs: Sequence[Job], working_set: WorkingSet, now: datetime, *, on: bool
-) -> Charging | None:
-    """What jobs that may charge need to know beyond their accounts; None when there are none. `on`: by the settings."""
-    looking = [job.command.target for job in jobs if isinstance(job.command, top_up_commands.MAY_CHARGE)]
-    if not looking:
-        return None
-    accounts_ = [account for target in set(looking) if (account := working_set.find(target)) is not None]
-    capped = [account for account in accounts_ if account.policy and account.policy.monthly_cap is not None]
-    if capped:
-        months = {account.id: month_of(now, place(account)) for account in capped}
-        working_set.charged.update(charges.counted(connection, months))
-    paused = not on or not switches.is_on(connection, switches.CHARGING)
-    return Charging(paused, working_set.charged, working_set.charges)
 
 
 def grants_named(wanted: Sequence[Any], originals: Mapping[UUID, Original]) -> set[UUID]:

@@ -1,4 +1,8 @@
-"""autotopup.scan: looks at the accounts whose time has come and tops up those that are due. A look is taken once."""
+"""autotopup.scan: looks at the accounts whose time has come and tops up those that are due. A look is taken once.
+
+A scan looks at an account once: without a cooldown one that needs a million small top-ups would keep it for ever. Such
+an account is due since its last look, so that those which wait longer come first in the next scan.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from tasks.scheduled.sweep import sweep, system_job
 
 def scan(applier: RetryingApplier, batch: int) -> int:
     """Takes every look that is to be taken, `batch` wallets a transaction. Returns how many it took."""
-    return sweep(applier, lambda connection: _due(applier, connection, batch))
+    return sweep(applier, lambda connection: _due(applier, connection, batch), once=_account)
 
 
 def _due(applier: RetryingApplier, connection: Connection, batch: int) -> list[Job]:
@@ -22,6 +26,11 @@ def _due(applier: RetryingApplier, connection: Connection, batch: int) -> list[J
     if not applier.limits.charging or not switches.is_on(connection, switches.CHARGING):
         return []
     return [look_job(*found) for found in policies.due(connection, batch)]
+
+
+def _account(job: Job) -> AccountKey:
+    assert isinstance(job.command, TopUpLook)
+    return job.command.target
 
 
 def look_job(account: AccountKey, crossing: int) -> Job:

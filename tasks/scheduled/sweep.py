@@ -6,7 +6,7 @@ Any number of beats and workers may sweep at once: each finding has a key, and a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from sqlalchemy import Connection
@@ -36,11 +36,18 @@ def system_job(name: str, subject: str, body: dict[str, Any], command: Command, 
     )
 
 
-def sweep(applier: RetryingApplier, find: Callable[[Connection], list[Job]]) -> int:
-    """Settles what `find` finds until it finds nothing new. Returns how many jobs were applied, replays not counted."""
-    applied, seen = 0, set[str]()
-    while jobs := [job for job in applier.persist(lambda: _look(applier, find)) if job.key not in seen]:
-        seen.update(job.key for job in jobs)
+def sweep(
+    applier: RetryingApplier,
+    find: Callable[[Connection], list[Job]],
+    once: Callable[[Job], Hashable] = lambda job: job.key,
+) -> int:
+    """Settles what `find` finds until it finds nothing new. Returns how many jobs were applied, replays not counted.
+
+    `once`: what a sweep takes once, when what it does may be found again at once; jobs of one page are all taken.
+    """
+    applied, seen = 0, set[Hashable]()
+    while jobs := [job for job in applier.persist(lambda: _look(applier, find)) if once(job) not in seen]:
+        seen.update(once(job) for job in jobs)
         for outcome in applier.apply(jobs):
             applied += isinstance(outcome, StoredOutcome) and outcome.status is Status.APPLIED and not outcome.replayed
     return applied

@@ -9,6 +9,9 @@ from zoneinfo import ZoneInfo
 
 from models.domain.charging.policies import Interval
 
+Month = tuple[datetime, datetime]
+"""Its first moment, and that of the next."""
+_REPEATS: Final = 400  # years after which the calendar is the same, to the day of the week
 _DAYS: Final = {Interval.DAILY: 1, Interval.WEEKLY: 7}
 _MONTHS: Final = {Interval.MONTHLY: 1, Interval.QUARTERLY: 3, Interval.YEARLY: 12}
 
@@ -21,6 +24,8 @@ def next_time(interval: Interval, anchor: datetime, timezone: str | None, after:
     """
     if anchor > after:
         return anchor
+    if anchor.year < _REPEATS:
+        anchor = anchor.replace(year=anchor.year + _REPEATS)  # in the year 1 it may be the year before elsewhere
     place = ZoneInfo(timezone or "UTC")
     local, now = anchor.astimezone(place), after.astimezone(place)
     if interval in _DAYS:
@@ -42,8 +47,8 @@ def _nth(interval: Interval, local: datetime, step: int) -> datetime:
     return local.replace(year=year, month=month, day=day).astimezone(UTC)
 
 
-def month_of(at: datetime, timezone: str | None) -> tuple[datetime, datetime]:
-    """The calendar month there at this time: (its first moment, that of the next)."""
+def month_of(at: datetime, timezone: str | None) -> Month:
+    """The calendar month there at this time."""
     local = at.astimezone(ZoneInfo(timezone or "UTC"))
     first = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
     year, month = (first.year + 1, 1) if first.month == 12 else (first.year, first.month + 1)

@@ -57,8 +57,10 @@ def evaluate(account: Account, context: DecisionContext, *, asked: bool = False)
         return Hold(Reason.DOES_NOT_FIT)
     if amount == 0:
         return Hold(Reason.AMOUNT_TOO_SMALL)
-    if policy.monthly_cap is not None and charging.charged.get(account.id, 0) + units > policy.monthly_cap:
-        return Hold(Reason.CAP_REACHED, month_of(context.now, place(account))[1])
+    if policy.monthly_cap is not None:
+        first, end = month_of(context.now, place(account))
+        if charging.charged.get(account.id, {}).get(first, 0) + units > policy.monthly_cap:
+            return Hold(Reason.CAP_REACHED, end)
     return Fire(units, amount, Cause.RUN_NOW if asked else _cause(account, policy, context.now))
 
 

@@ -63,7 +63,8 @@ class Charging:
     """What is known of charges beyond an account's policy; read only when a job may make or settle one."""
 
     paused: bool = False  # by an operator, for all
-    charged: Mapping[int, int] = field(default_factory=dict)  # units that count this calendar month, by account id
+    # Units that count towards a cap, by account id and the first moment of the month.
+    charged: Mapping[int, Mapping[datetime, int]] = field(default_factory=dict)
     charges: Mapping[UUID, Charge] = field(default_factory=dict)  # that jobs name, and open ones of their accounts
 
 

@@ -67,9 +67,8 @@ def take_back(
 ) -> Decision | Refusal:
     """Takes back so many units of what the job wrote; None: all that can be."""
     before, written = account, list[Entry]()
-    if account.policy is not None and original.name in BOUGHT:
-        # Who is given the money back does not want to buy it again.
-        account = autotopup.changed(account, suspended=autotopup.REFUNDED, due_at=None, wanted=None)
+    if original.name in BOUGHT:
+        account = refunded(account)
     for entry in original.entries:
         move = Move(account, context.now)
         left = _left(entry, move, context)
@@ -92,6 +91,13 @@ def take_back(
     return Decision(
         account, entry=written[0], events=(*events, *crossing), bonus=written[1] if len(written) > 1 else None
     )
+
+
+def refunded(account: Account) -> Account:
+    """Who is given the money back does not want to buy it again."""
+    if account.policy is None:
+        return account
+    return autotopup.changed(account, suspended=autotopup.REFUNDED, due_at=None, wanted=None)
 
 
 def _undo(command: EntryReverse, entry: Entry, move: Move, units: int, context: DecisionContext) -> Refusal | None:

@@ -140,6 +140,8 @@ def _updated(
     new = replace(new, **{field: value for field, value in given.items() if value is not None})
     if amount is not None:
         new = replace(new, target=None)
+    if not new.declines:
+        new = replace(new, not_before=None)  # what did not fit under the cap may do so now
     if trigger is TopUpTrigger.BALANCE_BELOW_THRESHOLD:
         new = replace(new, suspended=None, declines=0, not_before=None)
     return replace(new, version=new.version + 1)

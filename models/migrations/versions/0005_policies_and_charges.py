@@ -23,7 +23,12 @@ _REASONS = (
     "'fired', 'disabled', 'inactive', 'suspended', 'charging_paused', 'charge_pending', 'no_payment_method',"
     " 'above_threshold', 'not_yet', 'cooldown', 'declined', 'does_not_fit', 'amount_too_small', 'cap_reached'"
 )
-_KNOWN = "p.trigger in ('disabled', 'balance_below_threshold') and p.target is null and p.open_charge is null"
+# What the older version would do as it was agreed. Where a provider is asked for the money, or a bound is kept that it
+# does not know, it would give credits for nothing, or go beyond it.
+_KNOWN = (
+    "p.trigger in ('disabled', 'balance_below_threshold') and p.target is null and p.open_charge is null"
+    " and p.provider = 'none' and p.monthly_cap is null and p.cooldown_s is null"
+)
 _OF_WALLETS = ("trigger", "due_at", "crossing", "suspended", "wanted", "topped_up_at")  # as they are called in both
 
 
@@ -203,8 +208,10 @@ def _kept() -> None:
 
 
 def downgrade() -> None:
-    """An older version does not know intervals, targets and charges: such policies are switched off. All of it is kept
-    beside the accounts, for the way up again."""
+    """An older version does not know intervals, targets, providers, caps and charges: such policies are switched off.
+
+    All of it is kept beside the accounts, for the way up again.
+    """
     # Events that it does not know stay where they are.
     op.drop_constraint(op.f("ck_outbox_type"), "outbox")
     op.execute(f"alter table outbox add constraint ck_outbox_type check (type in ({_EVENTS})) not valid")

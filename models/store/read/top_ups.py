@@ -86,7 +86,7 @@ def standings(
 def _standings(connection: Connection, found: Sequence[Account], limits: Limits) -> list[TopUpStanding]:
     at = history.now(connection)
     months = {each.id: month_of(at, place(each)) for each in found}
-    capped = {each.id: months[each.id] for each in found if each.policy is not None and each.policy.monthly_cap}
+    capped = {each.id: [months[each.id]] for each in found if each.policy is not None and each.policy.monthly_cap}
     charged = charges.counted(connection, capped) if capped else {}
     switch = switches.read(connection, switches.CHARGING)
     off = None if switch is None or switch.is_on else switch
@@ -103,7 +103,7 @@ def _standings(connection: Connection, found: Sequence[Account], limits: Limits)
             spendable=credits.spendable(each, at),
             result=evaluate(each, context),
             unpaused=evaluate(each, unpaused),
-            charged=charged.get(each.id, 0),
+            charged=sum(charged.get(each.id, {}).values()),
             month_ends=months[each.id][1],
             charge=opened.get(each.id),
             last_decline=declined.get(each.id),

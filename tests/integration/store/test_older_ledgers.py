@@ -60,6 +60,29 @@ def test_an_older_ledger_verifies_goes_on_and_what_is_changed_in_it_is_named(old
     assert missed == []
 
 
+def test_what_an_older_version_cannot_do_as_it_was_agreed_is_off_there_and_comes_back(empty_database_url: str) -> None:
+    engine = create_engine(empty_database_url)
+    schema.upgrade(engine)
+    fill(engine)  # users with policies, and charges in every state
+    level = {"trigger": "balance_below_threshold", "threshold": 10, "amount": 5}
+    beyond = {"capped": {"monthly_cap": 5}, "slow": {"cooldown_s": 86_400}, "asked": {"provider": "http"}, "plain": {}}
+    for name, terms in beyond.items():
+        done(engine, "wallets.create", wallet_id=name)
+        done(engine, "auto_topup.set_policy", account=f"wallet:{name}", **level, **terms)
+    kept = [f"select * from {table} order by 1" for table in ("policies", "charges")]
+    before = [rows(engine, query) for query in kept]
+    schema.downgrade(engine, "0004")
+    due = rows(
+        engine,
+        "select ref from wallets join accounts on id = account_id where trigger <> 'disabled' or due_at is not null",
+    )
+    assert {row["ref"] for row in due} == {"auto", "calm", "plain"}
+    schema.upgrade(engine)
+    assert [rows(engine, query) for query in kept] == before
+    assert_ledger_is_coherent(engine)
+    engine.dispose()
+
+
 def test_going_down_and_up_again_loses_no_proof(empty_database_url: str) -> None:
     engine = create_engine(empty_database_url)
     schema.upgrade(engine)

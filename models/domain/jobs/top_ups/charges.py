@@ -18,13 +18,16 @@ from models.domain.deciding.commands import EntryOfJob, EntryReverse, Job
 from models.domain.deciding.decision import Charging, Decision, DecisionContext
 from models.domain.deciding.top_up_commands import ChargeSettle
 from models.domain.events import EventType
-from models.domain.jobs.reversals import take_back
+from models.domain.jobs.reversals import refunded, take_back
 from models.domain.jobs.top_ups.looks import CHARGED, bought, followed
 from models.domain.jobs.wallets import OVERFLOW
 from models.domain.outcome import Code, Refusal
 
 NEEDS_ACTION: Final = "needs_action"
 _BACKOFF_MAX: Final = timedelta(days=1)
+_DOUBLINGS_MAX: Final = (
+    17  # of a second, and it is more than that day; a hundred declines are more than a time can hold
+)
 _FINAL_CODES: Final = frozenset({"no_payment_method"})  # asking once more could only come to the same
 
 
@@ -69,7 +72,9 @@ def _succeeded(account: Account, charge: Charge, job: Job, context: DecisionCont
         return OVERFLOW
     paid = _closed(account, charge, context)
     if paid.policy is not None:
-        state = {"suspended": None} if paid.policy.suspended == NEEDS_ACTION else {}
+        # Another charge may be open by now, that its payer has to confirm.
+        confirmed = paid.policy.suspended == NEEDS_ACTION and paid.policy.open_charge is None
+        state = {"suspended": None} if confirmed else {}
         paid = autotopup.changed(paid, declines=0, not_before=None, **state)
     decision = bought(account, paid, charge.units, CHARGED, job, context)
     return replace(decision, charge=replace(charge, credited_by=job.id))
@@ -85,7 +90,7 @@ def _declined(account: Account, charge: Charge, context: DecisionContext) -> Dec
             after = _suspended(after, charge.code or "declined", declines)
             events = (*events, EventType.AUTO_TOP_UP_SUSPENDED)
         else:
-            wait = min(context.limits.decline_backoff * 2 ** (declines - 1), _BACKOFF_MAX)
+            wait = min(context.limits.decline_backoff * 2 ** min(declines - 1, _DOUBLINGS_MAX), _BACKOFF_MAX)
             after = autotopup.changed(after, declines=declines, not_before=context.now + wait)
     return replace(followed(account, after, context, events), charge=charge)
 
@@ -113,6 +118,8 @@ def _refunded(account: Account, charge: Charge, job: Job, context: DecisionConte
     decision = take_back(asked, account, original, None, job, context)
     if isinstance(decision, Refusal):
         return decision
+    if decision.entry is None:  # it was taken back by a job before, and the policy may have been resumed since
+        decision = followed(account, refunded(replace(account, updated_at=context.now)), context)
     return replace(decision, code=Code.APPLIED, charge=charge)
 
 

@@ -40,7 +40,7 @@ def set_policy(command: PolicySet, account: Account | None, job: Job, context: D
     if refusal := unsound(terms) or _uncharged(terms, account, context):
         return refusal
     if terms.trigger is TopUpTrigger.INTERVAL:
-        terms = replace(terms, anchor=terms.anchor or context.now)
+        terms = replace(terms, anchor=terms.anchor or _anchor(terms, account.policy) or context.now)
     after = replace(account, policy=taken_over(terms, account.policy), updated_at=context.now)
     return followed(account, _scheduled(after, account.policy, context), context)
 
@@ -71,6 +71,14 @@ def _scheduled(account: Account, before: Policy | None, context: DecisionContext
     # A time that is now is one: whoever agrees to a top-up every month from today gets today's.
     next_at = before.next_at if same and before is not None else _first(account, policy, context)
     return replace(account, policy=replace(policy, next_at=next_at))
+
+
+def _anchor(terms: Policy, before: Policy | None) -> datetime | None:
+    """That of the interval that there is, when it is agreed to again: with now, each time would be one to charge."""
+    if before is None or before.trigger is not TopUpTrigger.INTERVAL:
+        return None
+    same = (before.interval, before.timezone) == (terms.interval, terms.timezone)
+    return before.anchor if same else None
 
 
 def _first(account: Account, policy: Policy, context: DecisionContext) -> datetime:

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from models.domain import money
+from models.domain.auto_topup.calendar import Month
 from models.domain.charging.charges import COUNTED, OPEN, Charge, ChargeStatus
 from models.domain.value import enums
 from models.store.write import rows
@@ -30,12 +32,12 @@ _LOCK: Final = text(f"""
 """)  # noqa: S608 - our own column list
 _EVERY: Final = text(f"select {COLUMNS} from charges c order by c.account_id, c.id")  # noqa: S608 - as above
 _COUNTED: Final = text("""
-    select c.account_id, cast(sum(c.units) as bigint) as units
+    select c.account_id, wanted.since, cast(least(sum(c.units), :most) as bigint) as units
     from unnest(cast(:ids as bigint[]), cast(:since as timestamptz[]), cast(:until as timestamptz[]))
         as wanted (account_id, since, until)
     join charges c on c.account_id = wanted.account_id and c.created_at >= wanted.since and c.created_at < wanted.until
     where c.status = any(:counted)
-    group by c.account_id
+    group by c.account_id, wanted.since
 """)
 
 
@@ -57,16 +59,22 @@ def stream(connection: Connection) -> Iterator[Charge]:
         yield from_row(row)
 
 
-def counted(connection: Connection, months: Mapping[int, tuple[datetime, datetime]]) -> dict[int, int]:
-    """Units that count towards the caps of these accounts in their months, by account id."""
-    ids, spans = list(months), list(months.values())
+def counted(connection: Connection, months: Mapping[int, Collection[Month]]) -> dict[int, dict[datetime, int]]:
+    """Units that count towards the caps of these accounts, by account id and the first moment of the month."""
+    spans = [(account_id, *month) for account_id, each in months.items() for month in each]
     parameters = {
-        "ids": ids,
-        "since": [since for since, _ in spans],
-        "until": [until for _, until in spans],
+        "ids": [account_id for account_id, _, _ in spans],
+        "since": [since for _, since, _ in spans],
+        "until": [until for _, _, until in spans],
         "counted": [status.value for status in COUNTED],
+        "most": money.UNITS_MAX,  # more than that is in a month of large charges that nobody had bounded
     }
-    return {row.account_id: row.units for row in connection.execute(_COUNTED, parameters)}
+    found: dict[int, dict[datetime, int]] = {account_id: {} for account_id in months}
+    for account_id, since, _ in spans:
+        found[account_id][since] = 0
+    for row in connection.execute(_COUNTED, parameters):
+        found[row.account_id][row.since] = row.units
+    return found
 
 
 def save(connection: Connection, changed: Sequence[Charge], now: datetime) -> None:
