@@ -50,7 +50,9 @@ def confirming(link: str | None = "https://pay.example/x") -> ChargeShown:
 def stands(account: Account, charged: int = 0, on: bool = True, **known: Any) -> TopUpStanding:
     """As it is read, with the one decision about it."""
     switch = known.get("switch")
-    charging = Charging(paused=switch is not None or not on, charged={account.id: charged})
+    charging = Charging(
+        paused=switch is not None or not on, charged={account.id: {month_of(NOW, place(account))[0]: charged}}
+    )
     context = DecisionContext(NOW, LIMITS, charging=charging)
     plain: dict[str, Any] = dict.fromkeys(("charge", "last_decline", "suspended_at", "switch"))
     return TopUpStanding(

@@ -90,7 +90,7 @@ def test_show_of_a_wallet(cli: Cli, story: Story) -> None:
     assert "held" not in known
     assert known["name"] == "Main"
     assert known["conversion rate"] == "1"
-    assert known["auto top-up"] == "off"
+    assert "auto top-up" not in known, "it has no policy"
     grants, entries = (part.splitlines()[1:] for part in text.split("\n\n")[1:])
     open_grant, expired = (line.split() for line in grants[1:])
     assert open_grant[1:] == ["3.00", "5.00", "1", "2100-01-02T00:00:00Z", "open"]
@@ -107,7 +107,7 @@ def test_show_as_json(cli: Cli, story: Story) -> None:
     assert (wallet["ledger_balance"], wallet["expired"], wallet["held"], wallet["future"]) == (1850, 300, 0, 0)
     assert wallet["wallet"]["name"] == "Main"
     assert [(grant["remaining"], grant["state"]) for grant in wallet["grants"]] == [(300, "open"), (300, "expired")]
-    assert (wallet["entry_count"], wallet["holds"], wallet["auto_top_up"]) == (4, [], "off")
+    assert (wallet["entry_count"], wallet["holds"], wallet["auto_top_up"]) == (4, [], None)
     newest = wallet["entries"][0]
     assert (newest["seq"], newest["amount"], newest["balance_after"]) == (4, -200, 1850)
     assert newest["job_id"] == story.debited["job_id"]

@@ -1,6 +1,7 @@
 """Ledgers from before there were records: they migrate, verify, go on, and what is changed in them is noticed."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine
@@ -64,8 +65,13 @@ def test_what_an_older_version_cannot_do_as_it_was_agreed_is_off_there_and_comes
     engine = create_engine(empty_database_url)
     schema.upgrade(engine)
     fill(engine)  # users with policies, and charges in every state
-    level = {"trigger": "balance_below_threshold", "threshold": 10, "amount": 5}
-    beyond = {"capped": {"monthly_cap": 5}, "slow": {"cooldown_s": 86_400}, "asked": {"provider": "http"}, "plain": {}}
+    level: dict[str, Any] = {"trigger": "balance_below_threshold", "threshold": 10, "amount": 5}
+    beyond: dict[str, dict[str, Any]] = {
+        "capped": {"monthly_cap": 5},
+        "slow": {"cooldown_s": 86_400},
+        "asked": {"provider": "http"},
+        "plain": {},
+    }
     for name, terms in beyond.items():
         done(engine, "wallets.create", wallet_id=name)
         done(engine, "auto_topup.set_policy", account=f"wallet:{name}", **level, **terms)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Protocol
 import typer
 from sqlalchemy import Connection
 
-from models.domain.accounts import Kind
+from models.domain.accounts import Account, Kind
 from models.domain.credits.levels import Levels, open_grants, open_holds
 from models.store.read import accounts as history
 from models.store.read.accounts import AccountNow
@@ -16,16 +16,20 @@ from models.store.read.credits import credits_of
 from models.store.read.entries import entries_of
 from models.store.read.explained import every_grant as grants_ever
 from models.store.read.explained import every_hold as holds_ever
+from models.store.read.top_ups import standing
 from worker.cli.accounts.entries import entry_document, tell_entries
 from worker.cli.accounts.facts import account_document, account_facts
 from worker.cli.accounts.grants import EveryGrant, OpenGrants
 from worker.cli.accounts.holds import EveryHold, OpenHolds
+from worker.cli.auto_topup.sentences import sentence
 from worker.cli.terminal.arguments import ACCOUNT_FORMS, account_key, account_name
 from worker.cli.terminal.faults import NO, Stop
 from worker.cli.terminal.listing import Listing
 from worker.cli.terminal.output import AsJson, decimal, when, write_json
 from worker.cli.terminal.reading import reading
 from worker.cli.terminal.tables import Column, facts
+from worker.runtime import limits_of
+from worker.settings.settings import load_settings
 
 _LIST_EXAMPLES = """\
 \b
@@ -96,19 +100,27 @@ def show_account(
         if found is None:
             raise Stop(f"there is no account {account}: `balance-worker accounts list` shows which there are", NO)
         entries = entries_of(connection, found.account.id, count, before)
+        top_up = None if found.account.policy is None else _top_up(connection, found.account)
         parts = _parts(connection, found, every_grant=every_grant, every_hold=every_hold)
     scale = found.account.scale
     if as_json:
-        document = _summary(found) | {"entry_count": found.account.seq} | account_document(found.account)
+        document = _summary(found) | {"entry_count": found.account.seq} | account_document(found.account, top_up)
         document |= {name: part.document() for name, part in parts.items()}
         document["entries"] = [entry_document(entry, scale) for entry in entries.rows]
         write_json({**document, "next": entries.last and entries.last.seq})
         return
-    facts(_facts(found) | account_facts(found.account))
+    facts(_facts(found) | account_facts(found.account, top_up))
     for part in parts.values():
         part.tell()
     if entries.rows:
         tell_entries(entries, scale)
+
+
+def _top_up(connection: Connection, account: Account) -> str | None:
+    """Where its auto top-up stands, in a sentence."""
+    settings = load_settings()
+    stands = standing(connection, account.key, limits_of(settings))
+    return None if stands is None else sentence(stands, settings.topup_scan_every_s)
 
 
 def _parts(connection: Connection, found: AccountNow, *, every_grant: bool, every_hold: bool) -> dict[str, Part]:

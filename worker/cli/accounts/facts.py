@@ -1,4 +1,4 @@
-"""What an account is: its floor, its times, its profile, and its auto top-up policy."""
+"""What an account is: its floor, its times, its profile, and where its auto top-up stands."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from worker.cli.terminal.output import decimal, when
 _UNITS: Final = frozenset({"threshold", "amount", "target", "charge_min", "charge_max", "monthly_cap", "wanted"})
 
 
-def account_document(account: Account) -> dict[str, Any]:
-    """For programs."""
+def account_document(account: Account, top_up: str | None) -> dict[str, Any]:
+    """For programs. `top_up`: where its auto top-up stands, in a sentence; None: there is none."""
     return {
         "floor": account.floor,
         "set_at": account.set_at,
         "created_at": account.created_at,
         account.key.kind.value: asdict(account.profile),
-        "auto_top_up": account.policy and asdict(account.policy),
+        "auto_top_up": top_up,
     }
 
 
-def account_facts(account: Account) -> dict[str, str]:
+def account_facts(account: Account, top_up: str | None) -> dict[str, str]:
     """For people."""
     return {
         "floor": "none" if account.floor is None else decimal(account.floor, account.scale),
@@ -37,16 +37,16 @@ def account_facts(account: Account) -> dict[str, str]:
         **{
             name.replace("_", " "): _told(name, value, account.scale) for name, value in asdict(account.profile).items()
         },
-        **policy_facts(account, "auto top-up "),
+        **({} if top_up is None else {"auto top-up": top_up}),
     }
 
 
-def policy_facts(account: Account, prefix: str = "") -> dict[str, str]:
+def policy_facts(account: Account) -> dict[str, str]:
     """What was agreed to, and where it stands."""
     if account.policy is None:
         return {}
     agreed = {name: value for name, value in asdict(account.policy).items() if value is not None}
-    return {f"{prefix}{name.replace('_', ' ')}": _told(name, value, account.scale) for name, value in agreed.items()}
+    return {name.replace("_", " "): _told(name, value, account.scale) for name, value in agreed.items()}
 
 
 def _told(field: str, value: Any, scale: int) -> str:
