@@ -38,6 +38,7 @@ _SETTLES: Final = {
     ProviderStatus.DECLINED: ChargeStatus.DECLINED,
     ProviderStatus.NEEDS_ACTION: ChargeStatus.NEEDS_ACTION,
 }
+_FINAL: Final = frozenset({ProviderStatus.SUCCEEDED, ProviderStatus.DECLINED})
 _FAULT_OF_OURS: Final = ChargeAnswer(ProviderStatus.UNKNOWN, code="fault_of_ours")
 
 
@@ -96,12 +97,11 @@ class Asker:
             return _FAULT_OF_OURS
 
     def _conclude(self, answered: Sequence[tuple[Claimed, ChargeAnswer]]) -> int:
-        final = [(claimed, answer) for claimed, answer in answered if answer.status in _SETTLES]
-        for claimed, answer in answered:
-            if answer.status not in _SETTLES:
-                self._ask_again(claimed, answer)
-        jobs = [settle_job(claimed.charge, answer) for claimed, answer in final]
-        for (claimed, answer), outcome in zip(final, self.applier.apply(jobs) if jobs else [], strict=True):
+        told = [
+            (one, answer) for one, answer in answered if _SETTLES.get(answer.status) not in (None, one.charge.status)
+        ]
+        jobs = [settle_job(claimed.charge, answer) for claimed, answer in told]
+        for (claimed, answer), outcome in zip(told, self.applier.apply(jobs) if jobs else [], strict=True):
             if not isinstance(outcome, StoredOutcome):
                 continue  # said in the log; it is asked for again when the claim runs out
             if outcome.status is Status.REJECTED and outcome.code is not Code.CHARGE_SETTLED:
@@ -111,7 +111,10 @@ class Asker:
                     "charge.settled", charge=str(claimed.charge.id), account=str(claimed.account),
                     status=answer.status.value, code=answer.code, attempts=claimed.attempts,
                 )  # fmt: skip
-        return len(final)
+        for claimed, answer in answered:
+            if answer.status not in _FINAL:
+                self._ask_again(claimed, answer)
+        return len(told)
 
     def _ask_again(self, claimed: Claimed, answer: ChargeAnswer) -> None:
         charge, policy = claimed.charge, self.policy
@@ -122,6 +125,8 @@ class Asker:
         again: datetime | None = None if gives_up else claimed.at + timedelta(seconds=pause)
         self._note(claimed, answer, again)
         told = {"charge": str(charge.id), "account": str(claimed.account), "provider": charge.provider.value}
+        if answer.status is ProviderStatus.NEEDS_ACTION:
+            return  # it is the payer's turn; who is tired of waiting cancels it
         if gives_up:
             _LOG.error(
                 "charge.unresolved", **told, answer=answer.code or answer.status.value, attempts=claimed.attempts,

@@ -18,7 +18,7 @@ from models.store.write.top_ups import charges, switches
 _CLAIM: Final = text(f"""
     with taken as (
         select id from charges
-        where ask_at <= clock_timestamp() and provider = any(:providers) and status = 'pending'
+        where ask_at <= clock_timestamp() and provider = any(:providers) and status in ('pending', 'needs_action')
         order by ask_at limit :most for update skip locked
     ), claimed as (
         update charges c set attempts = attempts + 1, ask_at = clock_timestamp() + make_interval(secs => :claim_s)
@@ -29,11 +29,12 @@ _CLAIM: Final = text(f"""
 """)  # noqa: S608 - our own column list
 _NOTE: Final = text("""
     update charges set ask_at = :again, answer = :answer, reference = coalesce(:reference, reference)
-    where id = :id and status = 'pending' and attempts = :attempts
+    where id = :id and status in ('pending', 'needs_action') and attempts = :attempts
 """)
 _WITHOUT: Final = text("""
     select provider, count(*) as charges from charges
-    where ask_at <= clock_timestamp() and status = 'pending' and provider <> all(:providers) group by provider
+    where ask_at <= clock_timestamp() and status in ('pending', 'needs_action') and provider <> all(:providers)
+    group by provider
 """)
 
 
