@@ -86,7 +86,7 @@ def test_what_becomes_of_a_charge_by_the_card(charging: System, account: Account
     account.authenticates(waiting["reference"])
     charging.money_worker()
     told = {"charge_id": str(waiting["id"]), "status": "succeeded", "reference": waiting["reference"]}
-    assert charging.ask("charges.settle", idempotency_key="confirmed", **told)["code"] == "applied"
+    assert charging.ask("charges.settle", idempotency_key="confirmed", **told)["code"] == "unchanged", "it was noticed"
     assert (balance(engine, wants_payer), account.charged(payers[wants_payer])) == (CREDITED, [CENTS])
     [policy] = rows(engine, _POLICY, account=wants_payer)
     assert (policy["suspended"], policy["open_charge"]) == (None, None)
