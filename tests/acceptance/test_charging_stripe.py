@@ -84,6 +84,7 @@ def test_what_becomes_of_a_charge_by_the_card(charging: System, account: Account
     assert (policy["suspended"], policy["open_charge"]) == ("needs_action", waiting["id"])
     assert balance(engine, wants_payer) == 0
     account.authenticates(waiting["reference"])
+    wait_until("what the payer has confirmed", lambda: _statuses(charging, wants_payer) == ["succeeded"])
     charging.money_worker()
     told = {"charge_id": str(waiting["id"]), "status": "succeeded", "reference": waiting["reference"]}
     assert charging.ask("charges.settle", idempotency_key="confirmed", **told)["code"] == "unchanged", "it was noticed"
