@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from benchmarks import report
 from benchmarks.bench import Bench
+from benchmarks.charging import charging
 from benchmarks.contender import Incoherent
 from benchmarks.growth import growth
 from benchmarks.latency import latency
@@ -32,6 +33,7 @@ PARTS: Final[dict[str, Callable[[Bench], None]]] = {
     "publishing": publishing,
     "latency": latency,
     "scan": scan,
+    "charging": charging,
     "growth": growth,
     "memory": memory,
     "duplicates": partial(throughput, workload="duplicates"),

@@ -58,7 +58,7 @@ def _measure(bench: Bench, contender: Contender) -> list[float]:
                     "the first jobs are applied", lambda: system.applied(engine, mark) == _WARM_UP_JOBS, _START_S
                 )
                 bench.servers.checkpoint()
-                due = _publish(publisher, messages[_WARM_UP_JOBS:], sizes.latency_rate)
+                due = publish(publisher, messages[_WARM_UP_JOBS:], sizes.latency_rate)
                 workers.wait_until(
                     "all jobs are applied", lambda: system.applied(engine, mark) == len(messages), _START_S
                 )
@@ -70,7 +70,7 @@ def _measure(bench: Bench, contender: Contender) -> list[float]:
     return [(committed[key] - at) * 1000 for key, at in due.items()]
 
 
-def _publish(publisher: Publisher, messages: Sequence[Movement], rate: int) -> dict[str, float]:
+def publish(publisher: Publisher, messages: Sequence[Movement], rate: int) -> dict[str, float]:
     """When each job was due, in seconds since 1970, by its key."""
     due, pause, began = dict[str, float](), Event(), time()
     for number, message in enumerate(messages):

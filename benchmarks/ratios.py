@@ -73,6 +73,10 @@ RATIOS: Final = (
           "time to find and fill 100 due wallets among many to that among few"),
     Ratio("find_vs_small", ("scan", "grown_find"), ("scan", "small_find"), "lower",
           "time to find them"),
+    Ratio("storm_p50_vs_quiet", ("charging", "storm_p50"), ("charging", "quiet_p50"), "lower",
+          "publish to committed while 1,000 charges are made, the middle one, to that in peace"),
+    Ratio("storm_p99_vs_quiet", ("charging", "storm_p99"), ("charging", "quiet_p99"), "lower",
+          "the same, one in a hundred takes longer"),
     Ratio("memory_last_vs_first", ("memory", "last"), ("memory", "first"), "lower",
           "resident memory at the end to that after a twentieth of the jobs"),
 )  # fmt: skip

@@ -27,6 +27,9 @@ class Sizes:
     grown_policies: int
     due: int  # wallets that one scan finds
     scans: int  # repetitions of the scan, which is short
+    charges: int  # that fall due at once
+    storms: int
+    storm_s: float  # how long jobs are published before the storm, and from its beginning
     memory_jobs: int
     every_contender: bool  # False: the quick run leaves out what differs only in degree
     latest_start_s: float  # a part that would begin later is left out: the run ends in time on a slow machine too
@@ -50,6 +53,9 @@ FULL: Final = Sizes(
     grown_policies=1_000_000,
     due=100,
     scans=9,
+    charges=1_000,
+    storms=3,
+    storm_s=15.0,
     memory_jobs=500_000,
     every_contender=True,
     latest_start_s=1_350.0,
@@ -72,6 +78,9 @@ QUICK: Final = Sizes(
     grown_policies=20_000,
     due=100,
     scans=3,
+    charges=100,
+    storms=1,
+    storm_s=7.0,
     memory_jobs=6_000,
     every_contender=False,
     latest_start_s=100.0,
