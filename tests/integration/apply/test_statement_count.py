@@ -50,6 +50,19 @@ def due(size: int) -> Jobs:
     return [*wallets(size, **policy), *top_ups(size), *debits(size)]
 
 
+def agreed(size: int, **terms: Any) -> Jobs:
+    level = {"trigger": "balance_below_threshold", "threshold": 10, "amount": 5, "provider": "http"}
+    return [job("auto_topup.set_policy", account=f"wallet:w{n}", **level, **terms) for n in range(size)]
+
+
+def capped(size: int) -> Jobs:
+    return [*wallets(size), *agreed(size, monthly_cap=50, timezone="Asia/Tokyo")]
+
+
+def runs(size: int) -> Jobs:
+    return [job("auto_topup.run_now", account=f"wallet:w{n}") for n in range(size)]
+
+
 def none(size: int) -> Jobs:
     return []
 
@@ -98,6 +111,21 @@ CASES = {
     "credits.expire_grant": Case(grants, system(expire_job)),
     "autotopup.top_up": Case(
         due, system(lambda key, _: system_job("autotopup.top_up", str(key), {}, TopUpLook(key, 1)))
+    ),
+    "autotopup.top_up that charges": Case(
+        capped, system(lambda key, _: system_job("autotopup.top_up", str(key), {}, TopUpLook(key, 1)))
+    ),
+    "auto_topup.set_policy": Case(wallets, lambda size, _: agreed(size)),
+    "auto_topup.set_policy and run_now": Case(
+        capped, lambda size, _: [*agreed(size, monthly_cap=60, timezone="Europe/Riga"), *runs(size)]
+    ),
+    "charges.settle": Case(
+        lambda size: [*capped(size), *runs(size)],
+        lambda size, ids: [job("charges.settle", charge_id=ids[2 * size + n], status="succeeded") for n in range(size)],
+    ),
+    "auto_topup.cancel": Case(
+        lambda size: [*capped(size), *runs(size)],
+        fixed(lambda n: job("auto_topup.cancel", account=f"wallet:w{n}")),
     ),
     "invalid": Case(none, fixed(lambda n: job("wallets.debit", wallet_id=n))),
     "everything": Case(

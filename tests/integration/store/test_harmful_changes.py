@@ -63,6 +63,25 @@ HARMFUL: Final[dict[str, tuple[list[str], str]]] = {
     "a floor lowered": (["update accounts set floor = -5000 where ref = '1'"], "user:1"),
     "a policy raised": (["update policies set amount = 5000 where account_id = (select id from accounts where ref = 'auto')"],
                         "wallet:auto"),
+    "a cap raised": (["update policies set monthly_cap = 9000 where account_id = (select id from accounts where ref = 'declined')"],
+                     "wallet:declined"),
+    "a suspended policy resumed": (["update policies set suspended = null where suspended = 'refunded'"], "wallet:refunded"),
+    "a charge deleted": ([NO_GUARD, "delete from charges where status = 'declined'"], "wallet:declined"),
+    "a charge's amount changed": (["update charges set amount = 1 where status = 'refunded'"], "wallet:refunded"),
+    "a charge's units changed": (["update charges set units = units + 1 where status = 'succeeded' and provider = 'http'"],
+                                 "wallet:succeeded"),
+    "a charge moved to another month": (["update charges set created_at = created_at - interval '40 days' where status = 'refunded'"],
+                                        "wallet:refunded"),
+    "a charge that counts no more": (["update charges set status = 'declined', credited_by = null where status = 'refunded'"],
+                                     "wallet:refunded"),
+    "a charge forgotten by its policy": (["update policies set open_charge = null where account_id = (select account_id from charges"
+                                          " where status = 'needs_action')"], "wallet:needs_action"),
+    "a charge put in": (
+        ["insert into charges select (jsonb_populate_record(null::charges,"
+         " to_jsonb(c) || jsonb_build_object('id', (select id from jobs where name = 'users.upsert' limit 1)))).* from charges c"
+         " where status = 'void'"],
+        "wallet:void",
+    ),
     "a policy put in force": (
         [f"insert into policies select (jsonb_populate_record(null::policies, to_jsonb(p) || jsonb_build_object('account_id', {OF_WALLET}))).*"
          " from policies p where account_id = (select id from accounts where ref = 'auto')", "update accounts set has_policy = true where ref = 'w'"],
