@@ -102,7 +102,7 @@ def test_two_beats_and_two_io_workers_make_one_top_up_and_one_expiry(system: Sys
     wait_until("top-ups", lambda: system.count("jobs", _TOPPED_UP) == len(wallets))
     ticks = system.log("beat-1").count("autotopup.scan") + system.log("beat-2").count("autotopup.scan")
     wait_until("later ticks of both beats", lambda: _ticks(system) >= ticks + 8)
-    assert system.count("entries", "reason = 'PURCHASED_CREDIT_DIRECT'") == len(wallets)
+    assert system.count("entries", "reason = 'PURCHASED_CREDIT_INVOICED'") == len(wallets)
     assert system.rows(expected)[0][0] == system.count("jobs", "name = 'credits.expire_grant' and code = 'applied'")
     assert system.count("grants", "remaining > 0 and expires_at < clock_timestamp() - interval '5 seconds'") == 0
 

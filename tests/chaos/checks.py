@@ -149,6 +149,8 @@ def _balances(read: Read, known: Mapping[str, Accepted], settled: Mapping[str, S
             )
         elif job.name == "wallets.terminate":
             closed.add(job.account)
+        elif job.name == "auto_topup.run_now":
+            sums[job.account] += settled[key].amount or 0  # what the policy said then
         else:
             sums[job.account] += job.effect or 0
     own = Counter[str]()

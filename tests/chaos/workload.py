@@ -6,6 +6,7 @@ Nothing here asks the product: an account's balance is the sum of what was sent 
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ _USERS, _TIGHT_USERS, _WALLETS = range(2, 31), range(31, 36), range(20)
 _TELEGRAM: Final = 700_000_000
 _APPS: Final = range(4)
 _AUTO: Final = range(3)
+_POLICIES: Final = ("policy-0", "policy-1")
 _HOLDING: Final = ("holding-0", "holding-1")
 _DONE: Final = frozenset({"applied"})
 _OR_FUNDS: Final = frozenset({"applied", "insufficient_funds"})
@@ -81,7 +83,10 @@ def opening() -> list[Job]:
     jobs = [_user(1, floor_kopeks=_DEEP_UNITS)]
     jobs += [_user(user, floor_kopeks=_DEEP_UNITS) for user in _USERS]
     jobs += [_user(user) for user in _TIGHT_USERS]
-    jobs += [_wallet(name, floor=_DEEP_CREDITS) for name in ("hot", *map(str, _WALLETS), "gift", "given", *_HOLDING)]
+    jobs += [
+        _wallet(name, floor=_DEEP_CREDITS)
+        for name in ("hot", *map(str, _WALLETS), "gift", "given", *_HOLDING, *_POLICIES)
+    ]
     policy = {"auto_topup_trigger": "balance_below_threshold", "auto_topup_min_balance": 10, "auto_topup_amount": 50}
     jobs += [_wallet(f"auto-{number}", **policy) for number in _AUTO]
     jobs += [
@@ -117,6 +122,7 @@ class Workload:
         kinds = {
             self._hot: 25, self._correction: 25, self._tight: 8, self._wallet_moves: 20, self._auto: 6, self._gift: 3,
             self._given: 2, self._hold: 5, self._app: 5, self._terms: 4, self._short_life: 2, self._wrong: 2,
+            self._agreed: 4,
         }  # fmt: skip
         while True:
             [kind] = self._random.choices([*kinds], [*kinds.values()])
@@ -231,6 +237,20 @@ class Workload:
             Job("wallets.create", self._next(wallet_id=name, scale=2), account),
             self._top_up(name, 500, early),
             Job("wallets.terminate", self._next(wallet_id=name), account, early),
+        ]
+
+    def _agreed(self) -> list[Job]:
+        """What the owner of a policy does with it, in any order; and a charge that nobody made."""
+        account = {"account": f"wallet:{self._random.choice(_POLICIES)}"}
+        terms = {"trigger": "balance_below_threshold", "threshold": 10, "cooldown_s": self._random.choice((0, 5))}
+        amount = {"amount": self._random.randint(1, 50), "monthly_cap": self._random.choice((500, 10**6))}
+        maybe = frozenset({"applied", "unchanged", "policy_not_found", "top_up_held"})
+        asked = self._random.choice(("run_now", "run_now", "resume", "cancel"))
+        nobody = self._next(charge_id=str(uuid.UUID(int=self._random.getrandbits(128))), status="succeeded")
+        return [
+            Job("auto_topup.set_policy", self._next(**account, **terms, **amount), account["account"]),
+            Job(f"auto_topup.{asked}", self._next(**account), account["account"], maybe),
+            Job("charges.settle", nobody, None, frozenset({"charge_not_found"})),
         ]
 
     def _wrong(self) -> list[Job]:

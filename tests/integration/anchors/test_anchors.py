@@ -50,8 +50,10 @@ def put_account(engine: Engine, _story: dict[str, str]) -> None:
     execute(
         engine,
         "insert into accounts"
-        " (kind, ref, unit, scale, balance, seq, head, created_at, updated_at, granted, held, changes)"
-        " select kind, '77', unit, scale, 0, 0, '', created_at, updated_at, 0, 0, 1 from accounts where ref = '1'",
+        " (kind, ref, unit, scale, balance, seq, head, created_at, updated_at, granted, held, changes,"
+        " has_policy)"
+        " select kind, '77', unit, scale, 0, 0, '', created_at, updated_at, 0, 0, 1, false from accounts"
+        " where ref = '1'",
     )
 
 

@@ -58,8 +58,9 @@ def add_payment(engine: Engine, story: dict[str, str]) -> None:
 
 
 PUT_ACCOUNT: Final = (
-    "insert into accounts (kind, ref, unit, scale, balance, seq, head, created_at, updated_at, granted, held, changes)"
-    " select kind, '77', unit, scale, 0, 0, '', {at}, {at}, 0, 0, 1 from accounts where ref = '1'"
+    "insert into accounts (kind, ref, unit, scale, balance, seq, head, created_at, updated_at, granted, held, changes,"
+    " has_policy)"
+    " select kind, '77', unit, scale, 0, 0, '', {at}, {at}, 0, 0, 1, false from accounts where ref = '1'"
 )
 CHANGES: Final[dict[str, Change]] = {
     "an entry is changed": sql("update entries set amount = amount + 1 where seq = 2"),
