@@ -60,7 +60,7 @@ class Runtime:
             cap_s=settings.charge_retry_cap_s,
             give_up_s=settings.charge_give_up_s,
         )
-        return Asker(self.applier, providers_of(settings), policy)
+        return Asker(self.applier, providers_of(settings), policy, stopping)
 
     @cached_property
     def applier(self) -> RetryingApplier:

@@ -6,10 +6,11 @@ under the same id. It is asked for until the provider says what became of it; a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, cast
 
 import structlog
@@ -24,7 +25,7 @@ from models.domain.retry import backoff_s
 from models.domain.text import shown
 from models.store.connection.session import transaction
 from models.store.write.top_ups import asking
-from models.store.write.top_ups.asking import Claimed
+from models.store.write.top_ups.asking import Claimed, Noted
 from tasks.apply.outcome import StoredOutcome
 from tasks.apply.retries import RetryingApplier
 from tasks.auto_topup.provider import ChargeAnswer, ChargeRequest, Provider, ProviderStatus
@@ -39,6 +40,9 @@ _SETTLES: Final = {
     ProviderStatus.NEEDS_ACTION: ChargeStatus.NEEDS_ACTION,
 }
 _FINAL: Final = frozenset({ProviderStatus.SUCCEEDED, ProviderStatus.DECLINED})
+_AHEAD: Final = 2  # claimed for each thread
+_GATHERED_S: Final = 0.02  # answers that come so shortly after another are settled with it
+_ASKED_MIN: Final = 2  # times, before a charge is given up for its age
 _FAULT_OF_OURS: Final = ChargeAnswer(ProviderStatus.UNKNOWN, code="fault_of_ours")
 
 
@@ -60,30 +64,35 @@ class Asker:
     applier: RetryingApplier
     providers: Mapping[ProviderName, Provider]
     policy: AskPolicy = AskPolicy()
+    stopping: Callable[[], bool] = lambda: False  # whether the process was told to stop: no more is claimed then
 
     def ask_due(self) -> int:
         """Asks for every charge whose time has come, and returns how many were settled. Nothing while charging is off.
 
-        Charges are claimed as threads become free, so that none waits claimed while others could have it.
+        Charges are claimed as threads become free, with as many more as keep the threads at work while answers are
+        settled: none waits claimed for long while others could have it.
         """
-        settled = 0
+        settled, look = 0, True
         running: dict[Future[ChargeAnswer], Claimed] = {}
         with ThreadPoolExecutor(self.policy.concurrency, thread_name_prefix="charge") as pool:
             while True:
-                free = self.policy.concurrency - len(running)
-                for claimed in self.applier.persist(lambda free=free: self._claim(free)):  # type: ignore[misc]
+                free = _AHEAD * self.policy.concurrency - len(running)
+                for claimed in self.applier.persist(partial(self._claim, free, look=look)):
                     running[pool.submit(self._ask, claimed)] = claimed
+                look = False
                 if not running:
                     return settled
-                answered, _ = wait(running, return_when=FIRST_COMPLETED)
+                wait(running, return_when=FIRST_COMPLETED)
+                answered, _ = wait(running, timeout=_GATHERED_S)
                 settled += self._conclude([(running.pop(each), each.result()) for each in answered])
 
-    def _claim(self, most: int) -> Sequence[Claimed]:
-        if not self.applier.limits.charging:
+    def _claim(self, most: int, *, look: bool) -> Sequence[Claimed]:
+        """`look`: also for charges whose provider is none of ours."""
+        if not self.applier.limits.charging or self.stopping():
             return ()
         with transaction(self.applier.engine) as connection:
-            if missing := asking.without_provider(connection, list(self.providers)):
-                self._tell_missing(missing)
+            if look:
+                self._tell_missing(asking.without_provider(connection, list(self.providers)))
             return asking.claim(connection, list(self.providers), most, self.policy.claim_s)
 
     def _ask(self, claimed: Claimed) -> ChargeAnswer:
@@ -111,19 +120,24 @@ class Asker:
                     "charge.settled", charge=str(claimed.charge.id), account=str(claimed.account),
                     status=answer.status.value, code=answer.code, attempts=claimed.attempts,
                 )  # fmt: skip
-        for claimed, answer in answered:
-            if answer.status not in _FINAL:
-                self._ask_again(claimed, answer)
+        self._note([self._next(claimed, answer) for claimed, answer in answered if answer.status not in _FINAL])
         return len(told)
 
-    def _ask_again(self, claimed: Claimed, answer: ChargeAnswer) -> None:
+    def _next(self, claimed: Claimed, answer: ChargeAnswer) -> Noted:
+        """When a charge is asked for again, which is said where somebody should know."""
         charge, policy = claimed.charge, self.policy
         pause = max(backoff_s(claimed.attempts, policy.base_s, policy.cap_s), answer.retry_after_s or 0)
         left = policy.give_up_s - (claimed.at - charge.created_at).total_seconds()
-        gives_up = left <= 0
-        pause = min(pause, left)  # whatever the service wants, it is asked once more before it is given up
+        # Charging may have been paused for so long that it was hardly asked for.
+        gives_up = left <= 0 and (claimed.attempts >= _ASKED_MIN or answer.status is ProviderStatus.NEEDS_ACTION)
+        if left > 0:
+            pause = min(pause, left)  # whatever the service wants, it is asked once more before it is given up
         again: datetime | None = None if gives_up else claimed.at + timedelta(seconds=pause)
-        self._note(claimed, answer, again)
+        self._tell(claimed, answer, pause, gives_up=gives_up)
+        return _noted(claimed, answer, again)
+
+    def _tell(self, claimed: Claimed, answer: ChargeAnswer, pause: float, *, gives_up: bool) -> None:
+        charge = claimed.charge
         told = {"charge": str(charge.id), "account": str(claimed.account), "provider": charge.provider.value}
         if answer.status is ProviderStatus.NEEDS_ACTION:
             return  # it is the payer's turn; who is tired of waiting cancels it
@@ -141,21 +155,20 @@ class Asker:
             )  # fmt: skip
 
     def _not_credited(self, claimed: Claimed, answer: ChargeAnswer, outcome: StoredOutcome) -> None:
-        self._note(claimed, answer, None)
+        self._note([_noted(claimed, answer, None)])
         _LOG.error(
             "charge.not_credited", charge=str(claimed.charge.id), account=str(claimed.account), code=outcome.code.value,
             next="have the payment given back at the provider, then: balance-worker charges settle"
             f" {claimed.charge.id} --status void",
         )  # fmt: skip
 
-    def _note(self, claimed: Claimed, answer: ChargeAnswer, again: datetime | None) -> None:
-        said = f"{answer.status.value}: {answer.code}" if answer.code else answer.status.value
-
+    def _note(self, noted: Sequence[Noted]) -> None:
         def write() -> None:
             with transaction(self.applier.engine) as connection:
-                asking.note(connection, claimed, cast("str", shown(said)), answer.reference, again)
+                asking.note(connection, noted)
 
-        self.applier.persist(write)
+        if noted:
+            self.applier.persist(write)
 
     def _tell_missing(self, missing: Mapping[str, int]) -> None:
         for provider, count in missing.items():
@@ -164,6 +177,11 @@ class Asker:
                     "charges.no_provider", provider=provider, charges=count,
                     next=f"configure the provider {provider} for the I/O workers (docs/auto-top-up.md), or cancel them",
                 )  # fmt: skip
+
+
+def _noted(claimed: Claimed, answer: ChargeAnswer, again: datetime | None) -> Noted:
+    said = f"{answer.status.value}: {answer.code}" if answer.code else answer.status.value
+    return Noted(claimed.charge.id, claimed.attempts, cast("str", shown(said)), answer.reference, again)
 
 
 def settle_job(charge: Charge, answer: ChargeAnswer) -> Job:

@@ -32,7 +32,7 @@ _CLAIMED: Final = """
 SCAN, ASK = "autotopup.scan", "charges.ask"
 _COMMIT: Final = Connection.commit
 # tick, step, function, when, which call of it: and how many charges there are, are asked for, are paid and credited by
-# then; two are asked for at a time, of which one may be the victim's last.
+# then; two are claimed at a time, of which one may be the victim's last.
 STEPS: Final[list[tuple[str, str, Any, Any, int, int, int, int, int]]] = [
     (SCAN, "found", policies.due, "after", 1, 0, 0, 0, 0),
     (SCAN, "look decided", decide, "after", 2, 0, 0, 0, 0),
@@ -61,7 +61,7 @@ def running_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paymen
 def service(running_service: PaymentService, scheduled: Scheduled) -> PaymentService:
     """Where the workers of this test charge."""
     running_service.forget()
-    scheduled.system.environment |= running_service.settings(BALANCE_CHARGE_CONCURRENCY="2")
+    scheduled.system.environment |= running_service.settings(BALANCE_CHARGE_CONCURRENCY="1")
     return running_service
 
 

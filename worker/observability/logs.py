@@ -15,7 +15,7 @@ _SECRET_KEYS = frozenset({"password", "passwd", "requirepass", "authorization", 
 _OF_LINES = frozenset({"exception", "stack"})
 # Their information is about themselves; ours is about money.
 _QUIET = (
-    "sqlalchemy", "kombu", "amqp", "tornado.access", "alembic.runtime.plugins",
+    "sqlalchemy", "kombu", "amqp", "tornado.access", "alembic.runtime.plugins", "httpx", "stripe",
     # Said with each attempt to work with a broker, also with those that fail.
     "celery.worker.consumer.connection", "celery.worker.consumer.tasks", "celery.worker.consumer.mingle",
 )  # fmt: skip

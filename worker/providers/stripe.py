@@ -78,7 +78,8 @@ class StripeProvider:
             return answers.unknown("unreadable_answer")
         if payment is None:
             return answers.NO_PAYMENT_METHOD
-        if (payment.amount, payment.currency.upper()) != (amount, request.currency):
+        another = request.reference is not None and payment.metadata.get(CHARGE) != str(request.id)
+        if another or (payment.amount, payment.currency.upper()) != (amount, request.currency):
             return answers.unknown("contradictory_answer")
         return payment.answer()
 

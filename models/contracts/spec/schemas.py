@@ -279,7 +279,7 @@ def _event_data(kind: EventType) -> Schema:
             {
                 "entry": _nullable(ref("EntryDocument")),
                 "account": {"anyOf": [ref("WalletBody"), ref("UserBody")]},
-                "policy": ref("PolicyBody"),
+                "policy": _nullable(ref("PolicyBody")),  # entries.reverse is answered with the account alone
                 "charge": _nullable(ref("ChargeBody")),
             },
             additionalProperties=False,

@@ -87,6 +87,8 @@ def take_back(
         return Decision(before, Code.UNCHANGED)
     listed = original.entries[0].details.listed
     events: tuple[EventType, ...] = (_EVENT[account.key.kind],) if listed else ()
+    if account.policy is not None and account.policy.suspended and not (before.policy and before.policy.suspended):
+        events = (*events, EventType.AUTO_TOP_UP_SUSPENDED)
     account, crossing = autotopup.follow(before, account, context)
     return Decision(
         account, entry=written[0], events=(*events, *crossing), bonus=written[1] if len(written) > 1 else None

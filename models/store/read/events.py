@@ -56,7 +56,7 @@ def _document(row: Any) -> dict[str, Any]:
     else:
         data = {"entry": _raw(row.entry), "account": _raw(row.of_top_up or row.response)}
         if event in ABOUT_TOP_UPS:
-            data |= {"policy": _raw(row.policy), "charge": _raw(row.charge)}
+            data |= {"policy": _raw(row.policy or "null"), "charge": _raw(row.charge or "null")}
     return event_document(event, row.job_id, row.producer, row.idempotency_key, row.settled_at, row.account, data)
 
 

@@ -141,7 +141,10 @@ CASES: dict[str, tuple[Make, list[str]]] = {
         lambda ids: [charged(ids, "needs_action"), job("auto_topup.resume", account="wallet:c")],
         [ACTION, SUSPENDED, RESUMED, DROPPED],
     ),
-    "a charge given back": (lambda ids: [charged(ids, "succeeded"), charged(ids, "refunded")], [MOVED, MOVED]),
+    "a charge given back": (
+        lambda ids: [charged(ids, "succeeded"), charged(ids, "refunded")],
+        [MOVED, MOVED, SUSPENDED],
+    ),
     "a charge given up": (lambda ids: [charged(ids, "void")], []),
     "a minimum raised": (lambda _: [update(auto_topup_min_balance=21)], [WALLET, DROPPED]),
     "a minimum lowered": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -28,8 +29,12 @@ _CLAIM: Final = text(f"""
     from claimed c join accounts a on a.id = c.account_id
 """)  # noqa: S608 - our own column list
 _NOTE: Final = text("""
-    update charges set ask_at = :again, answer = :answer, reference = coalesce(:reference, reference)
-    where id = :id and status in ('pending', 'needs_action') and attempts = :attempts
+    update charges c
+    set ask_at = noted.again, answer = noted.answer, reference = coalesce(noted.reference, c.reference)
+    from unnest(cast(:ids as uuid[]), cast(:attempts as bigint[]), cast(:answers as text[]),
+                cast(:references as text[]), cast(:again as timestamptz[]))
+        as noted (id, attempts, answer, reference, again)
+    where c.id = noted.id and c.status in ('pending', 'needs_action') and c.attempts = noted.attempts
 """)
 _WITHOUT: Final = text("""
     select provider, count(*) as charges from charges
@@ -49,6 +54,17 @@ class Claimed:
     at: datetime  # when it was claimed, by the database's clock
 
 
+@value(frozen=True, slots=True)
+class Noted:
+    """An answer that settled nothing."""
+
+    id: UUID
+    attempts: int  # the claim that it is of
+    answer: str
+    reference: str | None
+    again: datetime | None  # when to ask again; None: an operator decides, or its payer
+
+
 def claim(connection: Connection, providers: Sequence[ProviderName], most: int, claim_s: int) -> list[Claimed]:
     """Claims up to `most` charges of these providers, those that wait longest first; none while charging is paused."""
     if not providers or not switches.is_on(connection, switches.CHARGING):
@@ -66,7 +82,15 @@ def without_provider(connection: Connection, providers: Sequence[ProviderName]) 
     return {row.provider: row.charges for row in found}
 
 
-def note(connection: Connection, claimed: Claimed, answer: str, reference: str | None, again: datetime | None) -> None:
-    """Notes an answer that settles nothing, and when to ask again; None: an operator decides."""
-    said = {"answer": answer, "reference": reference, "again": again}
-    connection.execute(_NOTE, {**said, "id": claimed.charge.id, "attempts": claimed.attempts})
+def note(connection: Connection, noted: Sequence[Noted]) -> None:
+    """Notes answers that settle nothing, of claims that nobody else has taken since."""
+    connection.execute(
+        _NOTE,
+        {
+            "ids": [each.id for each in noted],
+            "attempts": [each.attempts for each in noted],
+            "answers": [each.answer for each in noted],
+            "references": [each.reference for each in noted],
+            "again": [each.again for each in noted],
+        },
+    )
