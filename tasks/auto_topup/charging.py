@@ -41,7 +41,7 @@ _SETTLES: Final = {
 }
 _FINAL: Final = frozenset({ProviderStatus.SUCCEEDED, ProviderStatus.DECLINED})
 _AHEAD: Final = 2  # claimed for each thread
-_GATHERED_S: Final = 0.02  # answers that come so shortly after another are settled with it
+_GATHERED_S: Final = 0.1  # answers that come so shortly after another are settled with it
 _ASKED_MIN: Final = 2  # times, before a charge is given up for its age
 _FAULT_OF_OURS: Final = ChargeAnswer(ProviderStatus.UNKNOWN, code="fault_of_ours")
 
