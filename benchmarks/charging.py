@@ -35,7 +35,7 @@ from tasks.apply.path import apply
 _SERVICE: Final = "examples/payment_service/server.py"
 _SECRET: Final = "of this benchmark alone"  # noqa: S105 - of nothing else
 _DELAY_S: Final = 0.05
-_CONCURRENCY: Final = 32
+_CONCURRENCY: Final = 8
 _BATCH: Final = 500
 _LIMITS: Final = Limits(currency_digits={"USD": 2})
 _WARM_UP_JOBS: Final = 100

@@ -54,7 +54,8 @@ class _Tick:
 
 TICKS: Final[dict[str, _Tick]] = {
     "autotopup.scan": _Tick(_scan_top_ups, lambda settings: settings.topup_scan_every_s),
-    "charges.ask": _Tick(_ask_for_charges, lambda settings: settings.topup_scan_every_s),
+    # Twice as often: what a scan decides is asked for before the next one.
+    "charges.ask": _Tick(_ask_for_charges, lambda settings: settings.topup_scan_every_s / 2),
     "credits.expire": _Tick(_expire_credits, lambda settings: settings.expire_every_s),
     "jobs.prune": _Tick(_prune_jobs, lambda settings: settings.prune_every_s),
     "ledger.anchor": _Tick(_anchor_ledger, lambda settings: settings.anchor_every_s),

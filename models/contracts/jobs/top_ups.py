@@ -58,7 +58,8 @@ class AutoTopupSetPolicy(TopUpContract):
     target_balance: Annotated[Amount | None, Field(description="What the balance is brought to; or amount")] = None
     interval: Literal["daily", "weekly", "monthly", "quarterly", "yearly"] | None = None
     anchor: Annotated[
-        Time | None, Field(description="A time of the interval, from which the others follow; absent: now")
+        Time | None,
+        Field(description="A time of the interval, from which the others follow; absent: as it was, or now"),
     ] = None
     timezone: Annotated[
         Timezone | None, Field(description="Where its months and times are; absent: the wallet's, or UTC")
