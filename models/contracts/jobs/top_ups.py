@@ -29,15 +29,8 @@ AccountName = Annotated[
 ]
 
 
-class TopUpContract(Contract):
-    """A job about an account's auto top-up, answered with the account, the policy, and the charge that it made."""
-
-    account: AccountName
-
-    @property
-    def key(self) -> AccountKey:
-        kind, _, ref = self.account.partition(":")
-        return AccountKey(Kind(kind), ref)
+class _TopUpAnswer(Contract):
+    """A job that is answered with the account, its policy, and a charge."""
 
     @classmethod
     def response(cls, account: Account, context: DecisionContext, charge: Charge | None = None) -> dict[str, Any]:
@@ -46,6 +39,17 @@ class TopUpContract(Contract):
     @classmethod
     def error(cls, refusal: Refusal) -> dict[str, Any]:
         return wallet_error(refusal)
+
+
+class TopUpContract(_TopUpAnswer):
+    """A job about an account's auto top-up, answered with the account, the policy, and the charge that it made."""
+
+    account: AccountName
+
+    @property
+    def key(self) -> AccountKey:
+        kind, _, ref = self.account.partition(":")
+        return AccountKey(Kind(kind), ref)
 
 
 class AutoTopupSetPolicy(TopUpContract):
@@ -131,7 +135,7 @@ class AutoTopupCancel(TopUpContract):
         return top_up_commands.TopUpCancel(self.key)
 
 
-class ChargesSettle(Contract):
+class ChargesSettle(_TopUpAnswer):
     NAME: ClassVar[str] = commands.SETTLE_CHARGE
     SUMMARY: ClassVar[str] = "Tell what became of a charge, as the payment provider says it"
 
@@ -149,14 +153,6 @@ class ChargesSettle(Contract):
         return top_up_commands.ChargeSettle(
             top_up_commands.ChargeOf(self.charge_id), status, self.reference, self.code, self.link
         )
-
-    @classmethod
-    def response(cls, account: Account, context: DecisionContext, charge: Charge | None = None) -> dict[str, Any]:
-        return top_up_body(account, context, charge)
-
-    @classmethod
-    def error(cls, refusal: Refusal) -> dict[str, Any]:
-        return wallet_error(refusal)
 
 
 class TopUpLookAnswer(TopUpContract):
