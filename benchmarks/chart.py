@@ -91,7 +91,8 @@ Measured = tuple[Panel, list[tuple[Bar, float]]]
 
 def chart(report: dict[str, Any]) -> str:
     """The SVG text for the contents of latest.json. Parts that were not measured are left out."""
-    about = {"Title": "balance-worker beside a plain worker and PostgreSQL alone", "Date": None, "Creator": None}
+    # Nothing about the file itself, which would bring a vocabulary of another site into it.
+    about = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     written = io.StringIO()
     with rc_context(_STYLE):
         _figure(report).savefig(written, format="svg", metadata=about)

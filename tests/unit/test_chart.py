@@ -40,3 +40,7 @@ def test_what_was_not_measured_is_left_out(report: dict[str, Any]) -> None:
 
 def test_the_same_figures_make_the_same_file(report: dict[str, Any]) -> None:
     assert chart(report) == chart(report)
+
+
+def test_the_file_says_nothing_of_itself(report: dict[str, Any]) -> None:
+    assert "metadata" not in chart(report)
