@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from models.domain.charging.policies import ProviderName
 from tasks.auto_topup.charging import Asker, AskPolicy
 from tasks.auto_topup.provider import ChargeAnswer, ChargeRequest, ProviderStatus
+from tests.support.answering import Answering
 from tests.support.builders import applier, balance, done, execute, rows
 
 PAY = "https://pay.example/1"
@@ -126,3 +127,37 @@ def test_nobody_else_asks_while_a_claim_lasts(engine: Engine) -> None:
 
     assert Asker(applier(engine), {ProviderName.HTTP: Meanwhile()}).ask_due() == 1
     assert other.asked == []
+
+
+@pytest.mark.parametrize(
+    ("currency", "minor_units"), [("JPY", 500), ("USD", 50_000), ("KWD", 500_000)], ids=["none", "two", "three"]
+)
+def test_a_charge_is_asked_for_in_the_smallest_unit_of_its_currency(
+    engine: Engine, currency: str, minor_units: int
+) -> None:
+    done(engine, "wallets.create", wallet_id="w", scale=0, currency=currency, conversion_rate=10)
+    terms = {"trigger": "interval", "interval": "monthly", "amount": 50, "provider": "http"}
+    done(engine, "auto_topup.set_policy", account="wallet:w", **terms)
+    done(engine, "auto_topup.run_now", account="wallet:w")
+    provider = Answering(ProviderStatus.SUCCEEDED)
+    assert Asker(applier(engine), {ProviderName.HTTP: provider}).ask_due() == 1
+    assert [(each.amount, each.currency, each.credits) for each in provider.asked] == [(minor_units, currency, "50")]
+
+
+@pytest.mark.usefixtures("fired")
+def test_what_was_charged_is_credited_to_a_wallet_that_was_frozen_meanwhile(engine: Engine) -> None:
+    done(engine, "wallets.update", wallet_id="w", wallet_status="frozen")
+    assert ask(engine, Scripted([CHARGED])) == 1
+    assert (charge(engine)["status"], balance(engine, "wallet:w")) == ("succeeded", 50)
+
+
+def test_a_user_is_charged_in_roubles(engine: Engine) -> None:
+    done(engine, "users.upsert", user_id=7)
+    level = {"trigger": "balance_below_threshold", "threshold": "99.50", "target_balance": "500", "provider": "http"}
+    done(engine, "auto_topup.set_policy", account="user:7", **level)
+    done(engine, "users.update_balance", user_id=7, amount_kopeks=1)
+    done(engine, "auto_topup.run_now", account="user:7")
+    provider = Answering(ProviderStatus.SUCCEEDED)
+    assert Asker(applier(engine), {ProviderName.HTTP: provider}).ask_due() == 1
+    assert [(each.amount, each.currency, each.account) for each in provider.asked] == [(49_999, "RUB", "user:7")]
+    assert balance(engine, "user:7") == 50_000

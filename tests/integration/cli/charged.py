@@ -10,8 +10,9 @@ from models.domain.charging.policies import ProviderName
 from models.store.connection.session import transaction
 from models.store.write.top_ups import switches
 from tasks.auto_topup.charging import Asker
-from tasks.auto_topup.provider import ChargeAnswer, ChargeRequest, ProviderStatus
+from tasks.auto_topup.provider import ProviderStatus
 from tasks.auto_topup.scan import scan
+from tests.support.answering import Answering
 from tests.support.builders import applier, done, rows
 
 POLICY: dict[str, Any] = {
@@ -21,16 +22,6 @@ POLICY: dict[str, Any] = {
     "provider": "http",
     "cooldown_s": 0,
 }
-
-
-class _Answering:
-    """A provider that says the same of every charge."""
-
-    def __init__(self, *answer: Any) -> None:
-        self._answer = ChargeAnswer(*answer)
-
-    def charge(self, _request: ChargeRequest) -> ChargeAnswer:
-        return self._answer
 
 
 def wallet(engine: Engine, name: str = "w1", credits: int = 0, **policy: Any) -> str:
@@ -50,7 +41,7 @@ def look(engine: Engine) -> int:
 def charge(engine: Engine, status: ProviderStatus, *said: Any) -> str:
     """Has what is due charged, and the provider answer so. Returns the newest charge."""
     look(engine)
-    Asker(applier(engine), {ProviderName.HTTP: _Answering(status, *said)}).ask_due()
+    Asker(applier(engine), {ProviderName.HTTP: Answering(status, *said)}).ask_due()
     return newest(engine)
 
 

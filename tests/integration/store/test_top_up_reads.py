@@ -21,8 +21,9 @@ from models.store.read.looks import LookShown, looks
 from models.store.read.top_ups import TopUpStanding, standing, standings
 from models.store.write.top_ups import switches
 from tasks.auto_topup.charging import Asker
-from tasks.auto_topup.provider import ChargeAnswer, ChargeRequest, ProviderStatus
+from tasks.auto_topup.provider import ProviderStatus
 from tasks.auto_topup.scan import scan
+from tests.support.answering import Answering
 from tests.support.builders import LIMITS, applier, ask, done, execute
 
 KEY = AccountKey(Kind.WALLET, "w")
@@ -33,16 +34,6 @@ POLICY: dict[str, Any] = {
     "provider": "http",
     "cooldown_s": 0,
 }
-
-
-class Answering:
-    """A provider that says the same of every charge."""
-
-    def __init__(self, *answer: Any) -> None:
-        self._answer = ChargeAnswer(*answer)
-
-    def charge(self, _request: ChargeRequest) -> ChargeAnswer:
-        return self._answer
 
 
 def asked(engine: Engine, *answer: Any) -> int:
