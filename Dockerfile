@@ -16,6 +16,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY models ./models
 COPY tasks ./tasks
 COPY worker ./worker
+COPY clients/python/src ./clients/python/src
 RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /dist . \
  && /opt/venv/bin/pip install --no-index --no-deps /dist/*.whl
 

@@ -1,1 +1,1 @@
-"""Benchmarks: the worker against a plain one and against PostgreSQL's own floor, side by side on the same servers."""
+"""Benchmarks: the worker against others, its bound and PostgreSQL's own floor, side by side on the same servers."""

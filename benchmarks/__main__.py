@@ -15,9 +15,13 @@ from rich.markup import escape
 
 from benchmarks import report
 from benchmarks.bench import Bench
+from benchmarks.bounds import bounds
 from benchmarks.charging import charging
+from benchmarks.client import client
 from benchmarks.contender import Incoherent
+from benchmarks.events import events
 from benchmarks.growth import growth
+from benchmarks.http import http
 from benchmarks.latency import latency
 from benchmarks.memory import memory
 from benchmarks.publishing import publishing
@@ -28,12 +32,16 @@ from benchmarks.throughput import throughput
 from benchmarks.workers import WorkerFailed
 
 PARTS: Final[dict[str, Callable[[Bench], None]]] = {
+    "bound": bounds,  # first: it may find that there is nothing to compare with
     "uniform": partial(throughput, workload="uniform"),
     "hot": partial(throughput, workload="hot"),
     "publishing": publishing,
+    "client": client,
+    "http": http,
     "latency": latency,
     "scan": scan,
     "charging": charging,
+    "events": events,
     "growth": growth,
     "memory": memory,
     "duplicates": partial(throughput, workload="duplicates"),
@@ -45,7 +53,7 @@ _RESULTS: Final = Path(__file__).resolve().parent / "results"
 
 
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, one repetition: under two minutes.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, one repetition: under three minutes.")] = False,
     only: Annotated[
         list[str] | None, typer.Option(help=f"A part: {', '.join(PARTS)}. May be given again; default: all of them.")
     ] = None,
@@ -55,7 +63,7 @@ def main(
     ] = None,
     rabbitmq: Annotated[str, typer.Option(help="The RabbitMQ to use, if one answers there.")] = RABBITMQ_URL,
 ) -> None:
-    """Measures the worker beside a plain one and PostgreSQL's own floor, on servers that it starts and removes."""
+    """Measures the worker beside others, its bound and PostgreSQL's floor, on servers that it starts and removes."""
     parts = list(dict.fromkeys(only or PARTS))
     if unknown := [name for name in parts if name not in PARTS]:
         raise typer.BadParameter(f"{unknown[0]} is no part; there are {', '.join(PARTS)}", param_hint="--only")

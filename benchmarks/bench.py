@@ -9,10 +9,12 @@ from typing import Final, Self
 
 from rich.console import Console
 
+from benchmarks.bound.system import Bound
 from benchmarks.broker import Broker, on_rabbitmq, on_redis
 from benchmarks.contender import BrokerKind, Contender, System
 from benchmarks.figures import Figures
 from benchmarks.ours import Ours
+from benchmarks.peer.system import Peer
 from benchmarks.plain.system import Plain
 from benchmarks.servers import Servers, engine_of
 from benchmarks.sizes import Sizes
@@ -31,6 +33,10 @@ RABBITMQ_1_EVENTS: Final = Contender("rabbitmq_1_events", OURS, "rabbitmq", 1, e
 RABBITMQ_2_EVENTS: Final = Contender("rabbitmq_2_events", OURS, "rabbitmq", 2, events=True)
 REDIS_PLAIN: Final = Contender("plain", PLAIN, "redis", PLAIN_PROCESSES)
 RABBITMQ_PLAIN: Final = Contender("rabbitmq_plain", PLAIN, "rabbitmq", PLAIN_PROCESSES)
+
+BOUND_1: Final = Contender("bound_1", Bound(1), "redis", 1)
+BOUND_2: Final = Contender("bound_2", Bound(2), "redis", 2)
+PEER: Final = Contender("peer", Peer(), "redis", 1)
 
 
 class Bench:

@@ -21,8 +21,14 @@ _STYLE: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "balance-worker",  # the same figures make the same file
 }
-_COLORS: Final = {"ours": "#2563eb", "plain": "#94a3b8", "floor": "#d9a441"}
-_LEGEND: Final = {"ours": "balance-worker", "plain": "plain Celery + ORM", "floor": "PostgreSQL alone"}
+_COLORS: Final = {"ours": "#2563eb", "plain": "#94a3b8", "floor": "#d9a441", "peer": "#64748b", "bound": "#0d9488"}
+_LEGEND: Final = {
+    "ours": "balance-worker",
+    "plain": "plain Celery + ORM",
+    "floor": "PostgreSQL alone",
+    "peer": "pgqueuer",
+    "bound": "the bound",
+}
 
 Kind = str
 """A key of _COLORS."""
@@ -65,6 +71,18 @@ _LESS: Final = "milliseconds, less is better"
 _PANELS: Final = (
     Panel("uniform", "Throughput over all accounts", _MORE, (_PLAIN, *_OURS, *_EVENTS, *_FLOOR, *_RABBITMQ)),
     Panel("hot", "Throughput on one hot account", _MORE, (_PLAIN, *_OURS, *_FLOOR, *_RABBITMQ)),
+    Panel("bound", "Wallets: peer, ours and the bound", _MORE, (
+        Bar("peer", "pgqueuer, 1 process", "peer"), *_OURS,
+        Bar("bound_1", "bound, 1 process", "bound"), Bar("bound_2", "bound, 2 processes", "bound"),
+        Bar("hot_redis_1", "one wallet: 1 process", "ours"), Bar("hot_bound_1", "one wallet: bound", "bound"),
+    )),
+    Panel("cpu_us_per_job", "Processor time a job, worker and PostgreSQL", "microseconds, less is better", (
+        Bar("peer", "pgqueuer, 1 process", "peer"), *_OURS,
+        Bar("bound_1", "bound, 1 process", "bound"), Bar("bound_2", "bound, 2 processes", "bound"),
+    )),
+    Panel("wal_bytes_per_job", "Write-ahead log a job", "bytes, less is better", (
+        Bar("peer", "pgqueuer, 1 process", "peer"), *_OURS, Bar("bound_1", "bound, 1 process", "bound"),
+    )),
     Panel("mixed", "Users, wallets and apps by turns", _MORE, (_PLAIN, *_OURS)),
     Panel("duplicates", "One message in a hundred sent twice", _MORE, (_PLAIN, *_OURS)),
     Panel("latency", "Publish to committed, 100 jobs a second", _LESS, (
@@ -100,11 +118,12 @@ def chart(report: dict[str, Any]) -> str:
 
 
 def _figure(report: dict[str, Any]) -> Figure:
-    columns = _columns([(panel, _measured(panel, report)) for panel in _PANELS if panel.part in report["figures"]])
+    panels = [(panel, _measured(panel, report)) for panel in _PANELS if panel.part in report["figures"]]
+    columns = _columns(panels)
     height = max(map(_height, columns))
     figure = Figure(figsize=(_WIDTH, _TOP + height), layout="constrained")
     [head], [body] = figure.subfigures(2, 1, squeeze=False, height_ratios=(_TOP, height or _ROW))
-    _title(head, report)
+    _title(head, report, {bar.kind for _, bars in panels for bar, _ in bars})
     for part, column in zip(body.subfigures(1, len(columns), squeeze=False)[0], columns, strict=True):
         _draw(part, column, height)
     return figure
@@ -127,13 +146,13 @@ def _height(column: list[Measured]) -> float:
     return sum(_HEAD + _ROW * len(bars) for _, bars in column)
 
 
-def _title(head: SubFigure, report: dict[str, Any]) -> None:
+def _title(head: SubFigure, report: dict[str, Any], drawn: set[Kind]) -> None:
     run = report["run"]
     kind = "Quick run: figures say little" if run["quick"] else "Medians of interleaved repetitions"
     processors = run["machine"]["processors"]
     head.text(0.01, 0.7, "balance-worker, measured", size=15, weight="bold")
     head.text(0.01, 0.4, f"{kind}; {processors} processors; {run['ended_at'][:10]}", color="dimgray")
-    patches = [Patch(color=_COLORS[kind], label=label) for kind, label in _LEGEND.items()]
+    patches = [Patch(color=_COLORS[kind], label=label) for kind, label in _LEGEND.items() if kind in drawn]
     head.legend(handles=patches, loc="upper right", ncols=len(patches), frameon=False)
 
 

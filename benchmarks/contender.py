@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from sqlalchemy import Engine
 
+from benchmarks.broker import Broker
 from benchmarks.movement import Movement
 
 BrokerKind = Literal["redis", "rabbitmq"]
@@ -27,7 +28,10 @@ class Publisher(Protocol):
 
 
 class System(Protocol):
-    """One implementation: ours or the plain one. `mark` is a moment of a database: what came after it is counted."""
+    """One implementation: ours, the bound, the peer or the plain one.
+
+    `mark` is a moment of a database: what came after it is counted.
+    """
 
     name: str
 
@@ -37,11 +41,8 @@ class System(Protocol):
     def populate(self, engine: Engine, accounts: int) -> None:
         """Adds so many users, wallets and apps, each with a balance of 0, numbered from 1."""
 
-    def publish(self, broker_url: str, queue: str, messages: Sequence[Movement]) -> None:
-        """Publishes all of them, as fast as can be."""
-
-    def publisher(self, broker_url: str, queue: str) -> Publisher:
-        """Connected and ready."""
+    def publish(self, broker: Broker, database_url: str, messages: Sequence[Movement]) -> None:
+        """Publishes all of them, as fast as can be. To some the database is the queue as well."""
 
     def commands(self, processes: int, *, events: bool, queue: str) -> list[list[str]]:
         """The command line of each worker to start."""
@@ -55,6 +56,9 @@ class System(Protocol):
     def applied(self, engine: Engine, mark: Any) -> int:
         """How many jobs have been applied since, by a query that costs little."""
 
+    def unfinished(self, broker: Broker, engine: Engine) -> int:
+        """Messages that wait, or that workers hold and have not acknowledged."""
+
     def committed_at(self, engine: Engine, mark: Any) -> dict[str, float]:
         """When each job since was committed, in seconds since 1970, by its key."""
 
@@ -63,6 +67,13 @@ class System(Protocol):
 
     def check(self, engine: Engine, mark: Any, *, whole: bool) -> int:
         """Recomputes what was written since, or the whole ledger. Returns the number of entries; raises Incoherent."""
+
+
+class Steady(System, Protocol):
+    """One that jobs can be published to one by one."""
+
+    def publisher(self, broker_url: str, queue: str) -> Publisher:
+        """Connected and ready."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def growth(bench: Bench) -> None:
         for repetition in range(sizes.more_repetitions):
             for name, url, accounts in ledgers[repetition % 2 :] + ledgers[: repetition % 2]:
                 messages = movements("uniform", sizes.growth_jobs, accounts, bench.run_name())
-                rate = drain(bench, REDIS_1, url, messages, whole=False)
+                rate = drain(bench, REDIS_1, url, messages, whole=False).rate
                 bench.figures.add("growth", name, rate, "jobs/s")
                 bench.say(f"growth     {name:<17} {repetition + 1}/{sizes.more_repetitions}  {rate:9,.0f} jobs/s")
 

@@ -12,8 +12,8 @@ from threading import Event
 from time import time
 from typing import Final
 
-from benchmarks.bench import REDIS_1, REDIS_PLAIN, Bench
-from benchmarks.contender import Contender, Publisher
+from benchmarks.bench import OURS, PLAIN, REDIS_1, REDIS_PLAIN, Bench
+from benchmarks.contender import Contender, Publisher, Steady
 from benchmarks.drain import check
 from benchmarks.figures import percentile
 from benchmarks.movement import Movement, movements
@@ -26,10 +26,10 @@ _START_S: Final = 90.0
 
 def latency(bench: Bench) -> None:
     """Measures both contenders in turn."""
-    contenders = [REDIS_PLAIN, REDIS_1]
+    contenders: list[tuple[Contender, Steady]] = [(REDIS_PLAIN, PLAIN), (REDIS_1, OURS)]
     for repetition in range(bench.sizes.more_repetitions):
-        for contender in contenders[repetition % 2 :] + contenders[: repetition % 2]:
-            took_ms = _measure(bench, contender)
+        for contender, system in contenders[repetition % 2 :] + contenders[: repetition % 2]:
+            took_ms = _measure(bench, contender, system)
             p50, p99 = percentile(took_ms, 50), percentile(took_ms, 99)
             bench.figures.add("latency", f"{contender.name}_p50", p50, "ms")
             bench.figures.add("latency", f"{contender.name}_p99", p99, "ms")
@@ -37,9 +37,9 @@ def latency(bench: Bench) -> None:
             bench.say(f"latency    {contender.name:<17} {turn}  p50 {p50:.1f} ms, p99 {p99:.1f} ms")
 
 
-def _measure(bench: Bench, contender: Contender) -> list[float]:
+def _measure(bench: Bench, contender: Contender, system: Steady) -> list[float]:
     """Milliseconds of each job."""
-    system, sizes = contender.system, bench.sizes
+    sizes = bench.sizes
     count = round(sizes.latency_s * sizes.latency_rate)
     messages = movements("uniform", _WARM_UP_JOBS + count, sizes.accounts, bench.run_name())
     with (
@@ -62,7 +62,7 @@ def _measure(bench: Bench, contender: Contender) -> list[float]:
                 workers.wait_until(
                     "all jobs are applied", lambda: system.applied(engine, mark) == len(messages), _START_S
                 )
-                workers.wait_until("the queue is empty", lambda: broker.length() == 0, _START_S)
+                workers.wait_until("the queue is empty", lambda: system.unfinished(broker, engine) == 0, _START_S)
         finally:
             publisher.close()
         check(bench, contender, engine, broker, mark, before, messages)

@@ -23,7 +23,7 @@ def memory(bench: Bench) -> None:
 
     messages = movements("uniform", jobs, bench.sizes.accounts, bench.run_name())
     with bench.database(OURS) as url:
-        rate = drain(bench, REDIS_1, url, messages, watch=watch)
+        rate = drain(bench, REDIS_1, url, messages, watch=watch).rate
     bench.figures.series["resident MiB after so many jobs"] = [(applied, round(mib, 1)) for applied, mib in samples]
     (early, first), (late, last) = samples[0], samples[-1]
     bench.figures.add("memory", "first", first, "MiB")

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, Literal
 
-Workload = Literal["uniform", "hot", "duplicates", "mixed"]
+Workload = Literal["uniform", "hot", "duplicates", "mixed", "wallets", "hot_wallet"]
 Kind = Literal["user", "wallet", "app"]
 
 _KINDS: Final[tuple[Kind, ...]] = ("user", "wallet", "app")
+_WALLETS: Final = ("wallets", "hot_wallet")
+_HOT: Final = ("hot", "hot_wallet")
 _DUPLICATE_EVERY: Final = 100
 _DUPLICATE_WITHIN: Final = 500  # messages between the first and the second; some fall into one batch, some do not
 
@@ -41,8 +43,8 @@ def unique(messages: Sequence[Movement]) -> list[Movement]:
 
 def _movement(workload: Workload, number: int, accounts: int, run: str) -> Movement:
     key = f"{run}-{number:07}"
-    kind = _KINDS[number % len(_KINDS)] if workload == "mixed" else "user"
-    account = 1 if workload == "hot" else 1 + _scattered(key, accounts)
+    kind = _KINDS[number % len(_KINDS)] if workload == "mixed" else "wallet" if workload in _WALLETS else "user"
+    account = 1 if workload in _HOT else 1 + _scattered(key, accounts)
     return Movement(key, kind, account, 1 + number % 99)
 
 

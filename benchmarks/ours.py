@@ -8,14 +8,15 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
+from balance_client import BalanceClient
+from balance_client.publishing.job_message import JobSpec
 from benchmarks import population
+from benchmarks.broker import Broker
 from benchmarks.coherence import audit_since
 from benchmarks.contender import Incoherent, Publisher, celery
 from benchmarks.movement import Kind, Movement
 from models.store.audit.entries import audit
 from models.store.schema import migrations as schema
-from tasks.client import BalanceClient
-from tasks.publishing.job_message import JobSpec
 
 _SLICE: Final = 20_000  # messages that are held in memory at once while publishing
 _UNITS: Final = {"user": 1, "wallet": 10**9}  # of one whole unit of a movement, in an account's own
@@ -41,8 +42,8 @@ class Ours:
         population.add_accounts(engine, "wallet", accounts)
         population.add_accounts(engine, "app", accounts)
 
-    def publish(self, broker_url: str, queue: str, messages: Sequence[Movement]) -> None:
-        with BalanceClient(broker_url, queue=queue) as client:
+    def publish(self, broker: Broker, database_url: str, messages: Sequence[Movement]) -> None:
+        with BalanceClient(broker.url, queue=broker.queue) as client:
             for start in range(0, len(messages), _SLICE):
                 client.submit_many(map(job, messages[start : start + _SLICE]), want_result=False)
 
@@ -72,6 +73,9 @@ class Ours:
     def applied(self, engine: Engine, mark: Any) -> int:
         with engine.connect() as connection:
             return int(connection.execute(_APPLIED, {"mark": mark}).scalar_one())
+
+    def unfinished(self, broker: Broker, engine: Engine) -> int:
+        return broker.length()
 
     def committed_at(self, engine: Engine, mark: Any) -> dict[str, float]:
         with engine.connect() as connection:

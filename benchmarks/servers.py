@@ -13,8 +13,8 @@ from kombu import Connection
 from sqlalchemy import Engine, create_engine, make_url, pool, text
 
 from models.store.connection.session import make_engine
-from worker.local.embedded import EmbeddedPostgres, EmbeddedValkey
-from worker.local.unprivileged import admit, unprivileged_identity
+from worker.local.servers.embedded import EmbeddedPostgres, EmbeddedValkey
+from worker.local.servers.unprivileged import admit, unprivileged_identity
 
 RABBITMQ_URL = "amqp://guest:guest@127.0.0.1:5672//"
 
@@ -101,6 +101,11 @@ def engine_of(url: str) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+def driver_url(url: str) -> str:
+    """The same database as programs know it that do without SQLAlchemy."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def _answers(url: str) -> bool:

@@ -66,6 +66,6 @@ def _turn(bench: Bench, contender: Contender, workload: Workload) -> Callable[[]
         count = bench.sizes.plain_jobs if contender.system.name == "plain" else bench.sizes.jobs
         messages = movements(workload, count, bench.sizes.accounts, bench.run_name())
         with bench.database(contender.system) as url:
-            return drain(bench, contender, url, messages)
+            return drain(bench, contender, url, messages).rate
 
     return measure

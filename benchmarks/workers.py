@@ -43,6 +43,10 @@ class Workers:
         if ended := [process.returncode for process in self._processes if process.poll() is not None]:
             raise WorkerFailed(f"a worker ended with {ended[0]}\n{self._said()}")
 
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._processes]
+
     def resident_mib(self) -> float:
         """The resident memory of all of them, in MiB."""
         pids = ",".join(str(process.pid) for process in self._processes)

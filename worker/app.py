@@ -8,7 +8,7 @@ from typing import Any, Final
 from celery import signals
 from kombu import Exchange
 
-from tasks.brokers.addresses import kombu_url, result_backend_url, sentinel_options, socket_options
+from balance_client.brokers.addresses import kombu_url, result_backend_url, sentinel_options, socket_options
 from tasks.celery_tasks import register_jobs
 from worker.brokers.queues import JobQueue, arguments_of
 from worker.brokers.rabbitmq import connection as transport_amqp
@@ -19,9 +19,11 @@ from worker.control.remote import register_remote_control
 from worker.dead_letters.park import park_garbage
 from worker.encoding.serialization import EXACT_JSON, register_exact_json
 from worker.flower.guard import guard_flower
-from worker.observability.logs import configure_logging
+from worker.listening.step import ListeningStep
+from worker.observability.log.configuring import configure_logging
 from worker.observability.readiness import ReadinessStep
 from worker.publishers.limits import bound_decompression
+from worker.relaying.step import RelayStep
 from worker.runtime import Runtime
 from worker.schedule import beat_schedule, register_ticks
 
@@ -130,6 +132,7 @@ def make_app() -> App:
     register_ticks(made)
     register_remote_control()
     guard_flower(made)
+    made.steps["worker"].update((ListeningStep, RelayStep))
     made.steps["consumer"].update((BatchStep, ReadinessStep))
     signals.setup_logging.connect(partial(_configure_logging, made), weak=False)
     return made

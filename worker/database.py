@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from models.store.connection.patience import Patience, Silence
 from models.store.connection.session import make_engine
 from models.store.server import roles
+from models.store.server.privileges import READERS, WORKERS, Rights
 from tasks.reminder import Reminder
 from worker.settings.settings import Settings
 
@@ -18,8 +19,8 @@ _LOG: Final = structlog.get_logger(__name__)
 _HELD: Final = "nothing is acknowledged until then, and it goes on by itself"
 _SILENT_MAX_S: Final = 60.0  # of a server that does not say what it does
 _STANDBY: Final = (
-    "bring a standby of synchronous_standby_names back, or take the name out and reload: from then on a failover may "
-    "lose what was acknowledged"
+    "bring a standby of synchronous_standby_names back; take the name out and reload only where none can have been "
+    "promoted meanwhile: from then on a failover may lose what was acknowledged"
 )
 _NO_ANSWER: Final = (
     "look at the database server and at the network on the way to it; the connection is given up in time"
@@ -58,15 +59,42 @@ def migrating_engine(
     )
 
 
-def grant_workers(settings: Settings, role: str) -> bool:
-    """Grants a role what workers need, as the owner; the one of BALANCE_DATABASE_URL is made with its password. Returns
-    False when that is the owner itself."""
-    password = roles.password_of(settings.database_url) if role == roles.role_of(settings.database_url) else None
+def reading_engine(settings: Settings) -> Engine:
+    """The engine of who only looks: under a role that cannot write where there is one, in sessions that cannot."""
+    return make_engine(
+        settings.flower_database_url or settings.database_url,
+        pool_size=settings.pool_size,
+        connect_timeout_s=settings.connect_timeout_s,
+        lock_timeout_ms=min(settings.lock_timeout_ms, settings.flower_statement_timeout_ms),
+        statement_timeout_ms=settings.flower_statement_timeout_ms,
+        checked=True,
+        read_only=True,
+    )
+
+
+def grant(settings: Settings, role: str, rights: Rights) -> bool:
+    """Grants a role what it needs, as the owner; one that a URL of the settings names is made with its password.
+    Returns False when it is the owner itself."""
+    given = (settings.database_url, settings.flower_database_url)
+    passwords = [roles.password_of(url) for url in given if url is not None and roles.role_of(url) == role]
     engine = migrating_engine(settings, lambda _silence: None)
     try:
-        return roles.grant(engine, role, password)
+        return roles.grant(engine, role, passwords[0] if passwords else None, rights)
     finally:
         engine.dispose()
+
+
+def grant_roles(settings: Settings) -> tuple[str | None, str | None]:
+    """The workers' role and the readers', where the settings name them beside the owner, once each has what it needs
+    and no more."""
+    if settings.owner_url is None:
+        return None, None
+    workers = roles.role_of(settings.database_url)
+    readers = None if settings.flower_database_url is None else roles.role_of(settings.flower_database_url)
+    return (
+        workers if workers is not None and grant(settings, workers, WORKERS) else None,
+        readers if readers not in (None, workers) and grant(settings, readers, READERS) else None,
+    )
 
 
 def worker_engine(settings: Settings, told_to_stop: Callable[[], bool]) -> Engine:

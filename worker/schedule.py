@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -33,12 +34,15 @@ def _ask_for_charges(runtime: Runtime) -> int:
 
 
 def _expire_credits(runtime: Runtime) -> int:
-    return expiry.expire(runtime.applier, runtime.settings.sweep_limit)
+    settings = runtime.settings
+    return expiry.expire(runtime.applier, settings.sweep_limit, timedelta(seconds=settings.expiry_notice_s))
 
 
 def _prune_jobs(runtime: Runtime) -> int:
     settings = runtime.settings
-    return housekeeping.prune(runtime.applier, settings.prune_after_days, settings.sweep_limit)
+    return housekeeping.prune(runtime.applier, settings.prune_after_days, settings.sweep_limit) + (
+        housekeeping.prune_deliveries(runtime.applier, settings.webhook_keep_days, settings.sweep_limit)
+    )
 
 
 def _anchor_ledger(runtime: Runtime) -> int:

@@ -9,10 +9,11 @@ from celery import Celery
 from kombu import Exchange, Queue
 from sqlalchemy import Engine, create_engine, text
 
+from balance_client.routing import queue_arguments
+from benchmarks.broker import Broker
 from benchmarks.contender import Incoherent, Publisher, celery
 from benchmarks.movement import Movement
 from benchmarks.plain.tables import Base
-from tasks.routing import queue_arguments
 
 _TASKS: Final = {"user": "plain.update_balance", "wallet": "plain.top_up", "app": "plain.set_balance"}
 _CHUNK: Final = 500  # messages sent in one round trip
@@ -47,8 +48,8 @@ class Plain:
         with engine.begin() as connection:
             connection.execute(_POPULATE, {"accounts": accounts})
 
-    def publish(self, broker_url: str, queue: str, messages: Sequence[Movement]) -> None:
-        with _Publisher(broker_url, queue) as publisher:
+    def publish(self, broker: Broker, database_url: str, messages: Sequence[Movement]) -> None:
+        with _Publisher(broker.url, broker.queue) as publisher:
             publisher.publish_all(messages)
 
     def publisher(self, broker_url: str, queue: str) -> Publisher:
@@ -69,6 +70,9 @@ class Plain:
     def applied(self, engine: Engine, mark: Any) -> int:
         with engine.connect() as connection:
             return int(connection.execute(text("select count(*) from processed_jobs")).scalar_one()) - len(mark)
+
+    def unfinished(self, broker: Broker, engine: Engine) -> int:
+        return broker.length()
 
     def committed_at(self, engine: Engine, mark: Any) -> dict[str, float]:
         with engine.connect() as connection:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any, Final
 
 from models.domain.charging.policies import Policy
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
 from models.domain.value import value
+from models.python310 import StrEnum
 
 Json = Mapping[str, Any]
 
@@ -125,6 +125,7 @@ class Account:
     held: int = 0
     changes: int = 0  # how often its terms were set or changed: models/domain/evidence/chains.py
     policy: Policy | None = None  # of its auto top-up
+    low_at: tuple[int, ...] | None = None  # levels below which it is told, the highest first; None: none
 
     @property
     def status(self) -> UserStatus | WalletStatus | None:
@@ -136,5 +137,5 @@ class Account:
         return Account(
             self.id, self.key, self.unit, self.scale, balance, seq, self.floor, self.head, self.set_at,
             self.created_at, at, self.profile, self.grants, self.holds, self.granted, self.held, self.changes,
-            self.policy,
+            self.policy, self.low_at,
         )  # fmt: skip

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 from typing import Final
+
+from models.python310 import StrEnum
 
 
 class EventType(StrEnum):
@@ -20,6 +21,12 @@ class EventType(StrEnum):
     AUTO_TOP_UP_SUSPENDED = "auto_topup.suspended"
     AUTO_TOP_UP_RESUMED = "auto_topup.resumed"
     CHARGE_NEEDS_ACTION = "charge.needs_action"
+    BALANCE_LOW = "balance.low"
+    GRANT_WILL_EXPIRE = "grant.will_expire"
+    GRANT_EXPIRED = "grant.expired"
+    HOLD_EXPIRED = "hold.expired"
+    WEBHOOK_DISABLED = "webhook.disabled"
+    DEAD_LETTER_PARKED = "dead_letter.parked"
 
 
 ABOUT_TOP_UPS: Final = frozenset({
@@ -27,6 +34,7 @@ ABOUT_TOP_UPS: Final = frozenset({
     EventType.AUTO_TOP_UP_RESUMED, EventType.CHARGE_NEEDS_ACTION,
 })  # fmt: skip
 """They tell the policy and the charge as well."""
+_ITS_OWN: Final = 8192  # what a job of one name alone can tell: its name says which it was
 BITS: Final[Mapping[EventType, int]] = {
     EventType.USER_BALANCE_UPDATED: 1,
     EventType.WALLET_UPDATED: 2,
@@ -40,8 +48,14 @@ BITS: Final[Mapping[EventType, int]] = {
     EventType.AUTO_TOP_UP_SUSPENDED: 512,
     EventType.AUTO_TOP_UP_RESUMED: 1024,
     EventType.CHARGE_NEEDS_ACTION: 2048,
+    EventType.BALANCE_LOW: 4096,
+    EventType.GRANT_WILL_EXPIRE: _ITS_OWN,
+    EventType.GRANT_EXPIRED: _ITS_OWN,
+    EventType.HOLD_EXPIRED: 16384,
+    EventType.WEBHOOK_DISABLED: _ITS_OWN,
 }
-"""By which a job remembers what it told, after the events themselves are gone. They must never change."""
+"""By which a job remembers what it told, after the events themselves are gone. They must never change, and there is
+room for no more. No job tells of a dead letter."""
 
 
 def bits(events: Iterable[EventType]) -> int:

@@ -8,15 +8,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from models.domain.text import json_encoder
+
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATES: Final = ("expiry_date_utc",)
 """Fields in which a date used to be written as its first moment."""
-_JSON: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+_encode: Final = json_encoder(sort_keys=True)
 
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal texts."""
-    return _JSON.encode(value)
+    return _encode(value)
 
 
 def fingerprint(name: str, meaning: str) -> bytes:

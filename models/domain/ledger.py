@@ -11,10 +11,8 @@ What always holds, and the database says so too where it can:
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,11 +20,13 @@ from models.domain.accounts import Account, AccountKey
 from models.domain.credits.grants import Draw, Grant
 from models.domain.credits.holds import Hold, HoldChange, HoldVerb
 from models.domain.money import UNITS_MAX
+from models.domain.text import json_encoder
 from models.domain.value import value
+from models.python310 import UTC, StrEnum
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_encode: Final = json_encoder()
 
 
 class EntryKind(StrEnum):
@@ -179,7 +179,7 @@ def entry_hash(
         ]
     if proof is not None:
         content += [proof.job.hex(), proof.made]
-    return hashlib.sha256(prev + _JSON.encode(content).encode()).digest()
+    return hashlib.sha256(prev + _encode(content).encode()).digest()
 
 
 def made_by(details: EntryDetails, grants: Iterable[Grant], holds: Iterable[Hold]) -> list[Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Final
+
+from models.python310 import StrEnum
 
 GARBAGE: Final = "garbage"
 """The reason of what is no Celery message: there is nothing that could be sent again."""

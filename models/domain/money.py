@@ -47,6 +47,12 @@ def checked(units: int) -> int:
     return units
 
 
+def shown(units: int, scale: int) -> int | Decimal:
+    """Units as they are best written in JSON: `number` of `from_units`."""
+    whole, rest = divmod(units, 10**scale)
+    return number(from_units(units, scale)) if rest else whole
+
+
 def multiply(amount: Decimal, rate: Decimal) -> Decimal:
     """amount × rate, exact: both have few enough digits for the product to need no rounding."""
     return plain(_CONTEXT.multiply(amount, rate))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from enum import StrEnum
 from typing import Any
 
 from models.domain.value import value
+from models.python310 import StrEnum
 
 
 class Status(StrEnum):
@@ -43,6 +43,7 @@ class Code(StrEnum):
     GRANT_NOT_FOUND = "grant_not_found"
     POLICY_NOT_FOUND = "policy_not_found"
     CHARGE_NOT_FOUND = "charge_not_found"
+    ENDPOINT_NOT_FOUND = "endpoint_not_found"
     WALLET_EXISTS = "wallet_exists"
     TELEGRAM_ID_TAKEN = "telegram_id_taken"
 
@@ -66,6 +67,7 @@ class Code(StrEnum):
     REVERSAL_EXCEEDS_ENTRY = "reversal_exceeds_entry"
     NOT_YOUR_JOB = "not_your_job"
     NOT_REVERSIBLE = "not_reversible"
+    WEBHOOKS_NOT_CONFIGURED = "webhooks_not_configured"
 
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
 

@@ -1,8 +1,10 @@
-"""Whatever a publisher sent, as a database can hold it and a person can be shown it."""
+"""Texts: whatever a publisher sent, as a database can hold it and a person be shown it; JSON to make hashes of."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from json import JSONEncoder
+from json import encoder as of_json
 from typing import Any, Final
 
 _SHOWN_MAX: Final = 200  # characters of an input that are sent back
@@ -13,6 +15,11 @@ _LONG: Final = 10**4300  # Python writes no longer integer, and where it is told
 def storable_text(text: str) -> str:
     """The text with what no database can hold made visible: NUL as \\0, a lone surrogate as a question mark."""
     return text.encode("utf-8", "replace").decode().replace("\x00", "\\0")
+
+
+def is_storable(text: str) -> bool:
+    """Whether a database can hold it as it is."""
+    return storable_text(text) == text
 
 
 def storable(value: Any) -> Any:
@@ -35,3 +42,17 @@ def shown(value: Any) -> Any:
         return value
     text = str(value)
     return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}… ({len(text)} characters)"
+
+
+def json_encoder(*, sort_keys: bool = False) -> Callable[[Any], str]:
+    """JSON without spaces, every character as it is.
+
+    `JSONEncoder.encode` does the same and makes its encoder anew for each text: half of what a short one costs.
+    """
+    whole = JSONEncoder(ensure_ascii=False, sort_keys=sort_keys, separators=(",", ":"))
+    make = getattr(of_json, "c_make_encoder", None)
+    if make is None:  # not CPython
+        return whole.encode
+    # Without the markers by which circles are found: one would be nested too deeply, and is refused for that.
+    parts = make(None, whole.default, of_json.encode_basestring, None, ":", ",", sort_keys, False, True)
+    return lambda value: "".join(parts(value, 0))

@@ -7,15 +7,18 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ForeignKey,
     Identity,
+    Index,
     LargeBinary,
     Numeric,
     SmallInteger,
     UniqueConstraint,
+    text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.domain import accounts as domain
@@ -51,6 +54,9 @@ class Account(Base):
     held: Mapped[Units]  # left in its holds
     changes: Mapped[int]  # of its terms: the number of the last record of one
     has_policy: Mapped[bool]  # whether there is a row of policies
+    low_at: Mapped[list[int] | None] = mapped_column(
+        ARRAY(BigInteger)
+    )  # levels below which it is told, the highest first
 
 
 class User(Base):
@@ -84,6 +90,7 @@ class Wallet(Base):
         CheckConstraint(one_of("wallet_type", *domain.WalletType), "wallet_type"),
         CheckConstraint(one_of("status", *domain.WalletStatus), "status"),
         CheckConstraint("conversion_rate > 0", "conversion_rate_positive"),
+        Index("ix_wallets_customer", "customer_id", "account_id", postgresql_where=text("customer_id is not null")),
     )
 
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)

@@ -23,6 +23,7 @@ class DeadLetter(Base):
         CheckConstraint("(status = 'parked') = (closed_at is null)", "closed_when_no_longer_parked"),
         CheckConstraint("(status = 'discarded') = (discard_reason is not null)", "discarded_for_a_reason"),
         CheckConstraint("discard_reason <> ''", "discard_reason_says_something"),
+        CheckConstraint("closed_by is null or status <> 'parked'", "closed_by_somebody"),
         CheckConstraint("(producer is null) = (idempotency_key is null)", "whole_identity"),
         CheckConstraint("attempts >= 1", "attempts"),
         CheckConstraint("first_seen <= last_seen", "seen_in_order"),
@@ -34,6 +35,12 @@ class DeadLetter(Base):
         Index("ix_dead_letters_status", "status", "last_seen", "id"),
         Index("ix_dead_letters_reason", "reason", "last_seen", "id"),
         Index("ix_dead_letters_task", "task", "last_seen", "id"),
+        Index(
+            "ix_dead_letters_key",
+            "idempotency_key",
+            "producer",
+            postgresql_where=text("idempotency_key is not null"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -54,3 +61,4 @@ class DeadLetter(Base):
     last_seen: Mapped[datetime]
     closed_at: Mapped[datetime | None]  # replayed or discarded
     discard_reason: Mapped[str | None]
+    closed_by: Mapped[str | None]  # the operator, where one has said who it is

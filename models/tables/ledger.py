@@ -84,6 +84,11 @@ class Grant(Base):
         Index("ix_grants_open", "account_id", postgresql_where=text("remaining > 0 or held > 0")),
         Index("ix_grants_pending", "effective_at", postgresql_where=text("pending")),
         Index(
+            "ix_grants_unwarned",
+            "expires_at",
+            postgresql_where=text("remaining > 0 and expires_at is not null and not warned"),
+        ),
+        Index(
             "ix_grants_ending",
             text("coalesce(voided_at, expires_at)"),
             postgresql_where=text("remaining > 0 and coalesce(voided_at, expires_at) is not null"),
@@ -104,6 +109,7 @@ class Grant(Base):
     expired: Mapped[Units]
     voided: Mapped[Units]
     voided_at: Mapped[datetime | None]
+    warned: Mapped[bool]  # whether it was told that it will expire
 
 
 class Hold(Base):

@@ -69,6 +69,7 @@ class Policy(Base):
     reason: Mapped[str | None]
     open_charge: Mapped[UUID | None]
     next_at: Mapped[datetime | None]
+    dropped: Mapped[bool]
 
 
 class Charge(Base):

@@ -21,6 +21,7 @@ from itertools import compress
 
 from sqlalchemy import Connection, Engine
 
+from models.batch.outcome import StoredOutcome
 from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import DecisionContext, Limits
 from models.domain.outcome import Refusal
@@ -29,9 +30,8 @@ from models.store.write import accounts
 from models.store.write import jobs as store
 from models.store.write import journals as records
 from tasks.apply.caps import load_charging
-from tasks.apply.outcome import StoredOutcome
+from tasks.apply.locking import load_working_set, lock_uncontended
 from tasks.apply.unit_of_work import UnitOfWork
-from tasks.apply.working_set import load_working_set, lock_uncontended
 
 
 def apply(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[StoredOutcome]:

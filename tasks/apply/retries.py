@@ -15,13 +15,13 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Engine
 
+from models.batch.outcome import StoredOutcome
 from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import Limits
 from models.domain.errors import DoubtfulFault
 from models.domain.retry import Park, RetryPolicy, decide_retry
 from models.store.connection.sqlstate import error_kind
 from tasks.apply.faults import FaultLog, FaultObserver
-from tasks.apply.outcome import StoredOutcome
 from tasks.apply.path import apply, apply_uncontended
 
 T = TypeVar("T")
@@ -71,7 +71,9 @@ class RetryingApplier:
 
     def apply(self, jobs: Sequence[Job]) -> list[StoredOutcome | Failed]:
         """An answer or a Failed for each job, in their order. Lasts as long as a transient fault does."""
-        return self._run(self._apply_all(jobs))
+        outcomes = self._run(self._apply_all(jobs))
+        self.faults.applied(jobs, outcomes)
+        return outcomes
 
     def persist(self, action: Callable[[], T]) -> T:
         """What `action` returns, once no transient fault keeps it from returning."""

@@ -15,6 +15,8 @@ from typing import Final, cast
 
 import structlog
 
+from models.batch.outcome import StoredOutcome
+from models.batch.system_jobs import system_job
 from models.domain import money
 from models.domain.charging.charges import Charge, ChargeStatus
 from models.domain.charging.policies import ProviderName
@@ -26,11 +28,9 @@ from models.domain.text import shown
 from models.store.connection.session import transaction
 from models.store.write.top_ups import asking
 from models.store.write.top_ups.asking import Claimed, Noted
-from tasks.apply.outcome import StoredOutcome
 from tasks.apply.retries import RetryingApplier
 from tasks.auto_topup.provider import ChargeAnswer, ChargeRequest, Provider, ProviderStatus
 from tasks.reminder import Reminder
-from tasks.scheduled.sweep import system_job
 
 _LOG: Final = structlog.get_logger(__name__)
 _REMINDER: Final = Reminder()

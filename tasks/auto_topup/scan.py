@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from models.batch.system_jobs import look_job
 from models.domain.accounts import AccountKey
-from models.domain.deciding.commands import AUTO_TOP_UP, Job
+from models.domain.deciding.commands import Job
 from models.domain.deciding.top_up_commands import TopUpLook
 from models.store.write.top_ups import policies, switches
 from tasks.apply.retries import RetryingApplier
-from tasks.scheduled.sweep import sweep, system_job
+from tasks.scheduled.sweep import sweep
 
 
 def scan(applier: RetryingApplier, batch: int) -> int:
@@ -31,8 +32,3 @@ def _due(applier: RetryingApplier, connection: Connection, batch: int) -> list[J
 def _account(job: Job) -> AccountKey:
     assert isinstance(job.command, TopUpLook)
     return job.command.target
-
-
-def look_job(account: AccountKey, crossing: int) -> Job:
-    body = {"account": str(account), "crossing": crossing}
-    return system_job(AUTO_TOP_UP, f"{crossing}:{account}", body, TopUpLook(account, crossing))

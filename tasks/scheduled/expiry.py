@@ -1,26 +1,30 @@
 """credits.expire: what time does to credits becomes entries, once for each: grants begin and expire, holds run out.
+Before a grant expires it is told once that it will.
 
 Nothing waits for it: every answer counts by time, whether or not the sweep has run.
 """
 
 from __future__ import annotations
 
-from uuid import UUID
+from datetime import timedelta
+from typing import Final
 
 from sqlalchemy import Connection
 
-from models.contracts.catalogue import EXPIRE_GRANT, EXPIRE_HOLD, OPEN_GRANT
-from models.domain.accounts import AccountKey
-from models.domain.deciding.commands import GrantExpire, GrantOpen, HoldExpire, Job
+from models.batch.system_jobs import expire_job, hold_job, open_job, warn_job
+from models.domain.deciding.commands import Job
 from models.store.write import grants, holds
 from tasks.apply.retries import RetryingApplier
-from tasks.scheduled.sweep import sweep, system_job
+from tasks.scheduled.sweep import sweep
+
+_NEVER: Final = timedelta(0)
 
 
-def expire(applier: RetryingApplier, batch: int) -> int:
+def expire(applier: RetryingApplier, batch: int, notice: timedelta = _NEVER) -> int:
     """Does what time has brought, `batch` grants or holds a transaction. Returns how many jobs that took.
 
     Grants are written off when the grace is over: until then a late debit may use what was there when it happened.
+    `notice`: how long before it expires a grant is told of; 0: never.
     """
     grace = applier.limits.expiry_grace
 
@@ -33,20 +37,8 @@ def expire(applier: RetryingApplier, batch: int) -> int:
     def over(connection: Connection) -> list[Job]:
         return [expire_job(*found) for found in grants.expired(connection, batch, grace)]
 
-    return sum(sweep(applier, find) for find in (begun, run_out, over))
+    def soon_over(connection: Connection) -> list[Job]:
+        return [warn_job(*found) for found in grants.expiring(connection, batch, notice)]
 
-
-def expire_job(account: AccountKey, grant_id: UUID, seq: int) -> Job:
-    """The key names the account's last entry: what comes back to an expired grant later is written off later."""
-    body = {"account": str(account), "grant_id": str(grant_id), "seq": seq}
-    return system_job(EXPIRE_GRANT, f"{grant_id}:{seq}", body, GrantExpire(account, grant_id))
-
-
-def open_job(account: AccountKey, grant_id: UUID, seq: int) -> Job:
-    body = {"account": str(account), "grant_id": str(grant_id), "seq": seq}
-    return system_job(OPEN_GRANT, f"{grant_id}:{seq}", body, GrantOpen(account, grant_id))
-
-
-def hold_job(account: AccountKey, hold_id: UUID) -> Job:
-    body = {"account": str(account), "hold_id": str(hold_id)}
-    return system_job(EXPIRE_HOLD, str(hold_id), body, HoldExpire(account, hold_id))
+    looks = (begun, run_out, over, *((soon_over,) if notice else ()))
+    return sum(sweep(applier, find) for find in looks)

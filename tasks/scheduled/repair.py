@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from models.batch.system_jobs import system_job
 from models.contracts.catalogue import REPAIR
 from models.domain.accounts import Account
 from models.domain.deciding.commands import AccountRepair, Job
 from models.domain.evidence.finding import Finding
 from models.store.read.credits import Credits, WrongGrant
-from tasks.scheduled.sweep import system_job
 
 
 @dataclass(frozen=True, slots=True)

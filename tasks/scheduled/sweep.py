@@ -5,35 +5,15 @@ Any number of beats and workers may sweep at once: each finding has a key, and a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Hashable
-from typing import Any
 
 from sqlalchemy import Connection
 
-from models.domain.deciding.commands import SYSTEM_PRODUCER, Command, Job
-from models.domain.idempotency import canonical, fingerprint
+from models.batch.outcome import StoredOutcome
+from models.domain.deciding.commands import Job
 from models.domain.outcome import Status
 from models.store.connection.session import snapshot
-from tasks.apply.outcome import StoredOutcome
 from tasks.apply.retries import RetryingApplier
-
-
-def system_job(name: str, subject: str, body: dict[str, Any], command: Command, *, key: str | None = None) -> Job:
-    """A job that we make ourselves. Its key, unless given, is its name and its subject, hashed when it is long."""
-    if len(subject) > 200:
-        subject = hashlib.sha256(subject.encode()).hexdigest()
-    meaning = canonical(body)
-    return Job(
-        name=name,
-        producer=SYSTEM_PRODUCER,
-        key=key or f"{name}:{subject}",
-        meaning=meaning,
-        fingerprint=fingerprint(name, meaning),
-        occurred_at=None,
-        metadata={},
-        command=command,
-    )
 
 
 def sweep(

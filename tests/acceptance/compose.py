@@ -1,5 +1,6 @@
 """docker-compose.yml read as Compose reads it, and its services run as processes of this machine."""
 
+import json
 import os
 import re
 import signal
@@ -16,16 +17,26 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from worker.publishers.http_keys import new_key
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 RAW: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text())
 
 SECRETS = {
     name: f"{name.lower().replace('_', '')}1"
-    for name in ("POSTGRES_PASSWORD", "POSTGRES_WORKER_PASSWORD", "REDIS_PASSWORD", "FLOWER_PASSWORD")
+    for name in (
+        "POSTGRES_PASSWORD",
+        "POSTGRES_WORKER_PASSWORD",
+        "POSTGRES_READER_PASSWORD",
+        "REDIS_PASSWORD",
+        "FLOWER_PASSWORD",
+    )
 }
 VOLUME = "/var/lib/balance-worker"
 FLOWER_PORT = "5555"
+HTTP_PORT = "8080"
+METRICS_PORT = "9100"
 QUEUE = "balance"
 
 
@@ -82,7 +93,7 @@ class Local:
         self.volume = directory / "volume"
         self.volume.mkdir()
         self.log = directory / f"{name}.log"
-        self.flower_port = free_port()
+        self.flower_port, self.http_port, self.metrics_port = free_port(), free_port(), free_port()
         given = {key: self.localised(value, addresses) for key, value in self.service["environment"].items()}
         self.environment = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -96,6 +107,9 @@ class Local:
             self.environment |= {"BALANCE_QUEUE": self.queue, "BALANCE_IO_QUEUE": f"{self.queue}.io"}
         if "FLOWER_ADDRESS" in given:
             self.environment["FLOWER_PORT"] = self.flower_port
+        if "BALANCE_HTTP_ADDRESS" in given:
+            entry = {"all": {"hashes": [new_key("all")[1]], "producer": "default"}}
+            self.environment |= {"BALANCE_HTTP_PORT": self.http_port, "BALANCE_HTTP_KEYS": json.dumps(entry)}
 
     def localised(self, text: str, addresses: dict[str, str]) -> str:
         parts = urlsplit(text)
@@ -105,7 +119,10 @@ class Local:
             return url
         if text.split(".")[0] == QUEUE:
             return text.replace(QUEUE, self.queue, 1)
-        return text.replace(VOLUME, str(self.volume)).replace(FLOWER_PORT, self.flower_port)
+        ports = {FLOWER_PORT: self.flower_port, HTTP_PORT: self.http_port, METRICS_PORT: self.metrics_port}
+        for usual, ours in ports.items():
+            text = text.replace(usual, ours)
+        return text.replace(VOLUME, str(self.volume))
 
     def arguments(self, words: list[str]) -> list[str]:
         return [self.localised(word, {}) for word in words]

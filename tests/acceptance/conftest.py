@@ -41,6 +41,13 @@ def any_system(
     running.stop()
 
 
+@pytest.fixture(params=["system", pytest.param("system_on_rabbitmq", marks=pytest.mark.slow)])
+def either_system(request: pytest.FixtureRequest) -> System:
+    """For what is hardly about the broker: a system on Redis, and in `make slow` one on RabbitMQ too."""
+    found: System = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.fixture
 def scheduled(system: System, tmp_path: Path) -> Scheduled:
     """The scheduled work of a system on Redis."""

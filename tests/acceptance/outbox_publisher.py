@@ -7,8 +7,8 @@ from typing import Final
 
 from sqlalchemy import Column, MetaData, Table, Text, Transaction, create_engine, insert
 
-from tasks.client import BalanceClient
-from tasks.publisher_outbox import PublisherOutbox
+from balance_client import BalanceClient
+from balance_client.outbox import PublisherOutbox
 from tests.acceptance.killpoints import KillPoint, assert_killed
 from tests.acceptance.system import System
 from tests.support.servers import forks

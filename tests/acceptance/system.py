@@ -19,11 +19,12 @@ from celery import Celery
 from celery.result import AsyncResult
 from celery.states import READY_STATES, SUCCESS
 from kombu import Exchange, Queue
+from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import Engine, text
 
-from tasks.brokers.addresses import kombu_url, sentinel_options
-from tasks.brokers.tls import Tls
-from tasks.routing import queue_arguments
+from balance_client.brokers.addresses import kombu_url, sentinel_options
+from balance_client.brokers.tls import Tls
+from balance_client.routing import queue_arguments
 from tests.support.servers import forks
 
 Process = subprocess.Popen[bytes] | forks.Fork
@@ -45,7 +46,7 @@ def replies(app: Celery, command: str, *, destination: list[str], timeout: float
     options = {"arguments": arguments, "destination": destination, "reply": True, "timeout": timeout, "limit": 1}
     try:
         return app.control.broadcast(command, **options)  # type: ignore[arg-type]  # the stubs know too few of them
-    except OSError:  # a connection of the process's pool that broke in another test: the next is a new one
+    except (OSError, RedisConnectionError):  # of the process's pool, and broken in another test: the next is a new one
         return []
 
 
@@ -131,6 +132,19 @@ class System:
             return self.start(name, ["-m", "tests.chaos.shifted", clock_s, *arguments], settings)
         log = self.logs / f"{name}.log"
         process = forks.celery(arguments, environment={**self.environment, **(settings or {})}, log=log)
+        self._processes.append(process)
+        return process
+
+    def command(
+        self,
+        name: str,
+        words: list[str],
+        settings: Mapping[str, str] | None = None,
+        before: Callable[[], None] | None = None,
+    ) -> Process:
+        """`balance-worker …`, forked like `celery`; `before` is called in the process first."""
+        environment, log = {**self.environment, **(settings or {})}, self.logs / f"{name}.log"
+        process = forks.command(words, before, environment=environment, log=log)
         self._processes.append(process)
         return process
 

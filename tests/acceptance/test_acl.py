@@ -6,18 +6,23 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import redis
 from sqlalchemy import Engine
 
-from tasks.client import BalanceClient
+from balance_client import BalanceClient
 from tests.acceptance.system import System, flower_page, wait_until
 from tests.acceptance.test_doctor import doctor
+from tests.acceptance.test_health_over_http import metrics
+from tests.integration.events.made import address, made
+from tests.integration.events.receivers import receiving
 from tests.support.servers.volatile import VolatileValkey
-from worker.local.embedded import EmbeddedValkey
+from worker.event_stream.redis import RedisStream
 from worker.local.ports import free_port
+from worker.local.servers.embedded import EmbeddedValkey
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
 FOUND = re.search(r"<!-- tested: acl -->\n```\n(.*?)```", PAGE, re.DOTALL)
@@ -63,12 +68,12 @@ def test_everybody_can_work_and_is_refused_nothing(system: System, server: Embed
     apart = {"BALANCE_RESULT_URL": at("results_worker", 1)}
     read_apart = at("results_reader", 1)
 
-    flower, port = ["-m", "celery", "-A", "worker.app", "flower"], free_port()
+    flower, port, metered = ["-m", "celery", "-A", "worker.app", "flower"], free_port(), free_port()
     system.start("flower", [*flower, f"--port={port}"], url("flower"))
     system.beat(**url("beat"))
     with redis.Redis.from_url(server.url, decode_responses=True) as admin:
         admin.lpush("balance", "garbage")
-        system.io_worker(**url("worker"))
+        system.io_worker(BALANCE_METRICS_PORT=str(metered), **url("worker"))
         killed = system.money_worker(queues=["balance", "balance.0"], **url("worker"))
         wait_until("the garbage to be parked", lambda: system.count("dead_letters") == 1)
         with BalanceClient(at("publisher")) as client:
@@ -87,6 +92,7 @@ def test_everybody_can_work_and_is_refused_nothing(system: System, server: Embed
                 holder.rollback()
                 system.money_worker("second", queues=["balance", "balance.0"], **url("worker"), **apart)
                 assert all(handle.get(30).applied for handle in handles)
+        wait_until("what waits to be measured", lambda: "balance_queue_oldest_seconds" in metrics(metered))
         _, findings = doctor(system, "--wait", "3", **url("operator"), **apart)
         assert "could not be examined" not in json.dumps(findings)
         assert findings["workers.balance.0"]["found"] == "second@balance"
@@ -98,6 +104,38 @@ def test_everybody_can_work_and_is_refused_nothing(system: System, server: Embed
         refused = {(entry["username"], entry["object"]) for entry in admin.acl_log()}
         assert {(user, what) for user, what in refused if what not in NOT_NEEDED} == set()
 
+
+def test_events_are_published_and_received_and_nothing_else_is_done(server: EmbeddedValkey, tmp_path: Path) -> None:
+    def at(user: str) -> str:
+        return f"redis://balance_{user}:SECRET@127.0.0.1:{server.port}/0"
+
+    with redis.Redis.from_url(server.url, decode_responses=True) as admin:
+        admin.acl_log_reset()
+        admin.delete(EVENTS)  # of the workers of other tests
+        with receiving("python", "redis_consumer", tmp_path / "log", "--url", at("events_reader")) as consumer:
+            for number, user in enumerate(("worker", "events_writer")):
+                with closing(RedisStream(address(at(user), EVENTS), 3600, 1000)) as stream:
+                    stream.publish(made(number))
+            wait_until("the events", lambda: consumer.numbers == [0, 1])
+            wait_until("all to be acknowledged", lambda: admin.xpending(EVENTS, "example")["pending"] == 0)
+            consumer.stop()
+        assert {entry["object"] for entry in admin.acl_log()} - NOT_NEEDED == set()
+        for typed in FORGED_EVENTS.split(";"):
+            with (
+                redis.Redis.from_url(at("events_reader")) as client,
+                pytest.raises(redis.ResponseError, match="permiss"),
+            ):
+                client.execute_command(*[EVENTS if word == "V" else word for word in shlex.split(typed)])
+        assert admin.xlen(EVENTS) == 2
+        admin.delete(EVENTS)
+
+
+EVENTS = "balance.events"
+FORGED_EVENTS = """
+XADD V * id 1; XTRIM V MAXLEN 0; XDEL V 1-1; DEL V; SET V x; RENAME V W; EXPIRE V 1; XSETID V 1-1;
+XGROUP DESTROY V example; XGROUP SETID V example 0; XGROUP DELCONSUMER V example example-1; XGROUP CREATE balance g 0;
+XREADGROUP GROUP example a STREAMS balance >; LPUSH balance x; EVAL "return 1" 0; PUBLISH c x; KEYS *; FLUSHALL
+"""
 
 VICTIM, MINE = "celery-task-meta-victim", "celery-task-meta-mine"
 # Everything by which something could be written under the key V of another's result, told on its channel, or done to

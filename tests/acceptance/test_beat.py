@@ -16,7 +16,7 @@ from celery.beat import ScheduleEntry
 from celery.schedules import schedule
 from kombu import Connection, Exchange, Queue
 
-from tasks.routing import queue_arguments
+from balance_client.routing import queue_arguments
 from tests.acceptance.system import System, wait_until
 from tests.acceptance.test_doctor import doctor
 from tests.support.builders import balance, done
@@ -72,45 +72,47 @@ def _transactions(system: System) -> int:
     )
 
 
-def test_what_is_due_is_done_whatever_time_beat_thinks_it_is_and_whatever_waits(any_system: System) -> None:
+def test_what_is_due_is_done_whatever_time_beat_thinks_it_is_and_whatever_waits(either_system: System) -> None:
     """Beat finds a file of Celery's own scheduler, by a clock that was ahead; then a file of the one before it."""
-    with shelve.open(str(any_system.logs / "schedule")) as stored:
+    with shelve.open(str(either_system.logs / "schedule")) as stored:
         ahead = datetime.now(UTC) + timedelta(days=30)
         stored["entries"] = {name: ScheduleEntry(name, name, ahead, schedule=schedule(0.5)) for name in TICKS}
         stored.update(__version__=celery.__version__, tz="UTC", utc_enabled=True)
-    worker = any_system.io_worker()
+    worker = either_system.io_worker()
     # A beat of an earlier version said `expires`, by its own clock. Nobody else ticks yet.
-    before, old = _transactions(any_system), (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-    _becomes_due(any_system, lambda: _send_ticks(any_system, 1, headers={"expires": old}))
+    before, old = _transactions(either_system), (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    _becomes_due(either_system, lambda: _send_ticks(either_system, 1, headers={"expires": old}))
 
     worker.send_signal(signal.SIGSTOP)
-    _send_ticks(any_system, BACKLOG)
-    behind = -6 if any_system.broker_url.startswith("redis") else -3600
-    wrong = any_system.beat("wrong", clock_s=f"{behind}/{30 * DAY_S}")
-    wait_until("beat to say so", lambda: "ticks.held_back" in any_system.log("wrong"))
-    assert BACKLOG - 10 < _waiting(any_system) <= BACKLOG, "but for what the broker had handed over"
+    _send_ticks(either_system, BACKLOG)
+    behind = -6 if either_system.broker_url.startswith("redis") else -3600
+    wrong = either_system.beat("wrong", clock_s=f"{behind}/{30 * DAY_S}")
+    wait_until("beat to say so", lambda: "ticks.held_back" in either_system.log("wrong"))
+    assert BACKLOG - 10 < _waiting(either_system) <= BACKLOG, "but for what the broker had handed over"
     worker.send_signal(signal.SIGCONT)
-    wait_until("beat to go on", lambda: "Sending due task" in any_system.log("wrong"))
-    _becomes_due(any_system)
-    assert any_system.log("wrong").count("ticks.held_back") == 1, "once a minute"
-    wait_until("what they cost to be told", lambda: _transactions(any_system) > before)
-    assert _transactions(any_system) - before < BACKLOG / 4, "they are not run one by one"
+    wait_until("beat to go on", lambda: "Sending due task" in either_system.log("wrong"))
+    _becomes_due(either_system)
+    assert either_system.log("wrong").count("ticks.held_back") == 1, "once a minute"
+    wait_until("what they cost to be told", lambda: _transactions(either_system) > before)
+    assert _transactions(either_system) - before < BACKLOG / 4, "they are not run one by one"
     if behind == -6:
         name = f"beat.clock.{gethostname()}"
-        wait_until("its own ticks to be run", lambda: _waiting(any_system) == 0)
-        findings = wait_until("the doctor to hear of it", lambda: (found := doctor(any_system)[1]).get(name) and found)
+        wait_until("its own ticks to be run", lambda: _waiting(either_system) == 0)
+        findings = wait_until(
+            "the doctor to hear of it", lambda: (found := doctor(either_system)[1]).get(name) and found
+        )
         assert (findings["beat.alive"]["level"], findings[name]["level"]) == ("ok", "warning")
 
     wrong.send_signal(signal.SIGUSR1)
-    wait_until("it to notice", lambda: "clock.jumped" in any_system.log("wrong"))
-    _becomes_due(any_system)
-    assert any_system.end("wrong", wrong) == 0
-    with Proxy(any_system.broker_url) as link:
-        right = any_system.beat("right", BALANCE_BROKER_URL=link.url)
-        wait_until("it to look back", lambda: "schedule.from_the_future" in any_system.log("right"))
-        _becomes_due(any_system)
+    wait_until("it to notice", lambda: "clock.jumped" in either_system.log("wrong"))
+    _becomes_due(either_system)
+    assert either_system.end("wrong", wrong) == 0
+    with Proxy(either_system.broker_url) as link:
+        right = either_system.beat("right", BALANCE_BROKER_URL=link.url)
+        wait_until("it to look back", lambda: "schedule.from_the_future" in either_system.log("right"))
+        _becomes_due(either_system)
         link.refuse()
-        wait_until("it to have noticed", lambda: "ticks.not_sent" in any_system.log("right"))
+        wait_until("it to have noticed", lambda: "ticks.not_sent" in either_system.log("right"))
         link.heal()
-        _becomes_due(any_system)
-        assert any_system.end("right", right) == 0
+        _becomes_due(either_system)
+        assert either_system.end("right", right) == 0

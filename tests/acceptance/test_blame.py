@@ -15,7 +15,7 @@ from tests.acceptance.system import System, wait_until
 from tests.support.builders import execute
 from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.servers import servers
-from worker.local.embedded import EmbeddedPostgres
+from worker.local.servers.embedded import EmbeddedPostgres
 
 HEAD = schema.head()
 

@@ -18,6 +18,7 @@ SECONDS = int(os.environ.get("BALANCE_TEST_CHAOS_S", "20"))
 SEED = os.environ.get("BALANCE_TEST_CHAOS_SEED", "44")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 400)
 @pytest.mark.parametrize("kind", get_args(Kind))
 def test_every_accepted_job_is_answered_once_whatever_fails(kind: Kind) -> None:

@@ -18,7 +18,7 @@ from models.store.write import entries as written
 from models.store.write.top_ups import asking, charges, policies
 from tasks.auto_topup import scan as autotopup
 from tests.acceptance.charging import PaymentService, assert_charged_once, fall_due, payment_service, statuses
-from tests.acceptance.killpoints import KillPoint, assert_killed
+from tests.acceptance.killpoints import OF_EVENTS, KillPoint, assert_killed
 from tests.acceptance.scheduled import Scheduled
 from tests.acceptance.system import wait_until
 from tests.support.builders import applier, execute, rows
@@ -87,7 +87,7 @@ def test_charging_killed_at_a_step_charges_once(
     fall_due(engine, ACCOUNTS)
     if tick == ASK:
         assert autotopup.scan(applier(engine), 100) == 3
-    point = KillPoint(function, when, call)
+    point = KillPoint(function, when, call, OF_EVENTS)
     scheduled.tick(tick)
     with scheduled.io_worker("victim", point) as victim:
         assert_killed(victim, point, scheduled.log("victim"))

@@ -74,7 +74,9 @@ def test_an_outage_makes_no_second_charge_and_no_long_log(
     assert ask(engine, "wallets.debit", wallet_id="w_1", credits=5)["code"] == "insufficient_funds"
     assert statuses(engine) == {"pending": 3}
     said = [line for line in system.log("io").split("\n") if "charge.unknown" in line]
-    assert sorted(_word(line, "answer") for line in said) == ["http_503", "not_connected"], "each once a minute"
+    answers = [_word(line, "answer") for line in said]
+    assert len(answers) == len({*answers}), "each once a minute"
+    assert {"http_503", "not_connected"} <= {*answers} <= {"http_503", "not_connected", "connection_lost"}
     proxy.forgive()
     wait_until("all charges", lambda: statuses(engine) == {"succeeded": 3})
     assert_charged_once(engine, service, Counter(ACCOUNTS))
@@ -132,9 +134,9 @@ def test_what_nobody_knows_of_is_left_to_an_operator(
     system.money_worker()
     system.beat()
     fall_due(engine, ["wallet:w_1"])
-    wait_until("it to be given up", lambda: "charge.unresolved" in system.log("io"))
-    [charge] = rows(engine, "select id, ask_at, answer from charges")
-    assert (charge["ask_at"], charge["answer"]) == (None, "unknown: not_connected")
+    wait_until("it to be given up", lambda: "charge.unresolved" in system.log("io"))  # which is said before it is noted
+    [charge] = wait_until("it to be noted", lambda: rows(engine, "select id, answer from charges where ask_at is null"))
+    assert charge["answer"] == "unknown: not_connected"
     [said] = [line for line in system.log("io").split("\n") if "charge.unresolved" in line]
     assert f"balance-worker charges settle {charge['id']}" in said
     proxy.come_up()

@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -19,13 +18,13 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from balance_client import BalanceClient
 from models.store.server.server import Server, examine
-from tasks.client import BalanceClient
 from tests.acceptance.compose import COMPOSE_FILE, RAW, ROOT, SECRETS, Local, UnsetVariableError, interpolated, seconds
 
 ENV_EXAMPLE = ROOT / ".env.example"
 ONE_SHOT = {"migrate"}
-OURS = {"migrate", "worker", "io-worker", "beat", "flower"}
+OURS = {"migrate", "worker", "io-worker", "beat", "flower", "http"}
 SERVICES: dict[str, Any] = interpolated(RAW["services"], SECRETS)
 
 
@@ -74,7 +73,7 @@ def test_our_services_write_nowhere_but_where_they_must(name: str) -> None:
 
 
 def test_images_are_pinned_to_a_major_release() -> None:
-    images = {name: service["image"] for name, service in SERVICES.items() if name not in OURS}
+    images = {name: service["image"] for name, service in SERVICES.items() if "build" not in service}
     assert all(re.search(r":\d", image) for image in images.values()), images
 
 
@@ -137,10 +136,7 @@ def test_beat_that_no_longer_ticks_is_unhealthy(tmp_path: Path, database_url: st
     local = Local("beat", tmp_path, {"postgres": database_url, "redis": redis_url})
     with local.running() as process:
         local.wait_until_healthy(process)
-        long_ago = time.time() - 600
         os.kill(process.pid, signal.SIGSTOP)
-        for file in local.volume.iterdir():
-            os.utime(file, (long_ago, long_ago))
         assert not local.is_healthy()
         os.kill(process.pid, signal.SIGCONT)
         local.wait_until_healthy(process)

@@ -18,10 +18,10 @@ from kombu import Connection, Exchange, Queue
 from kombu.message import Message
 from sqlalchemy import Engine
 
+from balance_client import BalanceClient
 from models.contracts.message import parse
 from models.domain.jobs.decide import decide
 from models.store.write import accounts, entries, jobs, outbox
-from tasks.client import BalanceClient
 from tests.acceptance.killpoints import Function, KillPoint, assert_killed, start
 from tests.acceptance.system import System, wait_until
 from tests.support.builders import done

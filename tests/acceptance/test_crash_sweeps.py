@@ -16,7 +16,7 @@ from models.domain.jobs.decide import decide
 from models.store.write import accounts, grants, jobs
 from models.store.write import entries as written
 from models.store.write.top_ups import policies
-from tests.acceptance.killpoints import KillPoint, assert_killed
+from tests.acceptance.killpoints import OF_EVENTS, KillPoint, assert_killed
 from tests.acceptance.scheduled import Scheduled
 from tests.acceptance.system import wait_until
 from tests.support.builders import balance, done, entries, let_expire, rows
@@ -99,7 +99,7 @@ def test_a_sweep_killed_at_a_step_is_done_once(
 ) -> None:
     prepare, count = WORK[tick]
     prepare(engine)
-    point = KillPoint(function, when)
+    point = KillPoint(function, when, but_in=OF_EVENTS)
     scheduled.tick(tick)
     with scheduled.io_worker("victim", point) as victim:
         assert_killed(victim, point, scheduled.log("victim"))

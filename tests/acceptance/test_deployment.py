@@ -13,12 +13,12 @@ from kombu import Connection
 from sqlalchemy import create_engine, inspect, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
+from balance_client import BalanceClient
 from models.domain.deciding.decision import Limits
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import make_engine
 from tasks.apply.retries import RetryingApplier
 from tasks.auto_topup import scan as autotopup
-from tasks.client import BalanceClient
 from tasks.scheduled import expiry
 from tasks.scheduled import prune as housekeeping
 from tests.acceptance.compose import Local

@@ -10,8 +10,8 @@ import pytest
 import redis
 from kombu import Connection, Exchange, Queue
 
+from balance_client import BalanceClient
 from models.contracts.wire.signature import SIGNATURE, Signed, sign
-from tasks.client import BalanceClient
 from tests.acceptance.system import System, wait_until
 
 SECRET: Final = "s" * 32

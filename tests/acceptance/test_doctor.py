@@ -21,7 +21,7 @@ from tests.support.servers.servers import server_directory
 from worker.doctor.clocks import clock
 from worker.doctor.database import _session, examine_database
 from worker.doctor.finding import Finding
-from worker.local.embedded import EmbeddedPostgres, EmbeddedValkey
+from worker.local.servers.embedded import EmbeddedPostgres, EmbeddedValkey
 from worker.settings.settings import Settings
 
 Findings = dict[str, dict[str, Any]]

@@ -12,7 +12,7 @@ from models.store.schema.migrations import upgrade
 from tests.acceptance.system import System, wait_until
 from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.servers.postgres_pair import NAME, Standby, configure, pair, wait_for
-from worker.local.embedded import EmbeddedPostgres
+from worker.local.servers.embedded import EmbeddedPostgres
 
 JOBS = 30
 BACK_S = 20  # a pause of BALANCE_RETRY_CAP_S and a connection, on a busy machine

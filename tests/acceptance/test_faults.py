@@ -12,13 +12,13 @@ from time import monotonic
 import pytest
 from sqlalchemy import create_engine, text
 
+from balance_client import BalanceClient
 from models.store.schema.migrations import upgrade
-from tasks.client import BalanceClient
 from tests.acceptance.system import System, replies, wait_until
 from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.servers import servers
 from tests.support.servers.proxy import Fault, Proxy
-from worker.local.embedded import EmbeddedPostgres
+from worker.local.servers.embedded import EmbeddedPostgres
 
 TIMEOUT_S = 3  # after which the broker would give to others what a worker holds
 OUTAGE_S = float(os.environ.get("BALANCE_TEST_OUTAGE_S", "6"))
@@ -150,18 +150,18 @@ def test_a_worker_that_is_stopped_while_jobs_stream_in_ends_well(any_system: Sys
 
 
 @pytest.mark.parametrize("during", ["nothing", "a heartbeat", "an answer to remote control"])
-def test_a_worker_whose_link_to_the_broker_is_half_open_stops_all_the_same(any_system: System, during: str) -> None:
+def test_a_worker_whose_link_to_the_broker_is_half_open_stops_all_the_same(either_system: System, during: str) -> None:
     """It waits for an answer a few times, not for ever: nobody has to kill it."""
-    with Proxy(any_system.broker_url) as link:
-        worker = any_system.money_worker(BALANCE_BROKER_URL=link.url, BALANCE_BROKER_SOCKET_TIMEOUT_S="1")
+    with Proxy(either_system.broker_url) as link:
+        worker = either_system.money_worker(BALANCE_BROKER_URL=link.url, BALANCE_BROKER_SOCKET_TIMEOUT_S="1")
         if during == "a heartbeat":  # an event for Flower, every two seconds
             assert link.arm(Fault((b"celeryev",), "request", "hold")).struck.wait(30)
         elif during != "nothing":
             answer = link.arm(Fault((b"reply.celery.pidbox",), "request", "hold"))
-            replies(any_system.client, "ping", destination=[f"money@{any_system.queue}"], timeout=0.1)
+            replies(either_system.client, "ping", destination=[f"money@{either_system.queue}"], timeout=0.1)
             assert answer.struck.wait(30)
         link.go_silent(for_all=True)
-        assert any_system.end("money", worker, 60) == 0, any_system.log("money")[-3000:]
+        assert either_system.end("money", worker, 60) == 0, either_system.log("money")[-3000:]
 
 
 def test_a_worker_stops_while_there_is_no_broker(any_system: System) -> None:

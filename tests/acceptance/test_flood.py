@@ -79,29 +79,29 @@ def _resident(process: Process) -> int:
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024
 
 
-def test_ten_thousand_malformed_messages_among_a_thousand_good_jobs(any_system: System) -> None:
-    worker = any_system.money_worker()
-    any_system.ask("users.upsert", idempotency_key="u", user_id=1)
-    before, node = _resident(worker), f"money@{any_system.queue}"
+def test_ten_thousand_malformed_messages_among_a_thousand_good_jobs(either_system: System) -> None:
+    worker = either_system.money_worker()
+    either_system.ask("users.upsert", idempotency_key="u", user_id=1)
+    before, node = _resident(worker), f"money@{either_system.queue}"
     sizes: list[int] = []
     unanswered: list[int] = []
 
     def done() -> bool:
         sizes.append(_resident(worker))
-        if not any_system.client.control.ping(destination=[node], timeout=20):
+        if not either_system.client.control.ping(destination=[node], timeout=20):
             unanswered.append(len(sizes))
-        return int(any_system.rows("select coalesce(sum(attempts), 0) from dead_letters")[0][0]) >= GARBAGE
+        return int(either_system.rows("select coalesce(sum(attempts), 0) from dead_letters")[0][0]) >= GARBAGE
 
-    _publish(any_system)
+    _publish(either_system)
     wait_until("all garbage to be parked", done, timeout_s=180)
-    wait_until("all good jobs", lambda: any_system.count("entries") == GOOD)
-    assert any_system.rows("select sum(attempts) from dead_letters") == [(GARBAGE,)]
-    assert any_system.rows("select balance from accounts") == [(GOOD * 100,)]
-    assert any_system.count("dead_letters", "status <> 'parked'") == 0
-    reasons = {reason for (reason,) in any_system.rows("select distinct reason from dead_letters")}
+    wait_until("all good jobs", lambda: either_system.count("entries") == GOOD)
+    assert either_system.rows("select sum(attempts) from dead_letters") == [(GARBAGE,)]
+    assert either_system.rows("select balance from accounts") == [(GOOD * 100,)]
+    assert either_system.count("dead_letters", "status <> 'parked'") == 0
+    reasons = {reason for (reason,) in either_system.rows("select distinct reason from dead_letters")}
     expected = {"undecodable", "eta", "expired", "unknown_job", "no_task", "no_id", "unusable_key"}
     assert reasons >= expected | {"positional_arguments"}
-    assert ("garbage" in reasons) == any_system.broker_url.startswith("redis")
+    assert ("garbage" in reasons) == either_system.broker_url.startswith("redis")
     assert worker.poll() is None
     assert not unanswered, f"{len(unanswered)} of {len(sizes)} pings had no answer"
     assert max(*sizes, _resident(worker)) - before < GROWTH_MAX

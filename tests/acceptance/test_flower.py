@@ -6,6 +6,7 @@ import re
 from base64 import b64encode
 from http.client import HTTPConnection
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from flower.urls import handlers
@@ -13,12 +14,16 @@ from tornado.web import url
 from tornado.websocket import WebSocketHandler
 
 from tests.acceptance.system import System, wait_until
+from worker.flower.pages.base import PageHandler
+from worker.flower.pages.catalogue import routes
+from worker.flower.pages.page import ID
 from worker.local.ports import free_port
 
 # Without the login, and why that is harmless.
 OPEN = {
     "/healthcheck": "says OK, and nothing else",
     "/static/(.*)": "the same files for everybody, as they are installed",
+    "/pages/static/(.*)": "the style sheet of our pages",
     "/login/?": "where a login begins",
     "/logout": "forgets a cookie",
     ".*": "says that nothing is there",
@@ -58,18 +63,21 @@ def port(system: System) -> int:
 
 
 def test_nobody_is_let_in_without_the_login_or_from_elsewhere(port: int, system: System) -> None:
-    patterns = {each.regex.pattern.rstrip("$") if isinstance(each, url) else each[0]: each for each in handlers}
+    every = [*handlers, *routes()]
+    patterns = {each.regex.pattern.rstrip("$") if isinstance(each, url) else each[0]: each for each in every}
     assert patterns.keys() >= OPEN.keys() | {"/metrics", "/", "/api/workers"}
     for pattern, each in patterns.items():
         handler = each.handler_class if isinstance(each, url) else each[1]
         assert not issubclass(handler, WebSocketHandler), "which would need a check of its own: browsers let them be"
-        path = re.sub(r"\(.[*+]\)", "x", pattern).replace("/?", "").replace(".*", "/nothing")
+        path = pattern.replace(ID, str(UUID(int=1))).replace("(flower-[0-9a-f]{32})", f"flower-{0:032}")
+        path = re.sub(r"\(.[*+]\)", "x", path).replace("/?", "").replace(".*", "/nothing")
+        ours = issubclass(handler, PageHandler)  # whatever is asked of it, the login comes first
         for method in ("GET", "POST"):
-            if pattern not in OPEN and method.lower() in vars(handler):
+            if pattern not in OPEN and (ours or method.lower() in vars(handler)):
                 assert _status(port, path, method=method) == 401, f"{method} {path}"
                 wrong = {"Authorization": "Basic YTpi"}
                 assert _status(port, path, wrong, method=method) == 401, f"{method} {path}"
-    for path in ("/", "/metrics", "/api/task/types"):
+    for path in ("/", "/jobs", "/metrics", "/api/task/types"):
         assert _status(port, path, LOGIN) == 200, path
     for path in ("/healthcheck", "/metrics", "/static/css/flower.css", "/nothing"):
         answers = {host: _status(port, path, {**LOGIN, "Host": host.format(port=port)}) for host in HOSTS}

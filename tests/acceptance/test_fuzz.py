@@ -58,7 +58,7 @@ def _every_one_ends(system: System, message: st.SearchStrategy[Any], publish: Ca
         return int(count)
 
     @settings(
-        max_examples=DRAWN.examples(150, weight=5),
+        max_examples=DRAWN.examples(90, weight=5),
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     @given(message)

@@ -13,7 +13,7 @@ from models.store.schema.migrations import upgrade
 from tests.acceptance.system import System, wait_until
 from tests.support.servers import servers
 from tests.support.servers.volatile import VolatilePostgres
-from worker.local.embedded import EmbeddedPostgres
+from worker.local.servers.embedded import EmbeddedPostgres
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 import redis
 from psycopg import sql
 
-from tasks.client import BalanceClient
+from balance_client import BalanceClient
 from tests.acceptance.system import System, wait_until
 from tests.support.command import run
 
@@ -48,6 +48,8 @@ def planted(system: System, redis_url: str) -> Iterator[System]:
             "BALANCE_DATABASE_URL": _with_password(database_url, name, f"{WORD}-rows"),
             "BALANCE_PRODUCERS": PRODUCERS,
             "BALANCE_FLOWER_BASIC_AUTH": f"admin:{WORD}-flower",
+            "BALANCE_WEBHOOK_KEY": f"{WORD}-webhooks-and-as-much-as-it-needs",
+            "BALANCE_WEBHOOK_KEY_FORMER": f"{WORD}-webhooks-before-this-one-was",
             "BALANCE_LOG_LEVEL": "debug",
         }
         yield system

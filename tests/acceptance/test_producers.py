@@ -11,8 +11,8 @@ from typing import Any
 
 from celery import Celery
 
+from balance_client import BalanceClient
 from models.contracts.wire.signature import SIGNATURE, Signed, sign
-from tasks.client import BalanceClient
 from tests.acceptance.system import System, wait_until
 
 OLD, NEW, OTHER = "old-" + "0" * 32, "new-" + "1" * 32, "other-" + "2" * 32
@@ -27,7 +27,7 @@ _PUBLISH = """
 import sys
 from celery import Celery
 from kombu import Exchange, Queue
-from tasks.routing import queue_arguments
+from balance_client.routing import queue_arguments
 url, queue = sys.argv[1:]
 app = Celery(broker=url)
 app.conf.task_queues = [Queue(queue, Exchange(""), routing_key=queue, queue_arguments=queue_arguments(url))]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, func, select
 
-from tasks.client import BalanceClient
+from balance_client import BalanceClient
 from tests.acceptance.outbox_publisher import METADATA, ORDERS, OUTBOX, STEPS, order_and_die
 from tests.acceptance.system import System, wait_until
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from tasks.client import BalanceClient
+from balance_client import BalanceClient
 from tests.acceptance.system import System
 from tests.acceptance.test_doctor import doctor
 from tests.support.servers.proxy import Proxy

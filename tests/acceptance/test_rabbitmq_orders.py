@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +39,9 @@ def publish_plainly(system: System) -> None:
 
 def publish_as_the_readme_says(system: System) -> None:
     code = README.partition("From any Celery client")[2].partition("```python\n")[2].partition("```")[0]
-    url = re.search(r'broker="([^"]+)"', code)
-    assert url is not None
-    exec(code.replace(url[1], system.broker_url).replace('"balance"', f'"{system.queue}"'), {})
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("BALANCE_BROKER_URL", system.broker_url)
+        exec(code.replace('"balance"', f'"{system.queue}"'), {})
 
 
 def answered(system: System, producer_key: str) -> Any:
@@ -68,7 +67,7 @@ def test_a_plain_publisher_may_come_first_and_is_told_what_to_do_when_it_comes_s
     assert findings["broker.publishers"]["level"] == "warning"
     assert findings[f"broker.queue.{system.queue}"]["level"] == "ok"
     publish_as_the_readme_says(system)
-    wait_until("the README's job", answered(system, "ticket-77"))
+    wait_until("the README's job", answered(system, "ride-77"))
 
 
 def test_the_readmes_publisher_is_told_at_once_when_no_worker_came_and_goes_on_when_one_did(system: System) -> None:
@@ -76,7 +75,7 @@ def test_the_readmes_publisher_is_told_at_once_when_no_worker_came_and_goes_on_w
         publish_as_the_readme_says(system)
     system.money_worker("classic", BALANCE_RABBITMQ_QUEUE_TYPE="classic")
     publish_as_the_readme_says(system)
-    wait_until("the README's job", answered(system, "ticket-77"))
+    wait_until("the README's job", answered(system, "ride-77"))
     publish_plainly(system)  # which needs a worker that makes the queue as it would itself
     wait_until("the plain job", answered(system, "plain-1"))
     assert "queue.classic" not in system.log("classic"), "as it was asked for"

@@ -15,7 +15,7 @@ import pytest
 from kombu import Connection
 from sqlalchemy import Engine
 
-from tasks.client import BalanceClient
+from balance_client import BalanceClient
 from tests.acceptance.system import System, wait_until
 from tests.acceptance.test_doctor import doctor
 from tests.support.servers import servers

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from time import monotonic
 
 import pytest
-from sqlalchemy import make_url
 
+from tests.acceptance.proxied import proxied
 from tests.acceptance.system import System, wait_until
 from tests.support.command import run
 from tests.support.servers.proxy import Proxy
@@ -43,56 +43,55 @@ def _ask(system: System) -> tuple[int, list[str], str]:
 
 
 @pytest.fixture
-def links(any_system: System) -> Iterator[tuple[Proxy, Proxy]]:
-    """To the broker, and to the database."""
-    url = make_url(any_system.environment["BALANCE_DATABASE_URL"])
-    with Proxy(any_system.broker_url) as broker, Proxy(url.render_as_string(hide_password=False)) as database:
-        any_system.environment |= {"BALANCE_BROKER_URL": broker.url, "BALANCE_DATABASE_URL": database.url}
-        yield broker, database
-        any_system.stop()
+def links(either_system: System) -> Iterator[tuple[Proxy, Proxy]]:
+    with proxied(either_system) as both:
+        yield both
 
 
-def test_a_worker_is_ready_while_it_does_its_work_and_only_then(any_system: System, links: tuple[Proxy, Proxy]) -> None:
+@pytest.mark.slow  # make test has it over HTTP: the judgement is the same
+def test_a_worker_is_ready_while_it_does_its_work_and_only_then(
+    either_system: System, links: tuple[Proxy, Proxy]
+) -> None:
     broker, database = links
-    code, kinds, said = _ask(any_system)
+    code, kinds, said = _ask(either_system)
     assert (code, kinds) == (1, [])
     assert "has left word" in said
-    worker = any_system.money_worker(NODE, BALANCE_BROKER_SOCKET_TIMEOUT_S="2")
-    _wait_for(any_system)
-    assert _ask(any_system) == (0, [], "")
+    worker = either_system.money_worker(NODE, BALANCE_BROKER_SOCKET_TIMEOUT_S="2")
+    _wait_for(either_system)
+    assert _ask(either_system) == (0, [], "")
 
-    node, control = [f"{NODE}@{any_system.queue}"], any_system.client.control
-    control.cancel_consumer(any_system.queue, destination=node)
-    _wait_for(any_system, "queues")
+    node, control = [f"{NODE}@{either_system.queue}"], either_system.client.control
+    control.cancel_consumer(either_system.queue, destination=node)
+    _wait_for(either_system, "queues")
     broker.refuse()
-    _wait_for(any_system, "broker")
+    _wait_for(either_system, "broker")
     broker.heal()
-    _wait_for(any_system, "queues")
-    control.add_consumer(any_system.queue, destination=node)
-    _wait_for(any_system)
+    _wait_for(either_system, "queues")
+    control.add_consumer(either_system.queue, destination=node)
+    _wait_for(either_system)
 
     database.refuse()
-    if any_system.broker_url.startswith("redis"):  # without a job too, whatever the broker
-        _wait_for(any_system, "database")
-    answer = any_system.send("users.upsert", idempotency_key="k", user_id=1)
-    _wait_for(any_system, "database", "held")
-    assert _ask(any_system)[:2] == (1, ["database", "held"])
+    if either_system.broker_url.startswith("redis"):  # without a job too, whatever the broker
+        _wait_for(either_system, "database")
+    answer = either_system.send("users.upsert", idempotency_key="k", user_id=1)
+    _wait_for(either_system, "database", "held")
+    assert _ask(either_system)[:2] == (1, ["database", "held"])
     database.heal()
     assert answer.get()["status"] == "applied"
-    _wait_for(any_system)
-    log = any_system.log(NODE)
+    _wait_for(either_system)
+    log = either_system.log(NODE)
     assert log.count("worker.not_ready") < 6, "once for each reason, and once a minute"
     assert "control add_consumer" in log
 
-    if any_system.broker_url.startswith("redis"):
+    if either_system.broker_url.startswith("redis"):
         worker.send_signal(signal.SIGSTOP)
-        wait_until("it to be silent", lambda: _troubles(any_system, SILENT_MAX_S - SPOKEN_FOR_S) == {"loop"})
+        wait_until("it to be silent", lambda: _troubles(either_system, SILENT_MAX_S - SPOKEN_FOR_S) == {"loop"})
         worker.send_signal(signal.SIGCONT)
-        _wait_for(any_system)
+        _wait_for(either_system)
         worker.terminate()
         assert worker.wait(30) == 0
-        assert _troubles(any_system) is None, "it has taken its leave"
+        assert _troubles(either_system) is None, "it has taken its leave"
     else:
         worker.kill()
         worker.wait()
-        assert _troubles(any_system) == {"process"}
+        assert _troubles(either_system) == {"process"}

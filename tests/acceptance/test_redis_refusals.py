@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from tests.acceptance.system import Process, System, wait_until
 from tests.integration.test_redis_checks import ClusterNode
 from tests.support.servers.volatile import VolatileValkey
-from worker.local.embedded import EmbeddedValkey
+from worker.local.servers.embedded import EmbeddedValkey
 
 QUICK = {"BALANCE_PARTITIONS": "1", "BALANCE_LOG_FORMAT": "json", "BALANCE_PARTITION_LEASE_S": "1"}
 ATTEMPTS = 15  # connections; each attempt makes several
@@ -59,6 +59,7 @@ def settled(system: System, jobs: int) -> bool:
     return system.count("jobs") == jobs
 
 
+@pytest.mark.slow
 def test_a_redis_cluster_is_told_in_one_line_and_a_worker_of_it_stops(system: System, tmp_path: Path) -> None:
     with ClusterNode(tmp_path / "cluster") as node, redis.Redis.from_url(node.url) as client:
         client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)

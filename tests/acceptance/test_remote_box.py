@@ -71,8 +71,8 @@ def _envelope(body: Any, headers: dict[str, Any]) -> str:
     )
 
 
-def test_no_command_ends_a_worker_or_silences_it(any_system: System) -> None:
-    system, node = any_system, f"money@{any_system.queue}"
+def test_no_command_ends_a_worker_or_silences_it(either_system: System) -> None:
+    system, node = either_system, f"money@{either_system.queue}"
     worker = system.money_worker()
 
     def answers(after: Any) -> None:

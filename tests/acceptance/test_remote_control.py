@@ -9,7 +9,7 @@ import pytest
 from celery import Celery
 from kombu import Connection, Exchange, Queue
 
-from tasks.routing import queue_arguments
+from balance_client.routing import queue_arguments
 from tests.acceptance.system import System, replies, wait_until
 from tests.acceptance.test_doctor import doctor
 from tests.support.servers.proxy import Proxy
@@ -142,6 +142,7 @@ def test_a_worker_does_what_it_is_told_whatever_happens_to_its_link_or_says_why_
     assert report["prefetch"] == 200
 
     controlled.tell("cancel_consumer", queue=queues[0])
+    controlled.wait_for(consumed=queues[1:], left_out=queues[:1])  # it is told before it is done
     controlled.send()
     controlled.shut_down()
     wait_until("its job to wait", lambda: controlled.waiting()[0] == 1)

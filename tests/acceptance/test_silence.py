@@ -12,7 +12,7 @@ from tests.acceptance.system import System, wait_until
 from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.servers.postgres_pair import configure, run
 from tests.support.servers.proxy import Proxy
-from worker.local.embedded import EmbeddedPostgres
+from worker.local.servers.embedded import EmbeddedPostgres
 
 JOBS = 5
 STOPS_S = 15  # three for what may still come, then what any stop takes

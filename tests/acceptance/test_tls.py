@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.client import BalanceClient, PublishFailed
+from balance_client import BalanceClient, PublishFailed
 from tests.acceptance.system import System, wait_until
 from tests.support.command import run
 from tests.support.servers.tls import Authority, authority, encrypted
@@ -19,19 +19,19 @@ def known(tmp_path: Path) -> Authority:
 
 
 @pytest.fixture
-def tls_url(any_system: System, known: Authority) -> Iterator[str]:
+def tls_url(either_system: System, known: Authority) -> Iterator[str]:
     """The system's broker behind TLS; it asks for a certificate."""
-    scheme = "rediss" if any_system.broker_url.startswith("redis") else "amqps"
-    with encrypted(any_system.broker_url, scheme, known, ask=True) as url:
+    scheme = "rediss" if either_system.broker_url.startswith("redis") else "amqps"
+    with encrypted(either_system.broker_url, scheme, known, ask=True) as url:
         yield url
 
 
 def test_jobs_and_results_travel_encrypted_and_so_do_rows(
-    any_system: System, tls_url: str, known: Authority, tmp_path: Path
+    either_system: System, tls_url: str, known: Authority, tmp_path: Path
 ) -> None:
     other = authority(tmp_path, "other")
-    queue = any_system.queue
-    with encrypted(any_system.environment["BALANCE_DATABASE_URL"], "postgresql", known) as database:
+    queue = either_system.queue
+    with encrypted(either_system.environment["BALANCE_DATABASE_URL"], "postgresql", known) as database:
         trusted = f"{database}?sslmode=verify-full&sslrootcert="
         settings = {
             "BALANCE_BROKER_URL": tls_url,
@@ -40,7 +40,7 @@ def test_jobs_and_results_travel_encrypted_and_so_do_rows(
             "BALANCE_BROKER_TLS_KEY": known.key,
             "BALANCE_DATABASE_URL": trusted + known.ca,
         }
-        any_system.money_worker(**settings)
+        either_system.money_worker(**settings)
         with BalanceClient(tls_url, queue=queue, tls_ca=known.ca, tls_cert=known.cert, tls_key=known.key) as client:
             assert client.users_upsert(user_id=1, idempotency_key="u").get(60).applied
             one = {"user_id": 1, "amount_kopeks": 1}
@@ -56,27 +56,27 @@ def test_jobs_and_results_travel_encrypted_and_so_do_rows(
             misled.users_upsert(user_id=2, idempotency_key="v")
 
         publish = ["publish", "users.upsert", "--arg", "user_id=2"]
-        told = _cli(any_system, publish, {**settings, "BALANCE_BROKER_TLS_CA": other.ca})
+        told = _cli(either_system, publish, {**settings, "BALANCE_BROKER_TLS_CA": other.ca})
         assert "BALANCE_BROKER_TLS_CA" in told
-        told = _cli(any_system, ["verify"], {**settings, "BALANCE_DATABASE_URL": trusted + other.ca})
+        told = _cli(either_system, ["verify"], {**settings, "BALANCE_DATABASE_URL": trusted + other.ca})
         assert "certificate" in told
         assert "sslrootcert" in told
 
-        any_system.celery(
+        either_system.celery(
             "misled",
             ["worker", "--pool=solo", f"--queues={queue}", "--without-mingle"],
             {**settings, "BALANCE_BROKER_TLS_CA": other.ca},
         )
-        wait_until("the worker to complain", lambda: "certificate" in any_system.log("misled").lower())
-    assert any_system.count("entries") == 300
+        wait_until("the worker to complain", lambda: "certificate" in either_system.log("misled").lower())
+    assert either_system.count("entries") == 300
 
 
-def test_a_certificate_for_another_host_is_not_accepted(any_system: System, tmp_path: Path) -> None:
+def test_a_certificate_for_another_host_is_not_accepted(either_system: System, tmp_path: Path) -> None:
     elsewhere = authority(tmp_path, "elsewhere", host="DNS:db.example")
-    scheme = "rediss" if any_system.broker_url.startswith("redis") else "amqps"
+    scheme = "rediss" if either_system.broker_url.startswith("redis") else "amqps"
     with (
-        encrypted(any_system.broker_url, scheme, elsewhere) as url,
-        BalanceClient(url, queue=any_system.queue, tls_ca=elsewhere.ca, timeout_s=5) as client,
+        encrypted(either_system.broker_url, scheme, elsewhere) as url,
+        BalanceClient(url, queue=either_system.queue, tls_ca=elsewhere.ca, timeout_s=5) as client,
         pytest.raises(PublishFailed, match=r"(?i)certificate"),
     ):
         client.users_upsert(user_id=1, idempotency_key="u")

@@ -19,7 +19,7 @@ _PUBLISH_MANY = """
 import sys
 from celery import Celery
 from kombu import Exchange, Queue
-from tasks.routing import queue_arguments
+from balance_client.routing import queue_arguments
 url, queue = sys.argv[1:]
 app = Celery(broker=url)
 app.conf.task_queues = [Queue(queue, Exchange(""), routing_key=queue, queue_arguments=queue_arguments(url))]

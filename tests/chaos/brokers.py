@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import redis
 
 from tests.support.servers.rabbitmq_node import RabbitMQNode
-from worker.local.embedded import EmbeddedValkey
+from worker.local.servers.embedded import EmbeddedValkey
 
 HEARTBEAT_S: Final = 6  # RabbitMQ gives a silent connection up after twice this
 

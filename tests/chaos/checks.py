@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from models.domain.deciding.commands import SYSTEM_PRODUCER
 from models.domain.letters import FOLLOW_UP_FAILED
+from tests.chaos.jobs import PRODUCER
 from tests.chaos.known import Accepted
-from tests.chaos.workload import PRODUCER
 from tests.support.command import run
 
 _SHOWN: Final = 5
@@ -91,12 +91,12 @@ def findings(read: Read, known: Mapping[str, Accepted], arrived: Set[str] = froz
     refused = may_be & {each.key for each in parked}
     unexpected = [f"{each}" for each in parked if each.reason != FOLLOW_UP_FAILED and each.key not in refused]
     return [
-        *_shortened("accepted, and without an answer", sorted(known.keys() - settled.keys() - refused)),
-        *_shortened("answered, and never accepted", sorted(settled.keys() - known.keys())),
-        *_shortened("wrong", list(_wrong(known, settled))),
-        *_shortened("balance", list(_balances(read, known, settled))),
-        *_shortened("follow-ups", list(_follow_ups(known, settled, parked, arrived))),
-        *_shortened("dead letter", unexpected),
+        *shortened("accepted, and without an answer", sorted(known.keys() - settled.keys() - refused)),
+        *shortened("answered, and never accepted", sorted(settled.keys() - known.keys())),
+        *shortened("wrong", list(_wrong(known, settled))),
+        *shortened("balance", list(_balances(read, known, settled))),
+        *shortened("follow-ups", list(_follow_ups(known, settled, parked, arrived))),
+        *shortened("dead letter", unexpected),
     ]
 
 
@@ -116,7 +116,8 @@ def _follow_ups(
         yield f"more were given up than came, which are {len(came)}"
 
 
-def _shortened(what: str, found: list[str]) -> list[str]:
+def shortened(what: str, found: list[str]) -> list[str]:
+    """The first few of a kind, and how many more there are."""
     rest = [f"... and {len(found) - _SHOWN} more of these"] if len(found) > _SHOWN else []
     return [*(f"{what}: {each}" for each in found[:_SHOWN]), *rest]
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 from celery import Celery
 from kombu import Exchange, Queue
 
-from tasks.client import BalanceClient, PublishFailed
-from tasks.routing import BALANCE, queue_arguments
+from balance_client import BalanceClient, PublishFailed
+from balance_client.routing import BALANCE, queue_arguments
 from tests.chaos.follow_ups import options_of
-from tests.chaos.workload import PRODUCER, Job
+from tests.chaos.jobs import PRODUCER, Job
 
 TIMEOUT_S: Final = 4.0
 

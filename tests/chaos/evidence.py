@@ -15,7 +15,7 @@ from typing import Final
 
 from tests.chaos.report import Report
 from tests.chaos.site import Site
-from worker.local.embedded import _postgres_programs
+from worker.local.servers.embedded import _postgres_programs
 
 _LOGS: Final = "logs"
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 from celery import Celery, Signature, group
 from kombu import Connection, Exchange, Queue
 
-from tasks.routing import BALANCE
-from tests.chaos.workload import Then
+from balance_client.routing import BALANCE
+from tests.chaos.jobs import Then
 
 OWN: Final = "chaos.own"  # the publisher's queue, in which it would work on them
 NOWHERE: Final = "chaos.nowhere"  # a queue that nobody has made

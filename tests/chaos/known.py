@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Lock
 
-from tests.chaos.workload import Job
+from tests.chaos.jobs import Job
 
 
 @dataclass(slots=True)

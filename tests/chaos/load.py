@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from worker.local.localserver import end
+from worker.local.servers.localserver import end
 from worker.local.spawn import spawn
 
 _BUSY: Final = "while True: pass"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.servers.postgres_pair import NAME, Standby, configure, run, wait_for
-from worker.local.embedded import EmbeddedPostgres
 from worker.local.ports import HOST, free_port
+from worker.local.servers.embedded import EmbeddedPostgres
 
 _SETTINGS: Final = {
     "max_wal_size": "256MB",  # a long run does not fill the disk

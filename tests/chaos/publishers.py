@@ -12,8 +12,9 @@ from time import monotonic
 from typing import Final
 
 from tests.chaos.doors import CeleryDoor, Door
+from tests.chaos.jobs import Job
 from tests.chaos.known import Known
-from tests.chaos.workload import Job, Workload
+from tests.chaos.workload import Workload
 
 _AGAIN_S: Final = 0.3  # before a job that was not accepted is published again
 _SENT_TWICE: Final = 0.1
@@ -25,19 +26,19 @@ class Publisher:
     """One service: jobs at a steady rate, some of them twice, each until it is accepted."""
 
     def __init__(
-        self, name: str, seed: str, rate: float, door: Callable[[], Door], known: Known,
+        self, workload: Workload, seed: str, rate: float, door: Callable[[], Door], known: Known,
         job_id: Callable[[str], str | None],
     ) -> None:  # fmt: skip
         self._rate, self._door, self._known, self._job_id = rate, door, known, job_id
-        self._workload = Workload(name, seed)
-        self._random = random.Random(f"{seed}/{name}/repeats")
+        self._workload = workload
+        self._random = random.Random(f"{seed}/{workload.name}/repeats")
         self._later: list[tuple[float, int, Job]] = []  # when to send again, a tie-breaker, the job
         self._continued: deque[Job] = deque()
         self._ties = itertools.count()
         self._told_to_stop, self._abandoned = Event(), Event()
         # Our client sends nothing that is wrong, and asks Celery for nothing.
         self._sends_what_is_wrong = self._asks_for_more = isinstance(self._open(), CeleryDoor)
-        self._thread = Thread(target=self._run, name=f"publisher {name}", daemon=True)
+        self._thread = Thread(target=self._run, name=f"publisher {workload.name}", daemon=True)
         self.failure: BaseException | None = None
 
     def _open(self) -> Door:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.chaos.checks import Settled
+from tests.chaos.events.checks import Received, Which
 from tests.chaos.known import Accepted
 from tests.chaos.schedule import Ended
 
@@ -34,6 +35,20 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True)
+class Events:
+    """How events came. Different ones, unless it says otherwise."""
+
+    told: int
+    webhooks: int  # that the endpoint has taken that is told everything, as soon as it is there
+    webhooks_again: int  # requests to it beyond the first of their event, also those that it failed before
+    webhooks_elsewhere: int  # requests to the endpoints that came and went
+    failed: dict[str, int]  # requests that were read and not taken, by what was done to them
+    stream: int  # in the stream
+    stream_again: int  # in it once more
+    settling_s: float  # from the end of the last fault until all were delivered
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One run on one broker. It is green when nothing was found."""
 
@@ -52,6 +67,7 @@ class Report:
     caught_up: Times | None  # from the end of a fault until all that had been accepted before was settled
     consumed_again: Times | None  # from the end of a fault that all had part in until each had taken a job again
     settling_s: float  # from the end of the last fault until nothing was left
+    events: Events
     findings: list[str]
 
     @property
@@ -79,6 +95,21 @@ def recoveries(
     return nexts, caught_up
 
 
+def events(told: Collection[Which], received: Received, failed: dict[str, int], settling_s: float) -> Events:
+    taken = {each.name for each in received.main if each.taken}
+    stream = {each.name for each in received.stream}
+    return Events(
+        told=len(told),
+        webhooks=len(taken),
+        webhooks_again=len(received.main) - len({each.name for each in received.main}),
+        webhooks_elsewhere=len(received.webhooks) - len(received.main),
+        failed=failed,
+        stream=len(stream),
+        stream_again=len(received.stream) - len(stream),
+        settling_s=round(settling_s, 1),
+    )
+
+
 def show(report: Report, console: Console) -> None:
     table = Table(title=f"{report.broker}, seed {report.seed}", title_justify="left", title_style="bold", box=None)
     table.add_column("")
@@ -100,8 +131,19 @@ def show(report: Report, console: Console) -> None:
         if times is not None:
             table.add_row(f"{what}: p50 / p99 / longest", f"{times.p50} / {times.p99} / {times.longest} s")
     table.add_row("last fault to nothing left", f"{report.settling_s:.1f} s")
+    events = report.events
+    table.add_row("events told", f"{events.told:,}")
+    table.add_row("  by webhook, beyond that again", f"{events.webhooks:,} / {events.webhooks_again:,}")
+    table.add_row("  by webhook to endpoints that came and went", f"{events.webhooks_elsewhere:,}")
+    table.add_row("  in the stream, beyond that again", f"{events.stream:,} / {events.stream_again:,}")
+    failed = ", ".join(f"{how} {count:,}" for how, count in events.failed.items())
+    table.add_row("  requests that the receiver failed", f"{sum(events.failed.values()):,}")
+    table.add_row("", failed)
+    table.add_row("last fault to all events delivered", f"{events.settling_s:.1f} s")
     console.print(table, highlight=False)
     for finding in report.findings:
         console.print(f"FINDING: {finding}", highlight=False, markup=False)
-    verdict = "green: every accepted job has one right answer, nothing is left" if report.green else "RED"
+    verdict = (
+        "green: every accepted job has one right answer, every event came, nothing is left" if report.green else "RED"
+    )
     console.print(f"chaos: {report.broker}: {verdict}", highlight=False)

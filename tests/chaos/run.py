@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -12,22 +13,38 @@ from typing import Final
 
 from tests.chaos import checks, evidence, follow_ups, report
 from tests.chaos.doors import CeleryDoor, ClientDoor
+from tests.chaos.endpoints import EITHER, MAIN
+from tests.chaos.events import checks as event_checks
+from tests.chaos.events import stream
+from tests.chaos.jobs import Job, asked
 from tests.chaos.known import Known
 from tests.chaos.plan import Plan
 from tests.chaos.publishers import Publisher
 from tests.chaos.schedule import Schedule
-from tests.chaos.site import PARTITIONS, QUEUES, Kind, Site, wait_for
-from tests.chaos.workload import opening
+from tests.chaos.site import PARTITIONS, QUEUES, WEBHOOK_KEY, Kind, Site, wait_for
+from tests.chaos.workload import Workload, opening
 from tests.support.servers import servers
 
 _KEPT: Final = Path(".chaos")
 _READY_S: Final = 120.0
 _FINISH_S: Final = 90.0
 _SETTLE_S: Final = 90.0
+_DELIVER_S: Final = 90.0
 _PROGRESS_S: Final = 5.0
 _WITHOUT_TABLES_S: Final = 20.0
 _A_MOMENT: Final = timedelta(seconds=1)
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """`since`: when the accounts and the endpoint that is told everything were there, by the database's clock."""
+
+    failed_s: float = 0.0
+    settling_s: float = 0.0
+    delivering_s: float = 0.0
+    since: datetime = _LONG_AGO
 
 
 def run_alone(kind: Kind, plan: Plan, tell: Tell, stop: Event | None = None, keep: Path | None = None) -> report.Report:
@@ -61,7 +78,7 @@ def run(kind: Kind, plan: Plan, directory: Path, tell: Tell, stop: Event | None 
         if _opens(site, known, schedule, timeline.tell):
             found = _run(site, known, schedule, plan, timeline.tell, stop or Event())
         else:
-            found = _count(site, known, schedule, plan.seed, 0, 0)
+            found = _count(site, known, schedule, plan.seed, _Times())
         if not found.green:
             evidence.dump(site)
         return found
@@ -72,7 +89,7 @@ def _opens(site: Site, known: Known, schedule: Schedule, tell: Tell) -> bool:
     of them then."""
     follow_ups.declare(site.broker.url)
     door = ClientDoor(site.broker.url)
-    for job in opening():
+    for job in opening(site.receiver.url):
         assert door.publish(job), "the broker answers before the first fault"
         known.accept(job)
     door.close()
@@ -105,7 +122,11 @@ def _run(site: Site, known: Known, schedule: Schedule, plan: Plan, tell: Tell, s
         "celery": lambda: CeleryDoor(site.broker.url),
     }
     rate = plan.rate / len(doors)
-    publishers = [Publisher(name, plan.seed, rate, door, known, site.job_id) for name, door in doors.items()]
+    main, since = site.job_id(MAIN), site.rows("select clock_timestamp()")[0][0]
+    publishers = [
+        Publisher(Workload(name, plan.seed, site.receiver.url, main), plan.seed, rate, door, known, site.job_id)
+        for name, door in doors.items()
+    ]
     failures: list[BaseException] = []
 
     def fail() -> None:
@@ -141,8 +162,10 @@ def _run(site: Site, known: Known, schedule: Schedule, plan: Plan, tell: Tell, s
             raise publisher.failure
     tell(f"faults over, {known.messages:,} messages accepted: settling")
     found += _settle(site, known, schedule)
-    settling_s = monotonic() - over
-    return _count(site, known, schedule, plan.seed, failed_s, settling_s)
+    settled_at = monotonic()
+    found += _deliver(site, known, schedule)
+    delivered_at = monotonic()
+    return _count(site, known, schedule, plan.seed, _Times(failed_s, settled_at - over, delivered_at - over, since))
 
 
 def _settle(site: Site, known: Known, schedule: Schedule) -> list[str]:
@@ -161,6 +184,29 @@ def _settle(site: Site, known: Known, schedule: Schedule) -> list[str]:
     ]
 
 
+def _deliver(site: Site, known: Known, schedule: Schedule) -> list[str]:
+    """Every event leaves by itself, in time; to endpoints that are disabled, once they are enabled."""
+    site.receiver.patient = True
+    door = ClientDoor(site.broker.url)
+    for [endpoint] in site.rows(
+        "select cast(id as text) from webhook_endpoints where disabled is not null and not removed"
+    ):
+        job = Job("webhooks.enable", asked(f"enable-{endpoint}", endpoint_id=endpoint), None, EITHER)
+        assert door.publish(job), "the broker answers after the last fault"
+        known.accept(job)
+    door.close()
+
+    def delivered() -> bool:
+        schedule.watch()
+        return not event_checks.left(site.rows_if_up)
+
+    jobs = len(known.snapshot())
+    if not wait_for(lambda: _answered(site) >= jobs, _SETTLE_S):
+        return ["endpoints were not enabled in the end"]
+    wait_for(delivered, _DELIVER_S, every_s=0.5)  # what is not by then is a finding of the count
+    return []
+
+
 def _due(site: Site) -> int:
     """What the beats have still to see to."""
     found = site.rows_if_up(
@@ -171,15 +217,17 @@ def _due(site: Site) -> int:
     return int(found[0][0]) if found else 1
 
 
-def _count(site: Site, known: Known, schedule: Schedule, seed: str, seconds: float, settling_s: float) -> report.Report:
+def _count(site: Site, known: Known, schedule: Schedule, seed: str, times: _Times) -> report.Report:
     jobs, log = known.snapshot(), schedule.log
+    told = event_checks.told_events(site.rows)  # before what came is looked at
+    received = event_checks.Received(site.receiver.snapshot(), stream.read(site.broker.url), times.since)
     settled, arrived = checks.settled_jobs(site.rows), follow_ups.arrived(site.broker.url)
     next_job, caught_up = report.recoveries(log.ended, jobs, settled)
     applied = sum(each.code in ("applied", "unchanged") for each in settled.values())
     return report.Report(
         broker=site.kind,
         seed=seed,
-        seconds=round(seconds),
+        seconds=round(times.failed_s),
         faults=dict(log.counts),
         jobs=len(jobs),
         applied=applied,
@@ -190,11 +238,13 @@ def _count(site: Site, known: Known, schedule: Schedule, seed: str, seconds: flo
         next_job=report.Times.of(next_job),
         caught_up=report.Times.of(caught_up),
         consumed_again=report.Times.of(log.consumed_again_s),
-        settling_s=round(settling_s, 1),
+        settling_s=round(times.settling_s, 1),
+        events=report.events(told, received, site.receiver.failures(), times.delivering_s),
         follow_ups=len(arrived),
         findings=[
             *log.findings,
             *checks.findings(site.rows, jobs, arrived),
+            *event_checks.findings(site.rows, told, received, WEBHOOK_KEY.encode()),
             *checks.late(log.harmless, jobs, settled),
             *checks.verify(site.postgres.primary.url),
         ],

@@ -19,16 +19,19 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tests.chaos.brokers import HEARTBEAT_S, Broker, OwnRabbitMQ, OwnValkey
 from tests.chaos.database import Database, workers_url
+from tests.chaos.events import stream
+from tests.chaos.events.receiver import TIMEOUT_S, Receiver
 from tests.chaos.fleet import CeleryChild, Child
 from tests.support.servers.proxy import Proxy
-from worker.local.embedded import EmbeddedPostgres
 from worker.local.server_error import ServerError
+from worker.local.servers.embedded import EmbeddedPostgres
 
 __all__ = ["DAY_S", "HEARTBEAT_S", "LOCK_TIMEOUT_S", "PARTITIONS", "QUEUES", "Kind", "Site", "wait_for"]
 
 Kind = Literal["redis", "rabbitmq"]
 PARTITIONS: Final = 2
 LOCK_TIMEOUT_S: Final = 1.5
+WEBHOOK_KEY: Final = "the secrets of a run's endpoints are made from it"
 DAY_S: Final = 86_400
 # Small, so that a minute sees what takes an hour in production. docs/chaos.md says which pause is past which of them.
 SETTINGS: Final = {
@@ -43,10 +46,18 @@ SETTINGS: Final = {
     "BALANCE_TOPUP_SCAN_EVERY_S": "1",
     "BALANCE_EXPIRE_EVERY_S": "1",
     "BALANCE_EXPIRY_GRACE_S": "0",
+    "BALANCE_EXPIRY_NOTICE_S": "3",
     "BALANCE_TOPUP_COOLDOWN_S": "1",
+    "BALANCE_EVENT_RETRY_CAP_S": "1",
+    "BALANCE_WEBHOOK_KEY": WEBHOOK_KEY,
+    "BALANCE_WEBHOOK_ALLOW_PRIVATE": "true",
+    "BALANCE_WEBHOOK_TIMEOUT_S": f"{TIMEOUT_S:g}",
+    "BALANCE_WEBHOOK_RETRY_BASE_S": "0.1",
+    "BALANCE_WEBHOOK_RETRY_CAP_S": "1",
     "BALANCE_LOG_LEVEL": "warning",
 }
 _DOOR: Final = "balance"
+_IO: Final = ("io-1", "io-2")
 _PARTITION_QUEUES: Final = [f"{_DOOR}.{partition}" for partition in range(PARTITIONS)]
 QUEUES: Final = {"money-1": [_DOOR, *_PARTITION_QUEUES], "money-2": [_DOOR, *_PARTITION_QUEUES], "money-3": [_DOOR]}
 _NAMES_BOTH_NODES: Final = "money-2"  # in its database URL; the others' leads to one, and is moved
@@ -61,6 +72,7 @@ class Site:
         self.postgres = Database(directory, how)
         self.broker: Broker = OwnValkey(directory) if kind == "redis" else OwnRabbitMQ(directory)
         self.results = OwnValkey(directory / "results")
+        self.receiver = Receiver(random.Random(how.random()))
         self.networks: dict[str, tuple[Proxy, ...]] = {}
         self.names: list[Proxy] = []
         self.children: dict[str, Child] = {}
@@ -78,6 +90,8 @@ class Site:
                 stack.callback(server.stop)
             with ThreadPoolExecutor(len(servers)) as pool:
                 list(pool.map(lambda server: server.start(), servers))
+            stream.bind(self.broker.url)
+            stack.enter_context(self.receiver.running())
             self.engine = create_engine(
                 self.postgres.url, pool_pre_ping=True, connect_args={"connect_timeout": 2, "application_name": "chaos"}
             )
@@ -90,7 +104,7 @@ class Site:
             yield self
 
     def _connect(self, stack: ExitStack) -> None:
-        for name in (*QUEUES, "io", "publisher"):
+        for name in (*QUEUES, *_IO, "publisher"):
             self.networks[f"{name}/broker"] = (stack.enter_context(Proxy(self.broker.url)),)
             if name != "publisher":
                 nodes = [self.postgres.primary, self.postgres.standby][: 2 if name == _NAMES_BOTH_NODES else 1]
@@ -99,12 +113,13 @@ class Site:
                 self.names += links if len(links) == 1 else ()
 
     def _make(self, logs: Path) -> None:
-        """Two workers with partitions and one of plain queues, one for scheduled work, two beats."""
+        """Two workers with partitions and one of plain queues, two for scheduled work and events, two beats."""
         for name, queues in QUEUES.items():
             self._child(name, name, logs, "worker", "--pool=solo", f"--queues={','.join(queues)}")
-        self._child("io", "io", logs, "worker", "--pool=threads", "--concurrency=2", "--queues=balance.io")
-        for name in ("beat-1", "beat-2"):
-            self._child(name, "io", logs, "beat", f"--schedule={self.directory / name}")
+        for name in _IO:
+            self._child(name, name, logs, "worker", "--pool=threads", "--concurrency=2", "--queues=balance.io")
+        for name, network in zip(("beat-1", "beat-2"), _IO, strict=True):
+            self._child(name, network, logs, "beat", f"--schedule={self.directory / name}")
 
     def _child(self, name: str, network: str, logs: Path, *arguments: str) -> None:
         if arguments[0] == "worker":
@@ -168,7 +183,8 @@ def _clocks(how: random.Random) -> dict[str, int]:
     behind, ahead = how.choice(((-60, 60), (60, -60)))
     return {
         "money-2": behind,
-        "io": how.choice((0, 6, -6, 60, -60)),
+        "io-1": how.choice((0, 6, -6, 60, -60)),
+        "io-2": 0,
         "beat-1": how.choice((0, -6, 6, -3600, 3600)),
         "beat-2": how.choice((ahead, -3600, -30 * DAY_S, 30 * DAY_S)),
     }

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-PRODUCER: Final = "chaos"
+from tests.chaos.endpoints import MAIN, NOWHERE, Endpoints, added
+from tests.chaos.jobs import DONE, How, Job, Then, asked
+
 HOT: Final = ("user:1", "wallet:hot")
 _DEEP_UNITS: Final = -(10**12)  # a floor that nothing here reaches
 _DEEP_CREDITS: Final = "-10000000000"
@@ -22,11 +24,9 @@ _APPS: Final = range(4)
 _AUTO: Final = range(3)
 _POLICIES: Final = ("policy-0", "policy-1")
 _HOLDING: Final = ("holding-0", "holding-1")
-_DONE: Final = frozenset({"applied"})
 _OR_FUNDS: Final = frozenset({"applied", "insufficient_funds"})
 _NOT_TAKEN_BACK: Final = frozenset({"applied", "unchanged"})  # what it gave may be held, or voided
 _CREDIT: Final = {"transaction_reason": "PURCHASED_CREDIT_DIRECT"}
-How = Literal["link", "chain", "nowhere", "money", "group", "chord", "link_error"]
 # How often each is drawn; the tasks of the publisher's own that it names.
 _HOWS: Final[dict[How, tuple[int, int]]] = {
     "link": (4, 2), "chain": (4, 1), "nowhere": (2, 1), "money": (3, 0), "group": (1, 2), "chord": (1, 1),
@@ -35,52 +35,11 @@ _HOWS: Final[dict[How, tuple[int, int]]] = {
 _FOLLOWED: Final = 0.15  # of those corrections that a service publishes through Celery itself
 
 
-@dataclass(frozen=True, slots=True)
-class Then:
-    """What Celery is asked to do after a job: to send the publisher's own tasks, by their ids, or another money job."""
-
-    how: How
-    ids: tuple[str, ...] = ()
-    job: Job | None = None
-
-    @property
-    def promised(self) -> tuple[str, ...]:
-        """The tasks that are sent once the job is answered: an errback is not."""
-        return () if self.how == "link_error" else self.ids
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """`codes`: the answers that are right, in whatever order jobs come. `effect`: what it moves when applied, in the
-    account's smallest units; None where that depends on the balance it finds, or there is nothing to move."""
-
-    name: str
-    arguments: Mapping[str, Any]
-    account: str | None
-    codes: frozenset[str] = _DONE
-    effect: int | None = None
-    valid: bool = True  # our client refuses to send it otherwise
-    then: Then | None = None
-    follows: bool = False  # it is sent on by a worker, who may have to give up
-
-    @property
-    def key(self) -> str:
-        return str(self.arguments["idempotency_key"])
-
-    @property
-    def may_be_parked(self) -> bool:
-        """Whether there may be a dead letter in place of an answer."""
-        return self.follows or (self.then is not None and self.then.how == "chord")
-
-    @property
-    def wants_result(self) -> bool:
-        """Whether its publisher asks for the result, which nobody reads here."""
-        return self.key.endswith("7")
-
-
-def opening() -> list[Job]:
-    """Makes the accounts. Settled before the first fault, so that no job is refused for having come too early."""
-    jobs = [_user(1, floor_kopeks=_DEEP_UNITS)]
+def opening(receiver: str = NOWHERE) -> list[Job]:
+    """Makes the endpoint at `receiver` that is told everything, and the accounts. Settled before the first fault, so
+    that no job is refused for having come too early."""
+    jobs = [added(MAIN, receiver)]
+    jobs += [_user(1, floor_kopeks=_DEEP_UNITS)]
     jobs += [_user(user, floor_kopeks=_DEEP_UNITS) for user in _USERS]
     jobs += [_user(user) for user in _TIGHT_USERS]
     jobs += [
@@ -90,31 +49,28 @@ def opening() -> list[Job]:
     policy = {"auto_topup_trigger": "balance_below_threshold", "auto_topup_min_balance": 10, "auto_topup_amount": 50}
     jobs += [_wallet(f"auto-{number}", **policy) for number in _AUTO]
     jobs += [
-        Job("apps.upsert", _arguments(f"open-app-{app}", app_id=f"a{app}", store_id="1"), f"app:a{app}/1")
-        for app in _APPS
+        Job("apps.upsert", asked(f"open-app-{app}", app_id=f"a{app}", store_id="1"), f"app:a{app}/1") for app in _APPS
     ]
     return jobs
 
 
-def _arguments(key: str, **fields: Any) -> dict[str, Any]:
-    return {"idempotency_key": key, "producer": PRODUCER, **fields}
-
-
 def _user(user: int, **fields: Any) -> Job:
-    arguments = _arguments(f"open-user-{user}", user_id=user, telegram_id=_TELEGRAM + user, **fields)
+    arguments = asked(f"open-user-{user}", user_id=user, telegram_id=_TELEGRAM + user, **fields)
     return Job("users.upsert", arguments, f"user:{user}")
 
 
 def _wallet(name: str, **fields: Any) -> Job:
-    arguments = _arguments(f"open-wallet-{name}", wallet_id=name, scale=2, **fields)
+    arguments = asked(f"open-wallet-{name}", wallet_id=name, scale=2, **fields)
     return Job("wallets.create", arguments, f"wallet:{name}")
 
 
 class Workload:
-    """An endless stream of jobs of one publisher, the same for the same seed."""
+    """An endless stream of jobs of one publisher, the same for the same seed. `main`: the id of the endpoint that is
+    told everything at `receiver`; without it, nothing is asked of endpoints but to add some."""
 
-    def __init__(self, name: str, seed: str) -> None:
-        self._name, self._random = name, random.Random(f"{seed}/{name}")
+    def __init__(self, name: str, seed: str, receiver: str = NOWHERE, main: str | None = None) -> None:
+        self.name, self._random = name, random.Random(f"{seed}/{name}")
+        self.endpoints = Endpoints(self._random, self._next, receiver, main)
         self._number = 0
         self._began = datetime.now(UTC)
 
@@ -122,7 +78,7 @@ class Workload:
         kinds = {
             self._hot: 25, self._correction: 25, self._tight: 8, self._wallet_moves: 20, self._auto: 6, self._gift: 3,
             self._given: 2, self._hold: 5, self._app: 5, self._terms: 4, self._short_life: 2, self._wrong: 2,
-            self._agreed: 4,
+            self._agreed: 4, self.endpoints.jobs: 1,
         }  # fmt: skip
         while True:
             [kind] = self._random.choices([*kinds], [*kinds.values()])
@@ -131,15 +87,19 @@ class Workload:
     def reversal(self, of: Job, job_id: str) -> Job:
         """Takes back what this job of a deep account did."""
         assert of.effect is not None, "only what moved something is taken back"
-        return Job("entries.reverse", self._next(job_id=job_id), of.account, _DONE, -of.effect)
+        return Job("entries.reverse", self._next(job_id=job_id), of.account, DONE, -of.effect)
 
     def leads_on(self, job: Job) -> bool:
         """Whether another job must come after this one."""
-        return job.name == "wallets.hold" or (job.name == "wallets.top_up" and job.account == "wallet:given")
+        return job.name in ("wallets.hold", "webhooks.add") or (
+            job.name == "wallets.top_up" and job.account == "wallet:given"
+        )
 
     def sequel(self, of: Job, job_id: str) -> Job:
-        """What comes of a job that was settled: a hold is captured or released, what was given is voided, and what
-        moved a deep account is taken back."""
+        """What comes of a job that was settled: a hold is captured or released, what was given is voided, an endpoint
+        is changed, and what moved a deep account is taken back."""
+        if of.name == "webhooks.add":
+            return self.endpoints.known(job_id)
         if of.name == "wallets.hold":
             if self._random.random() < 0.3:
                 return Job("holds.release", self._next(job_id=job_id), of.account, effect=0)
@@ -161,7 +121,7 @@ class Workload:
 
     def _next(self, **fields: Any) -> dict[str, Any]:
         self._number += 1
-        return _arguments(f"{self._name}-{self._number}", **fields)
+        return asked(f"{self.name}-{self._number}", **fields)
 
     def _hot(self) -> list[Job]:
         amount = self._random.randint(1, 500)
@@ -169,11 +129,11 @@ class Workload:
             return [Job("users.update_balance", self._next(user_id=1, amount_kopeks=amount), "user:1", effect=amount)]
         return [self._top_up("hot", amount)]
 
-    def _top_up(self, wallet: str, units: int, codes: frozenset[str] = _DONE, **fields: Any) -> Job:
+    def _top_up(self, wallet: str, units: int, codes: frozenset[str] = DONE, **fields: Any) -> Job:
         arguments = self._next(wallet_id=wallet, credits_to_add=_credits(units), **_CREDIT, **fields)
         return Job("wallets.top_up", arguments, f"wallet:{wallet}", codes, units)
 
-    def _debit(self, wallet: str, units: int, codes: frozenset[str] = _DONE) -> Job:
+    def _debit(self, wallet: str, units: int, codes: frozenset[str] = DONE) -> Job:
         arguments = self._next(wallet_id=wallet, credits=_credits(units))
         return Job("wallets.debit", arguments, f"wallet:{wallet}", codes, -units)
 
@@ -221,16 +181,19 @@ class Workload:
 
     def _terms(self) -> list[Job]:
         wallet, user = self._random.choice(_WALLETS), self._random.choice(_USERS)
-        text = f"{self._name} {self._number}"
+        watched = self._random.choice((f"wallet:{wallet}", f"user:{user}", *HOT))
+        thresholds = sorted({self._random.randint(-50, 50) for _ in range(self._random.randint(0, 3))})
+        text = f"{self.name} {self._number}"
         either = frozenset({"applied", "unchanged"})
         return [
             Job("wallets.update", self._next(wallet_id=str(wallet), name=text), f"wallet:{wallet}", either),
             Job("users.upsert", self._next(user_id=user, username=text), f"user:{user}", either),
+            Job("accounts.set_alerts", self._next(account=watched, thresholds=thresholds), watched, either),
         ]
 
     def _short_life(self) -> list[Job]:
         """Opened, filled and closed: in any order, since the queue's consumers are many."""
-        name = f"{self._name}-{self._number}"
+        name = f"{self.name}-{self._number}"
         early = frozenset({"applied", "wallet_not_found", "wallet_closed"})
         account = f"wallet:{name}"
         return [

@@ -15,8 +15,8 @@ from celery.worker.request import Request
 from kombu import Connection, Exchange, Queue
 from kombu.message import Message
 
+from models.batch.outcome import Answer, Parked, StoredOutcome
 from models.domain.outcome import Code, Status
-from tasks.apply.outcome import Answer, Parked, StoredOutcome
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.queues import taken
 from worker.consuming import result_writer as answers

@@ -21,9 +21,11 @@ from models.store.write.dead_letters import park
 from tasks.apply.path import apply
 from tests.acceptance.system import wait_until
 from tests.chaos.checks import answered, findings, late, settled_jobs
+from tests.chaos.endpoints import MAIN
 from tests.chaos.fleet import Child
+from tests.chaos.jobs import PRODUCER, How, Job, Then
 from tests.chaos.known import Accepted, Known
-from tests.chaos.workload import PRODUCER, How, Job, Then, Workload, opening
+from tests.chaos.workload import Workload, opening
 from tests.support.builders import LIMITS
 
 Read = Callable[..., list[Any]]
@@ -49,12 +51,14 @@ def known(engine: Engine, read: Read) -> dict[str, Accepted]:
         apply(engine, [parse(job.name, dict(job.arguments)) for job in (*jobs, *jobs)], LIMITS)
 
     settle(opening())
-    workload = Workload("one", "seed")
-    settle([*islice(workload, 400)][::-1])
-    jobs = [each.job for each in known.snapshot().values()]
+    [(main,)] = read("select cast(id as text) from jobs where idempotency_key = :key", key=MAIN)
+    workload = Workload("one", "seed", main=main)
+    settle([*islice(workload, 400), *workload.endpoints.jobs()][::-1])
+    jobs = [each.job for each in known.snapshot().values() if each.job.key != MAIN]
     moved = next(job for job in jobs if job.effect and job.codes == {"applied"})
     ids = dict(map(tuple, read("select idempotency_key, cast(id as text) from jobs")))
     settle([workload.sequel(job, ids[job.key]) for job in (moved, *filter(workload.leads_on, jobs)) if job.key in ids])
+    settle([job for _ in range(20) for job in workload.endpoints.jobs()])
     return known.snapshot()
 
 

@@ -11,15 +11,13 @@ from typing import Any
 import pytest
 import redis
 from amqp.exceptions import NotFound
-from celery import Celery
-from celery.app.task import Context
 from kombu import Connection
-from kombu.message import Message
 
-from tasks.client import BalanceClient, JobHandle, JobParked, OutcomeTimeout
+from balance_client import BalanceClient, JobParked, OutcomeTimeout
+from tests.support.answered import Answer, answering
 from tests.support.servers.queues import taken
 from tests.unit.test_client import document
-from worker.encoding.serialization import EXACT_JSON, register_exact_json
+from worker.encoding.serialization import EXACT_JSON
 
 DEBIT: dict[str, Any] = {"wallet_id": "w_1", "credits": "2"}
 CLOSED_PORT = "redis://127.0.0.1:1/0"
@@ -38,26 +36,10 @@ def client(broker_url: str, unique_queue: str) -> Iterator[BalanceClient]:
 
 
 @pytest.fixture(params=[EXACT_JSON, "json"])
-def answer(
-    request: pytest.FixtureRequest, broker_url: str, unique_queue: str
-) -> Iterator[Callable[[Any, str, JobHandle], None]]:
-    """Stores a result for a job's message as a worker does, with our serializer and with Celery's own."""
-    register_exact_json()
-    backend = broker_url if broker_url.startswith("redis") else "rpc://"
-    with Celery(broker=broker_url, backend=backend, set_as_current=False) as app:
-        app.conf.update(result_serializer=request.param, result_accept_content=["json"])
-        messages: dict[str, Message] = {}
-
-        def store(result: Any, state: str, job: JobHandle) -> None:
-            messages.update({str(each.headers["id"]): each for each in taken(broker_url, unique_queue)})
-            properties = messages[job.task_id].properties
-            context = Context(reply_to=properties["reply_to"], correlation_id=properties["correlation_id"])
-            app.backend.store_result(job.task_id, result, state, request=context)
-
+def answer(request: pytest.FixtureRequest, broker_url: str, unique_queue: str) -> Iterator[Answer]:
+    """As a worker with our serializer, and one with Celery's own."""
+    with answering(broker_url, unique_queue, request.param) as store:
         yield store
-
-
-Answer = Callable[[Any, str, JobHandle], None]
 
 
 def test_outcome_comes_back_exactly(client: BalanceClient, answer: Answer) -> None:

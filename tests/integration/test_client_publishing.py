@@ -2,10 +2,13 @@
 
 import base64
 import json
-import multiprocessing
 import socket
+import subprocess
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
@@ -13,13 +16,14 @@ import redis
 from celery import Celery
 from kombu import Connection, Exchange, Queue
 
+from balance_client import BalanceClient, PublishFailed
+from balance_client.publishing.confirmed import ATTEMPTS
+from balance_client.publishing.job_message import JobSpec
+from balance_client.publishing.links import Addressed, RedisLink
+from balance_client.routing import queue_arguments
 from models.contracts.message import parse
 from models.contracts.spec.examples import EXAMPLES
-from tasks.client import BalanceClient, PublishFailed
-from tasks.publishing.confirmed import ATTEMPTS
-from tasks.publishing.job_message import JobSpec
-from tasks.publishing.links import Addressed, RedisLink
-from tasks.routing import queue_arguments
+from models.contracts.wire.travel import PUBLISHED_AT
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.queues import taken
 
@@ -33,6 +37,8 @@ TOP_UP: dict[str, Any] = {
 PERSISTENT: Any = 2
 MAY_DIFFER = {"id", "root_id", "origin", "correlation_id", "delivery_tag", "reply_to", "argsrepr", "kwargsrepr"}
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.fixture(params=["redis", "rabbitmq"])
 def broker_url(request: pytest.FixtureRequest) -> str:
@@ -42,7 +48,7 @@ def broker_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.publishing.confirmed.PAUSE_S", 0.01)
+    monkeypatch.setattr("balance_client.publishing.confirmed.PAUSE_S", 0.01)
 
 
 def jobs(number: int) -> list[JobSpec]:
@@ -70,6 +76,8 @@ def test_message_equals_that_of_send_task(broker_url: str, unique_queue: str) ->
         app.send_task("wallets.top_up", kwargs=TOP_UP, queue=unique_queue)
     ours, theirs = taken(broker_url, unique_queue)
     assert ours.body == theirs.body
+    headers: Any = ours.headers
+    assert 0 <= time() - headers.pop(PUBLISHED_AT) < 60, "the one header that is ours alone"
     for part in ("content_type", "content_encoding", "headers", "properties", "delivery_info"):
         assert fixed(getattr(ours, part)) == fixed(getattr(theirs, part)), part
     assert ours.payload == [[], TOP_UP, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
@@ -90,6 +98,7 @@ def test_frame_on_redis_equals_that_of_send_task(redis_url: str, unique_queue: s
         app.send_task("wallets.top_up", kwargs=TOP_UP, queue=unique_queue)
     with redis.Redis.from_url(redis_url) as server:
         theirs, ours = (json.loads(frame) for frame in server.lrange(unique_queue, 0, -1))
+    assert 0 <= time() - ours["headers"].pop(PUBLISHED_AT) < 60, "the one header that is ours alone"
     assert list(ours) == list(theirs)
     assert base64.b64decode(ours["body"]) == base64.b64decode(theirs["body"])
     assert fixed(ours) == fixed(theirs)
@@ -118,19 +127,10 @@ def test_threads_share_a_client(broker_url: str, unique_queue: str) -> None:
     assert sorted(keys(broker_url, unique_queue)) == sorted(f"k{index}" for index in range(200))
 
 
-def publish_in_child(client: BalanceClient) -> None:
-    for job in jobs(3):
-        client.submit(job)
-
-
 def test_child_of_a_fork_has_a_connection_of_its_own(broker_url: str, unique_queue: str) -> None:
-    with BalanceClient(broker_url, queue=unique_queue) as client:
-        client.submit(("wallets.top_up", {**TOP_UP, "idempotency_key": "before"}))
-        child = multiprocessing.get_context("fork").Process(target=publish_in_child, args=(client,))
-        child.start()
-        child.join(timeout=30)
-        assert child.exitcode == 0
-        client.submit(("wallets.top_up", {**TOP_UP, "idempotency_key": "after"}))
+    command = [sys.executable, "-m", "tests.support.forking", broker_url, unique_queue]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stderr
     assert keys(broker_url, unique_queue) == ["before", "k0", "k1", "k2", "after"]
 
 

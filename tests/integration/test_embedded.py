@@ -18,10 +18,10 @@ import redis
 
 from tests.support.servers import servers
 from tests.support.servers.volatile import VolatilePostgres, VolatileValkey
-from worker.local import embedded
-from worker.local.embedded import EmbeddedPostgres, EmbeddedValkey
 from worker.local.ports import is_free
 from worker.local.server_error import ServerError
+from worker.local.servers import embedded
+from worker.local.servers.embedded import EmbeddedPostgres, EmbeddedValkey
 
 Make = Callable[[Path], EmbeddedPostgres | EmbeddedValkey]
 
@@ -29,6 +29,8 @@ _BOTH = [
     pytest.param(lambda directory: VolatilePostgres(directory), id="postgres"),
     pytest.param(EmbeddedValkey, id="valkey"),
 ]
+# What is of every server of ours, and takes a PostgreSQL several starts.
+_EITHER = [pytest.param(EmbeddedPostgres, id="postgres", marks=pytest.mark.slow), _BOTH[1]]
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def test_address_and_password_stay_the_same_after_a_restart(make: Make, director
     assert urlsplit(first).hostname == "127.0.0.1"
 
 
-@pytest.mark.parametrize("make", _BOTH)
+@pytest.mark.parametrize("make", _EITHER)
 def test_another_port_is_taken_when_the_remembered_one_is_in_use(make: Make, directory: Path) -> None:
     with make(directory / "a") as first:
         with make(directory / "b") as second:
@@ -82,7 +84,7 @@ def test_one_data_directory_has_one_owner(make: Make, directory: Path) -> None:
         assert server.pid is not None
 
 
-@pytest.mark.parametrize("make", _BOTH)
+@pytest.mark.parametrize("make", _EITHER)
 def test_start_and_stop_may_be_repeated(make: Make, directory: Path) -> None:
     server = make(directory)
     with pytest.raises(ServerError, match="not started"):
@@ -96,7 +98,7 @@ def test_start_and_stop_may_be_repeated(make: Make, directory: Path) -> None:
     assert server.pid is None
 
 
-@pytest.mark.parametrize("make", _BOTH)
+@pytest.mark.parametrize("make", _EITHER)
 def test_ctrl_c_in_the_terminal_does_not_reach_the_server(make: Make, directory: Path) -> None:
     with make(directory) as server:
         assert server.pid is not None
@@ -128,7 +130,7 @@ def test_nobody_else_can_read_its_files_or_list_its_directories(make: Make, dire
         os.umask(before)
 
 
-@pytest.mark.parametrize("make", _BOTH)
+@pytest.mark.parametrize("make", _EITHER)
 def test_a_server_that_a_killed_owner_left_behind_is_stopped_and_replaced(make: Make, directory: Path) -> None:
     abandoned = make(directory)
     abandoned.start()
@@ -144,7 +146,7 @@ def test_a_server_that_a_killed_owner_left_behind_is_stopped_and_replaced(make: 
         abandoned.stop()
 
 
-@pytest.mark.parametrize("make", _BOTH)
+@pytest.mark.parametrize("make", _EITHER)
 def test_a_process_number_that_now_belongs_to_somebody_else_is_left_alone(make: Make, directory: Path) -> None:
     with make(directory) as server:
         pid_file = server._pid_file
@@ -159,7 +161,7 @@ def test_a_process_number_that_now_belongs_to_somebody_else_is_left_alone(make: 
 def test_a_server_ends_when_its_owner_is_killed(name: str, directory: Path) -> None:
     program = (
         "import pathlib, sys, threading\n"
-        f"from worker.local.embedded import {name} as Server\n"
+        f"from worker.local.servers.embedded import {name} as Server\n"
         "server = Server(pathlib.Path(sys.argv[1]))\n"
         # A thread that ends must not take the server with it.
         "thread = threading.Thread(target=server.start); thread.start(); thread.join()\n"

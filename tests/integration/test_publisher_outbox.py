@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, MetaData, create_engine, func, select
+from sqlalchemy import Connection, Engine, MetaData, create_engine, func, select, text
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
+from balance_client import BalanceClient, InvalidJob, PublishFailed
+from balance_client.outbox import PublisherOutbox
+from balance_client.publishing.job_message import JobMessage, JobSpec
 from models.contracts.jobs.users import UsersUpdateBalance
-from tasks.client import BalanceClient, InvalidJob, PublishFailed
-from tasks.publisher_outbox import PublisherOutbox
-from tasks.publishing.job_message import JobMessage, JobSpec
+from tests.acceptance.system import wait_until
 from tests.support.servers.queues import taken
 
 PATIENCE_S = 30
@@ -132,6 +135,55 @@ def test_relay_goes_on_after_a_fault_until_it_is_told_to_stop(
     assert client.keys == list("abcde")
     assert "trying again" in caplog.text
     assert waiting(publisher_engine, outbox) == 0
+
+
+def _read_only(engine: Engine, on: bool) -> None:
+    by_hand = create_engine(engine.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with by_hand.connect() as connection:
+        name = connection.scalar(text("select current_database()"))
+        connection.execute(text("set default_transaction_read_only = off"))
+        connection.execute(text(f'alter database "{name}" set default_transaction_read_only = {"on" if on else "off"}'))
+
+
+@contextmanager
+def _after_a_failover(engine: Engine) -> Iterator[None]:
+    """The server that answers is the one that was a standby, and for a moment still is."""
+    _read_only(engine, True)
+    engine.dispose()
+    yield
+    _read_only(engine, False)
+    engine.dispose()
+
+
+@contextmanager
+def _in_a_rush(engine: Engine) -> Iterator[None]:
+    """The service needs all the connections of the pool itself."""
+    with engine.connect():
+        yield
+
+
+@pytest.mark.parametrize("away", [_after_a_failover, _in_a_rush])
+def test_a_database_that_cannot_be_written_to_is_waited_for(
+    empty_database_url: str, caplog: pytest.LogCaptureFixture, away: Callable[[Engine], AbstractContextManager[None]]
+) -> None:
+    engine, metadata = create_engine(empty_database_url, pool_size=1, max_overflow=0, pool_timeout=0.1), MetaData()
+    outbox = PublisherOutbox(metadata, producer="shop")
+    metadata.create_all(engine)
+    add(engine, outbox, "a")
+    stopping, client = Event(), Recording()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            with away(engine):
+                relay = pool.submit(outbox.relay_until, stopping, engine, client, pause_s=0.05)
+                wait_until("the relay to see it", lambda: relay.done() or "trying again" in caplog.text)
+                assert not relay.done(), relay.exception()
+                assert client.keys == []
+            wait_until("the job to leave", lambda: relay.done() or client.keys == ["a"])
+        finally:
+            stopping.set()
+        assert relay.result(PATIENCE_S) is None
+    assert waiting(engine, outbox) == 0
+    engine.dispose()
 
 
 def test_relays_share_the_work(empty_database_url: str) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ from kombu import Connection, Exchange, Queue
 from kombu.message import Message
 from sqlalchemy import create_engine, text
 
+from balance_client import BalanceClient
+from balance_client.testing import FakeWorker
 from models.contracts.message import parse
 from models.contracts.spec.asyncapi import document
 from models.domain.deciding.commands import WalletTopUp
-from tasks.client import BalanceClient
 from tests.unit.test_asyncapi import validator
+from tests.unit.test_client import document as outcome_document
 
-GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "publishing.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = (ROOT / "docs" / "publishing.md").read_text(encoding="utf-8")
 TOP_UP = document()["channels"]["balance"]["messages"]["wallets.top_up"]
 
 
@@ -99,6 +103,25 @@ def test_python_example_publishes_what_the_redis_example_says(redis_url: str) ->
     assert parse("wallets.top_up", kwargs).fingerprint == parse("wallets.top_up", documented).fingerprint
 
 
+def test_asyncio_example_publishes_and_waits(redis_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def answer_all() -> None:
+        with redis.Redis.from_url(redis_url) as server:
+            for _ in range(200):
+                _, frame = server.blpop(["balance"], timeout=20)
+                message = json.loads(frame)
+                key = json.loads(base64.b64decode(message["body"]))[1]["idempotency_key"]
+                meta = {"status": "SUCCESS", "result": outcome_document(idempotency_key=key)}
+                name = f"celery-task-meta-{message['headers']['id']}"
+                server.set(name, json.dumps(meta, default=str))
+                server.publish(name, json.dumps(meta, default=str))
+
+    with ThreadPoolExecutor(1) as pool:
+        answering = pool.submit(answer_all)
+        exec(example("asyncio").replace("redis://localhost:6379/0", redis_url), {})
+        answering.result(timeout=20)
+    assert sorted(capsys.readouterr().out.splitlines()) == sorted(f"invoice-{number} applied" for number in range(200))
+
+
 def test_outbox_example_publishes_its_job(redis_url: str, tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path / 'shop.db'}"
     engine = create_engine(database)
@@ -117,5 +140,19 @@ def test_outbox_example_publishes_its_job(redis_url: str, tmp_path: Path) -> Non
     names["engine"].dispose()
 
 
+def test_example_of_unit_tests_passes() -> None:
+    names: dict[str, Any] = {}
+    exec(example("in memory"), names)
+    names["test_a_ride_is_paid_once"](FakeWorker())
+
+
+def test_what_is_shown_of_an_example_stands_in_it() -> None:
+    """The examples are run by tests/recipes."""
+    shown = re.findall(r"<!-- from: (\S+) -->\n```\w+\n(.*?)```", GUIDE, re.DOTALL)
+    assert len(shown) == GUIDE.count("<!-- from:") > 0
+    for path, lines in shown:
+        assert lines in (ROOT / path).read_text(encoding="utf-8"), path
+
+
 def test_page_is_short() -> None:
-    assert len(GUIDE.splitlines()) < 240
+    assert len(GUIDE.splitlines()) < 360

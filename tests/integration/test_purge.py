@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tasks.client import BalanceClient
+from balance_client import BalanceClient
 from tests.support.servers.queues import taken
 
 JOBS = 50

@@ -11,8 +11,8 @@ from amqp.exceptions import ChannelError, NotFound, PreconditionFailed, Resource
 from kombu import Connection, Consumer, Exchange, Queue
 from kombu.message import Message
 
-from tasks.client import BalanceClient
-from tasks.routing import queue_arguments
+from balance_client import BalanceClient
+from balance_client.routing import queue_arguments
 from tests.acceptance.system import wait_until
 from tests.support.servers.queues import removed_after
 from worker.brokers.queues import JobQueue, declare
@@ -43,8 +43,13 @@ def made(connection: Any, name: str, *, durable: bool = True, auto_delete: bool 
 
 @pytest.mark.parametrize(
     ("kind", "has"),
-    [({}, {}), ({"queue_type": "classic"}, {}), ({"queue_type": "quorum"}, QUORUM)],
-    ids=["classic", "said to be classic", "quorum"],
+    [
+        ({}, {}),
+        ({"queue_type": "classic"}, {}),
+        ({"queue_type": "quorum"}, QUORUM),
+        ({"queue_type": "quorum", "delivery_limit": -1}, {**QUORUM, "x-delivery-limit": -1}),
+    ],
+    ids=["classic", "said to be classic", "quorum", "without a limit"],
 )
 @pytest.mark.parametrize("wanted", [{}, QUORUM], ids=["classic", "quorum"])
 def test_a_queue_that_keeps_its_jobs_is_used_as_it_is(

@@ -19,7 +19,7 @@ from worker.doctor.brokers import redis_server
 from worker.doctor.finding import Finding, Level, ok
 from worker.doctor.results import examine_results
 from worker.doctor.steps import examined
-from worker.local.embedded import EmbeddedValkey
+from worker.local.servers.embedded import EmbeddedValkey
 from worker.settings.settings import Settings
 
 Findings = dict[str, Finding]

@@ -36,6 +36,7 @@ def drawn(said: str) -> set[str]:
     return {*re.findall(r"drawn: \[.*\]|^E +Step\(.*", said, re.MULTILINE)}
 
 
+@pytest.mark.slow
 def test_what_a_turn_finds_is_told_as_the_command_that_repeats_it() -> None:
     soak = started([sys.executable, "-m", "tests.soak", "--duration=0", "--turn=properties", f"--tests={_PLANTED}"])
     said, _ = soak.communicate()

@@ -17,12 +17,14 @@ from sqlalchemy import create_engine
 from models.store.server.server import Server, examine
 from tests.support.servers import servers
 from tests.support.servers.listener import Listener
-from worker.local import stack as stack_module
+from worker.local import children, web_ports
+from worker.local.children import Children
 from worker.local.ports import free_port
 from worker.local.probes import answers, serves
 from worker.local.server_error import ServerError
 from worker.local.stack import Stack
 from worker.local.supervisor import NotReady
+from worker.local.web_ports import FLOWER
 from worker.settings.settings import Settings
 
 _APP = """
@@ -41,12 +43,23 @@ _PATIENCE_S = 60
 def directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with servers.server_directory() as path:
         (path / "small_app.py").write_text(_APP)
-        monkeypatch.setattr(stack_module, "_APP", "small_app")
+        monkeypatch.setattr(children, "_APP", "small_app")
         yield path
 
 
+def _environment(stack: Stack) -> dict[str, str]:
+    """Of the processes that it starts."""
+    [money, *_] = [
+        child
+        for child in Children(stack.data_dir, lambda: stack.settings, lambda _port: False).all()
+        if child.name == "money"
+    ]
+    assert money.env is not None
+    return dict(money.env)
+
+
 def _settings(**given: object) -> Settings:
-    return Settings.model_validate({"flower_port": free_port(), **given})
+    return Settings.model_validate({"flower_port": free_port(), "http_port": free_port(), **given})
 
 
 def _command_line(pid: int | None) -> bytes:
@@ -60,14 +73,14 @@ def test_everything_starts_serves_survives_a_kill_and_stops(directory: Path) -> 
         stack.start(_PATIENCE_S)
         ready = heard.names("ready")
         assert ready[:3] == ["postgres", "valkey", "migrations"]
-        assert sorted(ready[3:]) == ["beat", "flower", "io", "money"]
+        assert sorted(ready[3:]) == ["beat", "flower", "http", "io", "money"]
 
         with psycopg.connect(stack.settings.database_url.replace("+psycopg", "")) as connection:
             assert connection.execute("select count(*) from alembic_version").fetchone() == (1,)
         server = examine(create_engine(stack.settings.database_url))
         assert isinstance(server, Server)
         assert (server.missing, server.beyond) == ([], [])
-        assert "BALANCE_OWNER_URL" not in stack._environment(), "the workers do not know it"
+        assert "BALANCE_OWNER_URL" not in _environment(stack), "the workers do not know it"
         with redis.Redis.from_url(stack.settings.broker_url) as client:
             assert client.ping()
         assert stack.flower_url is not None
@@ -96,7 +109,7 @@ def test_everything_starts_serves_survives_a_kill_and_stops(directory: Path) -> 
         assert stack.valkey.url == address
     finally:
         stack.stop()
-    assert heard.names("stopped") == ["beat", "io", "money", "flower", "valkey", "postgres"]
+    assert heard.names("stopped") == ["http", "beat", "io", "money", "flower", "valkey", "postgres"]
     assert heard.names("killed") == []
     stack.stop()
 
@@ -141,15 +154,13 @@ def test_flower_moves_when_its_usual_port_is_taken_and_says_so_when_it_was_given
         told.start()
     usual = Settings.model_validate({**given, "flower_port": foreign_flower})
     usual.model_fields_set.discard("flower_port")
-    free = Stack(usual, directory)
-    free._choose_flower_port()
-    assert free.settings.flower_port != foreign_flower
+    assert FLOWER.chosen(usual, may_move=FLOWER.may_move(usual)).flower_port != foreign_flower
 
 
 def test_the_flower_of_another_system_is_not_ours(
     directory: Path, foreign_flower: int, redis_url: str, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stack_module, "refusal", lambda *_: None)  # it has come after we looked
+    monkeypatch.setattr(web_ports, "refusal", lambda *_: None)  # it has come after we looked
     given = {"broker_url": redis_url, "database_url": empty_database_url}
     with Stack(_settings(**given, flower_port=foreign_flower), directory) as stack:
         said = r"^flower ended with code 1 before it was ready \(log: \S+: .*[Aa]ddress already in use"
@@ -160,7 +171,7 @@ def test_the_flower_of_another_system_is_not_ours(
 def test_servers_that_were_given_are_used_and_flower_moves_on_when_its_port_was_taken_at_the_last_moment(
     directory: Path, foreign_flower: int, redis_url: str, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stack_module, "refusal", lambda *_: None)  # it has come after we looked
+    monkeypatch.setattr(web_ports, "refusal", lambda *_: None)  # it has come after we looked
     usual = _settings(broker_url=redis_url, database_url=empty_database_url, flower_port=foreign_flower)
     usual.model_fields_set.discard("flower_port")
     heard = Listener(_PATIENCE_S)
@@ -182,8 +193,8 @@ def test_servers_that_were_given_are_used_and_flower_moves_on_when_its_port_was_
 
 def test_flower_without_a_password_can_stop_nobody(directory: Path) -> None:
     given = {"broker_url": "redis://127.0.0.1/0", "database_url": "postgresql://h/d"}
-    open_to_all = Stack(_settings(**given), directory)._environment()
+    open_to_all = _environment(Stack(_settings(**given), directory))
     assert open_to_all["FLOWER_READ_ONLY"] == "true"
-    guarded = Stack(_settings(**given, flower_basic_auth="admin:pw"), directory)._environment()
+    guarded = _environment(Stack(_settings(**given, flower_basic_auth="admin:pw"), directory))
     assert guarded["FLOWER_BASIC_AUTH"] == "admin:pw"
     assert "FLOWER_READ_ONLY" not in guarded

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from models.store.connection.session import make_engine
 from tests.support.servers import servers
-from worker.local.embedded import EmbeddedPostgres
+from worker.local.servers.embedded import EmbeddedPostgres
 
 
 @pytest.fixture

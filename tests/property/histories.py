@@ -1,19 +1,18 @@
 """Random histories: what publishers and beats ask for, in which order, under which keys, cut into which batches."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Engine
 
+from models.batch.outcome import StoredOutcome
+from models.batch.system_jobs import expire_job, hold_job, open_job, system_job
 from models.domain.accounts import AccountKey, Kind
 from models.domain.deciding.commands import Job
 from models.domain.deciding.top_up_commands import TopUpLook
-from tasks.apply.outcome import StoredOutcome
 from tasks.apply.path import apply
-from tasks.scheduled.expiry import expire_job, hold_job, open_job
-from tasks.scheduled.sweep import system_job
 from tests.support.builders import LIMITS, job
 from tests.support.resealed import execute_resealed
 
@@ -97,15 +96,27 @@ def _credit(wallet: str, **fields: Any) -> Job:
 
 def play(engine: Engine, history: History, batches: Sequence[Sequence[int]] | None = None) -> dict[int, StoredOutcome]:
     """Settles the history, batch by batch; returns the answers by place."""
+    setup_on(engine)
+    *_, answers = {}, *play_on(engine, history, batches)
+    return answers
+
+
+def setup_on(engine: Engine) -> None:
     apply(engine, setup(), LIMITS)
+
+
+def play_on(
+    engine: Engine, history: History, batches: Sequence[Sequence[int]] | None = None
+) -> Iterator[dict[int, StoredOutcome]]:
+    """The same from after the setup: after each batch, the answers so far."""
     answers: dict[int, StoredOutcome] = {}
     for batch in history.batches() if batches is None else batches:
         if history.steps[batch[0]].name == TIME:
             _time_comes(engine, history.steps[batch[0]], answers)
-            continue
-        jobs = [_job(history, place, answers) for place in batch]
-        answers.update(zip(batch, apply(engine, jobs, LIMITS), strict=True))
-    return answers
+        else:
+            jobs = [_job(history, place, answers) for place in batch]
+            answers.update(zip(batch, apply(engine, jobs, LIMITS), strict=True))
+        yield answers
 
 
 def _time_comes(engine: Engine, step: Step, answers: Mapping[int, StoredOutcome]) -> None:

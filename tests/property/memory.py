@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from models.batch.system_jobs import expire_job, hold_job, open_job, system_job
+from models.batch.working_set import WorkingSet, grants_named, holds_named
 from models.contracts.jobs.wallet_contract import wallet_body
 from models.domain.accounts import Account, AccountKey, Kind, Wallet, WalletStatus
 from models.domain.charging.policies import Policy, TopUpTrigger
@@ -26,9 +28,6 @@ from models.domain.jobs.decide import decide
 from models.domain.ledger import MOVES_NOTHING, Entry, Proof, entry_hash, made_by, seal
 from models.domain.outcome import Refusal
 from models.store.read.credits import Credits
-from tasks.apply.working_set import WorkingSet, grants_named, holds_named
-from tasks.scheduled.expiry import expire_job, hold_job, open_job
-from tasks.scheduled.sweep import system_job
 from tests.property.coins import GRACE
 from tests.property.model import COOLDOWN
 from tests.support.builders import NOW, wallet_account
@@ -61,6 +60,7 @@ class Rows:
         self.holds: dict[UUID, Hold] = {}
         self.entries: list[Entry] = []
         self.events: list[EventType] = []
+        self.levels: list[tuple[int, list[int]]] = []  # after each change: what can be spent, and what was told of it
         self.originals: dict[UUID, Original] = {}
         self.reversed: dict[tuple[int, int], int] = {}
 
@@ -115,6 +115,9 @@ class Rows:
         self.account = replace(decision.account, grants=(), holds=(), head=head)
         self.entries += written
         self.events += decision.events
+        if self.account.updated_at == at(self.now):
+            facts = (decision.facts or {}).get(EventType.BALANCE_LOW, {"thresholds": []})
+            self.levels.append((credits.spendable(self.loaded(), at(self.now)), facts["thresholds"]))
         if written:
             self.originals[asked.id] = Original(asked.name, asked.producer, written)
         self.assert_constraints_hold(written)

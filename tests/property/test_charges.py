@@ -24,7 +24,7 @@ from tests.property.tills import OPEN, Till
 from tests.support.builders import job
 from tests.support.search import DRAWN
 
-HISTORIES: Final = DRAWN.examples(400)
+HISTORIES: Final = DRAWN.examples(200)
 _SMALLER_MAX: Final = 100
 _LOOKS_MAX: Final = 150  # far more than any level drawn takes; an interval goes on for ever
 _GOES_ON: Final = (

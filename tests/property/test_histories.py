@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
+from models.batch.outcome import StoredOutcome
 from models.domain.ids import second_id
 from models.domain.outcome import Code, Status
-from tasks.apply.outcome import StoredOutcome
 from tests.property.drawn import histories
 from tests.property.histories import WALLETS, History, Step, play
 from tests.support.builders import reset, rows
@@ -28,7 +28,7 @@ from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.search import DRAWN
 
 on_a_database = settings(
-    max_examples=DRAWN.examples(25, weight=20),
+    max_examples=DRAWN.examples(15, weight=20),
     # The database is emptied at the start of each example.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

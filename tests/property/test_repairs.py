@@ -34,7 +34,7 @@ def test_what_broke_a_rule_is_set_right(monkeypatch: pytest.MonkeyPatch) -> None
             assert move.plain >= 0 or not any(grant.remaining for grant in move.grants.values() if grant.open(move.now))
         life.rows.assert_entries_explain_everything()
 
-    count = DRAWN.examples(300)
+    count = DRAWN.examples(150)
     holds_for(count, holds)
     assert repaired >= count // 30, "there was hardly anything to set right"
 

@@ -6,9 +6,12 @@
 3. The level gets to the minimum, in as many top-ups as it takes, if the scan looks when it is told to.
 4. A refused debit that no top-up would cover leaves no trace.
 5. Taking an auto top-up back suspends the policy until it is switched on again.
-6. Who falls below the minimum is told so once, and once that it is over.
+6. Who falls below the minimum is told so once, and once that it is over: the two alternate, whatever becomes of the
+   policy in between.
+7. Each level that the owner has named is told once, each time it is passed downwards.
 """
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
@@ -24,7 +27,7 @@ from tests.property.shrinking import holds_for
 from tests.property.steps import HUGE, History, Step
 from tests.support.search import DRAWN
 
-LIVES: Final = DRAWN.examples(300)
+LIVES: Final = DRAWN.examples(150)
 LOOK: Final = Step("look")
 
 
@@ -130,6 +133,22 @@ def test_what_was_refunded_is_not_bought_again() -> None:
     holds_for(LIVES, holds, policy=True)
 
 
+def test_each_level_is_told_once_each_time_it_is_passed() -> None:
+    levels = (30, 10, 1, 0, -5)
+
+    def holds(history: History) -> None:
+        life = Life(history.floor, modelled=False)
+        life.rows.account = replace(life.rows.account, low_at=levels)
+        for _ in life.through(history):
+            pass
+        before = 0
+        for level, told in life.rows.levels:
+            assert told == [each for each in levels if level < each <= before]
+            before = level
+
+    holds_for(LIVES, holds)
+
+
 def test_who_falls_below_is_told_once() -> None:
     def holds(history: History) -> None:
         life, below, heard, entries = Life(history.floor, modelled=False), False, 0, 0
@@ -142,9 +161,7 @@ def test_who_falls_below_is_told_once() -> None:
             changed = isinstance(happened, Step) and happened.what == "update" and life.answer is Code.APPLIED
             moved = changed or len(rows.entries) > entries
             heard, entries = len(rows.events), len(rows.entries)
-            if not evaluation.in_force(rows.account):
-                below = False
-            elif moved:
+            if evaluation.in_force(rows.account) and moved:
                 assert below is evaluation.below(rows.loaded(), at(rows.now))
 
     holds_for(LIVES, holds, policy=True)

@@ -28,7 +28,7 @@ from tests.property.shrinking import holds_for
 from tests.property.steps import SWEEPS, History, Step
 from tests.support.search import DRAWN
 
-LIVES: Final = DRAWN.examples(400)
+LIVES: Final = DRAWN.examples(200)
 ITS_ROWS: Final = ("ledger", "grant")  # what of Rows.shown only the ledger and the audit show: a sweep changes them
 
 

@@ -21,6 +21,7 @@ from tests.support.search import DRAWN
 from worker.app import app
 from worker.brokers.redis.server import use_transport
 from worker.consuming.batch_consumer import BatchConsumer
+from worker.observability.recent import Recent
 from worker.runtime import Runtime
 from worker.settings.settings import Settings
 
@@ -77,7 +78,7 @@ def new_consumer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
     consumer = SimpleNamespace(
         hostname="fuzz@host", event_dispatcher=events, connection_errors=(),
         hub=SimpleNamespace(call_soon=lambda _: None, on_tick=set()), timer=None,
-        connection=SimpleNamespace(transport=SimpleNamespace(driver_type="redis")),
+        connection=SimpleNamespace(transport=SimpleNamespace(driver_type="redis")), recent=Recent(),
     )  # fmt: skip
     monkeypatch.setattr(Celery, "backend", _Backend())
     yield lambda: BatchConsumer(runtime, app, consumer)
@@ -89,7 +90,7 @@ def test_every_message_is_answered_or_parked_and_acknowledged(
     new_consumer: Callable[[], BatchConsumer], engine: Engine
 ) -> None:
     @settings(
-        max_examples=DRAWN.examples(300, weight=4),
+        max_examples=DRAWN.examples(200, weight=4),
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     @given(messages())

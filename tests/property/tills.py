@@ -13,6 +13,9 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from models.batch.caps import capped_months
+from models.batch.system_jobs import system_job
+from models.batch.working_set import WorkingSet, grants_named
 from models.domain.accounts import Account, AccountKey, Kind, Wallet, WalletStatus
 from models.domain.auto_topup.calendar import month_of
 from models.domain.charging.charges import Charge, ChargeStatus
@@ -24,9 +27,6 @@ from models.domain.deciding.top_up_commands import ChargeOf, TopUpCancel, TopUpL
 from models.domain.jobs.decide import decide
 from models.domain.ledger import Entry
 from models.domain.outcome import Refusal
-from tasks.apply import caps
-from tasks.apply.working_set import WorkingSet, grants_named
-from tasks.scheduled.sweep import system_job
 from tests.property.agreements import Asked, Batch
 from tests.property.memory import number_id
 from tests.support.builders import LIMITS, NOW, job, wallet_account
@@ -73,7 +73,7 @@ class Till:
         working = WorkingSet([locked], self.originals, self.reversed, {}, {}, known)
         working.charged |= {
             account_id: {first: self._counted(first, end) for first, end in months}
-            for account_id, months in caps._months(commands, working, self.now).items()
+            for account_id, months in capped_months(commands, working, self.now).items()
         }
         charging = Charging(self.paused, working.charged, working.charges)
         context = DecisionContext(

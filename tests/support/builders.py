@@ -11,6 +11,8 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
+from balance_client.testing import FakeWorker
+from models.batch import system_jobs
 from models.contracts.message import parse
 from models.domain.accounts import (
     Account,
@@ -29,16 +31,29 @@ from models.domain.credits.grants import Grant
 from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import Limits
 from models.domain.retry import RetryPolicy
+from models.domain.webhooks.secrets import SecretKeys
 from models.store.connection.session import transaction
 from models.store.read import accounts as history
-from models.store.read.events import events_of_job
-from tasks.apply.path import apply
+from models.store.write.events.messages import COLUMNS, JOINS, message
 from tasks.apply.retries import RetryingApplier
+from tasks.auto_topup.scan import scan
 from tasks.scheduled import expiry
-from tests.support.resealed import execute_resealed
+from tests.support.ledgers import (
+    Ledger,
+    entries_in_memory,
+    events_in_memory,
+    kept,
+    let_time,
+    looks_in_memory,
+    outcomes,
+    sweep_in_memory,
+)
 
 NOW: Final = datetime(2030, 1, 1, 12, tzinfo=UTC)
-LIMITS: Final = Limits(expiry_grace=timedelta(0), currency_digits={"USD": 2, "RUB": 2, "JPY": 0, "KWD": 3})
+WEBHOOK_KEYS: Final = SecretKeys((b"a key of the tests, of some length",))
+LIMITS: Final = Limits(
+    webhook_key=WEBHOOK_KEYS.newest, expiry_grace=timedelta(0), currency_digits={"USD": 2, "RUB": 2, "JPY": 0, "KWD": 3}
+)
 """As a deployment has them, but for the grace: what expires is written off by the next sweep."""
 Document = dict[str, Any]
 
@@ -54,19 +69,19 @@ def job(name: str, /, **fields: Any) -> Job:
     return parse(name, {"idempotency_key": f"key-{next(_numbers)}", **fields})
 
 
-def settle(engine: Engine, *jobs: Job) -> list[Document]:
+def settle(ledger: Ledger, *jobs: Job) -> list[Document]:
     """The outcome documents of jobs applied in one transaction."""
-    return [outcome.document() for outcome in apply(engine, jobs, LIMITS)]
+    return [outcome.document() for outcome in outcomes(ledger, jobs, LIMITS)]
 
 
-def ask(engine: Engine, name: str, /, **fields: Any) -> Document:
+def ask(ledger: Ledger, name: str, /, **fields: Any) -> Document:
     """The outcome document of one job."""
-    return settle(engine, job(name, **fields))[0]
+    return settle(ledger, job(name, **fields))[0]
 
 
-def done(engine: Engine, name: str, /, **fields: Any) -> Document:
+def done(ledger: Ledger, name: str, /, **fields: Any) -> Document:
     """As `ask`, for a job that a test needs to have been applied."""
-    document = ask(engine, name, **fields)
+    document = ask(ledger, name, **fields)
     assert document["status"] == "applied", document
     return document
 
@@ -93,33 +108,51 @@ def execute(engine: Engine, statement: str, /, **parameters: Any) -> int:
         return connection.execute(text(statement), parameters).rowcount
 
 
-def entries(engine: Engine, account: str) -> list[dict[str, Any]]:
+def entries(ledger: Ledger, account: str) -> list[dict[str, Any]]:
     """The entries of an account named like wallet:w_1, in their order."""
+    if isinstance(ledger, FakeWorker):
+        return entries_in_memory(ledger, account)
     return rows(
-        engine,
+        ledger,
         "select e.* from entries e join accounts a on a.id = e.account_id"
         " where a.kind || ':' || a.ref = :account order by e.seq",
         account=account,
     )
 
 
-def balance(engine: Engine, account: str) -> int:
-    found = rows(engine, "select balance from accounts where kind || ':' || ref = :account", account=account)
+def balance(ledger: Ledger, account: str) -> int:
+    if isinstance(ledger, FakeWorker):
+        return next(each.balance for key, each in ledger.ledger.accounts.items() if str(key) == account)
+    found = rows(ledger, "select balance from accounts where kind || ':' || ref = :account", account=account)
     return int(found[0]["balance"])
 
 
-def shown(engine: Engine, wallet: str = "w") -> tuple[int, int, int]:
+def shown(ledger: Ledger, wallet: str = "w") -> tuple[int, int, int]:
     """(credit, held, spendable) of a wallet, in units, as of now."""
-    with engine.connect() as connection:
-        account = history.account(connection, AccountKey(Kind.WALLET, wallet))
-        now = history.now(connection)
+    account: Account | None
+    if isinstance(ledger, FakeWorker):
+        account, now = ledger.ledger.loaded(AccountKey(Kind.WALLET, wallet)), ledger.now
+    else:
+        with ledger.connect() as connection:
+            account = history.account(connection, AccountKey(Kind.WALLET, wallet))
+            now = history.now(connection)
     assert account is not None
     return credits.credit(account, now), credits.held(account, now), credits.spendable(account, now)
 
 
-def sweep(engine: Engine, limits: Limits = LIMITS) -> int:
+def sweep(ledger: Ledger, limits: Limits = LIMITS, notice: timedelta = timedelta(0), batch: int = 100) -> int:
     """Does what time has brought, as the beat's tick does."""
-    return expiry.expire(applier(engine, limits), 100)
+    if isinstance(ledger, FakeWorker):
+        return sweep_in_memory(ledger, limits, notice)
+    return expiry.expire(applier(ledger, limits), batch, notice)
+
+
+def take_looks(ledger: Ledger) -> None:
+    """Looks at the accounts that are due, as the beat's tick does."""
+    if isinstance(ledger, FakeWorker):
+        looks_in_memory(ledger)
+    else:
+        scan(applier(ledger), 100)
 
 
 def applier(engine: Engine, limits: Limits = LIMITS) -> RetryingApplier:
@@ -131,34 +164,38 @@ def applier(engine: Engine, limits: Limits = LIMITS) -> RetryingApplier:
     return RetryingApplier(engine, limits, RetryPolicy(), never, lambda: 0.5)
 
 
-def events(engine: Engine) -> list[tuple[str, Document]]:
+def events(ledger: Ledger) -> list[tuple[str, Document]]:
     """(type, payload) of the outbox, in its order."""
-    with engine.connect() as connection:
-        jobs = connection.scalars(text("select job_id from outbox group by job_id order by min(id)")).all()
-        found = [event for job_id in jobs for event in events_of_job(connection, job_id)]
-    return [(event.type.value, json.loads(event.payload)) for event in sorted(found, key=lambda event: event.id)]
+    if isinstance(ledger, FakeWorker):
+        return events_in_memory(ledger)
+    with ledger.connect() as connection:
+        found = connection.execute(text(f"select {COLUMNS} from outbox o {JOINS} order by o.id")).all()
+        return [(row.type, json.loads(message(row).body)) for row in found]
 
 
-def grants_left(engine: Engine) -> dict[UUID, int]:
+def grants_left(ledger: Ledger) -> dict[UUID, int]:
     """What is left of each grant."""
-    return {row["id"]: row["remaining"] for row in rows(engine, "select id, remaining from grants")}
+    return {row["id"]: row["remaining"] for row in kept(ledger, "grants", "id", "remaining")}
 
 
-def let_expire(engine: Engine, grant_id: str, ago: timedelta = timedelta(0)) -> None:
+def let_expire(ledger: Ledger, grant_id: str, ago: timedelta = timedelta(0)) -> None:
     """Makes a grant's time be over. No test waits for that."""
-    statement = "update grants set expires_at = clock_timestamp() - cast(:ago as interval) where id = :id"
-    assert execute_resealed(engine, statement, id=UUID(grant_id), ago=ago) == 1
+    let_time(ledger, "grants", "expires_at", ago=ago, only=grant_id)
 
 
 def expire_job(account: AccountKey, grant_id: str, seq: int = 0) -> Job:
     """The sweep's job for one grant."""
-    return expiry.expire_job(account, UUID(grant_id), seq)
+    return system_jobs.expire_job(account, UUID(grant_id), seq)
 
 
 def reset(engine: Engine) -> None:
     """Empties the ledger: for tests that need many clean ones."""
     with transaction(engine) as connection:
         for table in (
+            "stream_backlog",
+            "webhook_deliveries",
+            "webhook_queues",
+            "webhook_endpoints",
             "outbox",
             "records",
             "entries",

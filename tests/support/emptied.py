@@ -14,7 +14,7 @@ from models.store.connection.session import make_engine
 from tests.support.builders import reset
 from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.servers import servers
-from worker.local.embedded import EmbeddedPostgres
+from worker.local.servers.embedded import EmbeddedPostgres
 
 
 @pytest.fixture(scope="session")

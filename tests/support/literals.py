@@ -26,7 +26,8 @@ HOSTILE: Final = [
 TEXTS: Final = [
     "", "a", "abc", "USD", "USDX", "usd\n", "a/b", "a\n", "\n", " ", "a\x00", "\x00", "\ud800", "a\udfff", "😀", "é",
     "\t", "\x7f", "\xa0", "\xad", "\u200b", "\u2028", "\u0378", "\ue000", "\ufeff", "balance-worker", "default",
-    "null", "true", *("a" * length for length in (3, 40, 41, 64, 65, 255, 256, 500, 501)), "😀" * 255, "😀" * 256,
+    "null", "true", "https://a@b.example/",
+    *("a" * length for length in (3, 40, 41, 64, 65, 255, 256, 500, 501)), "😀" * 255, "😀" * 256,
     "😀" * 500, "😀" * 501,
 ]  # fmt: skip
 NUMBER_TEXTS: Final = [

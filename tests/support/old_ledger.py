@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from models.batch.records import SettledJob
 from models.contracts.replies.outcome import encode, entry_document, outcome_document
 from models.domain.accounts import AccountKey, Kind
 from models.domain.credits.grants import Draw, Grant
@@ -88,9 +89,7 @@ class OldWallet:
             entry = replace(entry, prev_hash=account.head, hash=digest)
             written = entry_document(entry, account.scale)
             answer = encode(outcome_document(asked, Status.APPLIED, Code.APPLIED, written, None, None))
-            jobs.insert(
-                connection, [jobs.SettledJob(asked, None, Status.APPLIED, Code.APPLIED, answer, self._at, None)]
-            )
+            jobs.insert(connection, [SettledJob(asked, None, Status.APPLIED, Code.APPLIED, answer, self._at, None)])
             self._take(entry)
             grants.save(connection, [(account.id, each) for each in self._grants.values()])
             entries.insert(connection, [entry])

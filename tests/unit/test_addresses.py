@@ -15,7 +15,8 @@ from redis.connection import Connection as RedisConnection
 from redis.connection import SSLConnection
 from redis.sentinel import Sentinel
 
-from tasks.brokers.addresses import (
+from balance_client import BalanceClient
+from balance_client.brokers.addresses import (
     Unusable,
     check_broker,
     kombu_url,
@@ -23,8 +24,7 @@ from tasks.brokers.addresses import (
     result_backend_url,
     sentinel_options,
 )
-from tasks.brokers.tls import Tls
-from tasks.client import BalanceClient
+from balance_client.brokers.tls import Tls
 from worker.encoding.urls import mask_url
 from worker.settings.settings import Settings, SettingsError, load_settings
 

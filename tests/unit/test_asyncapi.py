@@ -15,16 +15,18 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
+from balance_client.publishing.job_message import JobMessage, job_message
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import parse
 from models.contracts.spec.asyncapi import COMMAND, VERSION, document, to_yaml
+from models.contracts.spec.event_examples import EVENT_EXAMPLES
+from models.contracts.spec.event_schemas import event_schema
 from models.contracts.spec.examples import EXAMPLES
 from models.contracts.spec.meanings import MEANINGS
-from models.contracts.spec.schemas import NOT_ALWAYS, event_schema
+from models.contracts.spec.schemas import NOT_ALWAYS
 from models.contracts.wire.envelope import Contract
 from models.domain.events import EventType
 from models.domain.outcome import Code, Refusal
-from tasks.publishing.job_message import JobMessage, job_message
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = document()
@@ -160,6 +162,14 @@ def test_every_code_has_a_meaning_the_same_as_in_the_docs() -> None:
     meanings = {row[1].strip("`"): row[5] for row in rows}
     assert {code.value: meaning for code, meaning in MEANINGS.items()} == meanings, "code_meanings.py, outcomes.md"
     assert all(f"`{code.value}` — {MEANINGS[code]}" in SCHEMAS["Code"]["description"] for code in Code)
+
+
+def test_each_event_has_an_example_that_is_valid() -> None:
+    assert set(EVENT_EXAMPLES) == {kind.value for kind in EventType}
+    for kind, example in EVENT_EXAMPLES.items():
+        found = validator(SCHEMAS[event_schema(EventType(kind))]).iter_errors(example)
+        assert [error.message for error in found] == [], kind
+        assert DOCUMENT["channels"]["events"]["messages"][kind]["examples"] == [{"name": kind, "payload": example}]
 
 
 # --- examples -------------------------------------------------------------------------------------------------------

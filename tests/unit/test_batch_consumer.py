@@ -10,6 +10,7 @@ from kombu.asynchronous import Hub
 
 from worker.app import app
 from worker.consuming.batch_consumer import BatchConsumer
+from worker.observability.recent import Recent
 from worker.runtime import Runtime
 from worker.settings.settings import Settings
 
@@ -20,7 +21,9 @@ class _Looks(BatchConsumer):
     def __init__(self, hub: Hub, done: list[str]) -> None:
         connection = SimpleNamespace(transport=SimpleNamespace(driver_type="redis"))
         self.done = done
-        super().__init__(Runtime(Settings()), app, SimpleNamespace(hub=hub, timer=hub.timer, connection=connection))
+        super().__init__(
+            Runtime(Settings()), app, SimpleNamespace(hub=hub, timer=hub.timer, connection=connection, recent=Recent())
+        )
 
     def flush(self) -> None:
         if self._told:

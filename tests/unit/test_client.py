@@ -12,13 +12,13 @@ from uuid import UUID
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+import balance_client as client_module
+from balance_client import BalanceClient, InvalidJob, PublishFailed
+from balance_client.publishing.handles import outcome_of
+from balance_client.publishing.job_message import JobSpec, job_message
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.wire.envelope import Contract
 from models.contracts.wire.signature import Signed, sign
-from tasks import client as client_module
-from tasks.client import BalanceClient, InvalidJob, PublishFailed
-from tasks.publishing.handles import outcome_of
-from tasks.publishing.job_message import JobSpec, job_message
 from tests.support.servers.places import PLACES, Place
 
 TOP_UP: dict[str, Any] = {
@@ -178,7 +178,7 @@ def closed_port_url() -> str:
 
 
 def test_absent_broker_is_said_and_no_password_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.publishing.confirmed.PAUSE_S", 0)
+    monkeypatch.setattr("balance_client.publishing.confirmed.PAUSE_S", 0)
     with BalanceClient(closed_port_url()) as client, pytest.raises(PublishFailed) as caught:
         client.wallets_top_up(**TOP_UP)
     text = str(caught.value)
@@ -190,7 +190,7 @@ def test_absent_broker_is_said_and_no_password_is_shown(monkeypatch: pytest.Monk
 
 
 def test_client_loads_no_database_toolkit() -> None:
-    program = "import sys, tasks.client; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    program = "import sys, balance_client.client; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
     assert not {"sqlalchemy", "psycopg", "alembic", "celery"} & set(loaded)
 

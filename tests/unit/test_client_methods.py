@@ -11,16 +11,16 @@ from uuid import UUID
 
 import pytest
 
+from balance_client import ABSENT, Absent, BalanceClient
+from balance_client.publishing.handles import JobHandle
+from balance_client.publishing.job_message import JobMessage, JobSpec, job_message
+from balance_client.publishing.job_methods import JobMethods
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.jobs.users import PromoGroup, Subscription, UsersUpsert
 from models.contracts.jobs.wallet_contract import WalletConfig
 from models.contracts.jobs.wallet_credits import WalletsTopUp
 from models.contracts.message import parse
 from models.contracts.spec.examples import EXAMPLES
-from tasks.client import ABSENT, Absent, BalanceClient
-from tasks.publishing.handles import JobHandle
-from tasks.publishing.job_message import JobMessage, JobSpec, job_message
-from tasks.publishing.job_methods import JobMethods
 
 METHODS = {name: getattr(BalanceClient, name.replace(".", "_")) for name in CATALOGUE}
 EXAMPLE_CASES = [pytest.param(name, example, id=name) for name, many in EXAMPLES.items() for example in many]
@@ -32,7 +32,7 @@ TOP_UP: dict[str, Any] = {
 }
 
 
-class Recorder(JobMethods):
+class Recorder(JobMethods[JobHandle]):
     """Keeps the messages that would have been published."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ def test_method_takes_the_fields_of_its_contract(name: str) -> None:
     parameters = dict(inspect.signature(METHODS[name]).parameters)
     del parameters["self"], parameters["want_result"]
     fields = {field: info for field, info in CATALOGUE[name].model_fields.items() if field != "producer"}
-    assert set(parameters) == set(fields), f"tasks/publishing/job_methods.py: {name} and its contract differ"
+    assert set(parameters) == set(fields), f"{name} in publishing/job_methods.py and its contract differ"
     for field, parameter in parameters.items():
         assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
         expected = inspect.Parameter.empty if fields[field].is_required() else ABSENT
@@ -87,6 +87,9 @@ def members(annotation: Any) -> set[Any]:
         return set().union(*(members(part) for part in typing.get_args(annotation)))
     if origin is typing.Annotated:
         return members(typing.get_args(annotation)[0])
+    if origin is list:
+        [item] = typing.get_args(annotation)
+        return {(list, frozenset().union(*(ACCEPTED_AS.get(each, {each}) for each in members(item))))}
     if origin is dict:
         return {dict[str, str]} if typing.get_args(annotation) != (str, Any) else {annotation}
     return {annotation}

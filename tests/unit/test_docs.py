@@ -15,7 +15,7 @@ LOUD = {"warning", "error", "exception", "critical"}
 
 
 def _calls() -> Iterator[tuple[Path, ast.Call]]:
-    for folder in ("models", "tasks", "worker"):
+    for folder in ("models", "tasks", "worker", "clients/python/src"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call):

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from balance_client.publishing.confirmed import NotAccepted
 from models.domain.retry import RetryPolicy
-from tasks.publishing.confirmed import NotAccepted
 from worker.consuming.breaker import Breaker
 from worker.consuming.callback_sender import FollowUps, GivenUp
 from worker.publishers.callbacks import FollowUp, Links

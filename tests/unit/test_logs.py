@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from worker.observability.logs import configure_logging
+from worker.observability.log.configuring import configure_logging
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +64,17 @@ def test_the_level_holds_for_all_and_libraries_keep_their_details_to_themselves(
     configure_logging("debug", "json", stream)
     logging.getLogger("kombu").debug("shown too")
     assert [line["event"] for line in _json_lines(stream)] == ["shown", "shown too"]
+
+
+def test_what_the_driver_says_of_an_error_that_it_raises_is_not_said_twice() -> None:
+    """It has no `next`; the error is said by who gets it, with one."""
+    stream = io.StringIO()
+    configure_logging("info", "json", stream)
+    logging.getLogger("psycopg").warning("error ignored terminating <psycopg.Pipeline [BAD]>: the connection is closed")
+    assert _json_lines(stream) == []
+    configure_logging("debug", "json", stream)
+    logging.getLogger("psycopg").warning("shown")
+    assert [line["event"] for line in _json_lines(stream)] == ["shown"]
 
 
 def test_the_last_call_counts() -> None:

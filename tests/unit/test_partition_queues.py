@@ -8,10 +8,18 @@ from unittest.mock import MagicMock
 import pytest
 from amqp.exceptions import NotFound
 
-from tasks.client import BalanceClient
-from tasks.publishing.job_message import job_message
-from tasks.publishing.links import AmqpLink
-from tasks.routing import PARTITIONS_MAX, accepted, partition_of, partition_queues, queue_arguments, queue_of, undropped
+from balance_client import BalanceClient
+from balance_client.publishing.job_message import job_message
+from balance_client.publishing.links import AmqpLink
+from balance_client.routing import (
+    PARTITIONS_MAX,
+    accepted,
+    partition_of,
+    partition_queues,
+    queue_arguments,
+    queue_of,
+    undropped,
+)
 from worker.brokers.queues import JobQueue
 from worker.settings.settings import Settings
 

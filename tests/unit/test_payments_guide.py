@@ -11,8 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from tasks.auto_topup.provider import ChargeRequest
+from worker.outgoing.signature import key_of, signed
 from worker.providers.http import request_body
-from worker.providers.signature import key_of, signed
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "payments.md").read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def test_the_request_is_what_is_sent() -> None:
     )  # fmt: skip
     assert request_body(sent).decode() == body.strip()
     named = {line.partition(":")[0] for line in head.splitlines()[1:]}
-    assert named == {"Content-Type", "Idempotency-Key", *signed(b"k", NAME, datetime.now(UTC), b"")}
+    assert named == {"Content-Type", "Idempotency-Key", *signed([b"k"], NAME, datetime.now(UTC), b"")}
     rows = re.findall(r"^\| (`[^|]+`) \|", GUIDE.partition("### The request")[2].partition("###")[0], re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(json.loads(body))
 
@@ -44,13 +44,13 @@ def test_what_verifies_takes_what_is_signed_and_nothing_else() -> None:
     genuine: Callable[[str, Mapping[str, str], bytes], bool] = found["genuine"]
     now, body = datetime.now(UTC), b'{"amount":1}'
     for secret in ("whsec_" + "YSBrZXk=", "a text"):
-        headers = signed(key_of(secret), NAME, now, body)
+        headers = signed([key_of(secret)], NAME, now, body)
         assert genuine(secret, headers, body)
         assert genuine(secret, {**headers, "webhook-signature": f"v1,b2xk {headers['webhook-signature']}"}, body)
         assert not genuine(secret, headers, body + b" ")
         assert not genuine("another", headers, body)
         assert not genuine(secret, {**headers, "webhook-id": "another"}, body)
-        old = signed(key_of(secret), NAME, now - timedelta(minutes=6), body)
+        old = signed([key_of(secret)], NAME, now - timedelta(minutes=6), body)
         assert not genuine(secret, old, body)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from kombu import Connection
 
-from tasks.brokers.addresses import kombu_url, sentinel_options
-from tasks.brokers.tls import Tls
+from balance_client.brokers.addresses import kombu_url, sentinel_options
+from balance_client.brokers.tls import Tls
 from worker.doctor.finding import Level
 from worker.doctor.workers import Report, examine_workers, placed
-from worker.settings.places import broker_places, connected_place, database_place
+from worker.encoding.places import broker_places, connected_place, database_place
 from worker.settings.settings import Settings
 
 BROKERS = [

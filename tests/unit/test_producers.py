@@ -13,6 +13,7 @@ from models.contracts.message import Malformed
 from models.contracts.wire.signature import SIGNATURE, SIGNED_AT, Signed, sign
 from models.domain.deciding.commands import SYSTEM_PRODUCER
 from models.domain.deciding.decision import Limits
+from worker.brokers.own_client import UnknownProducer, reverser_of
 from worker.clock import now
 from worker.publishers.producers import Producers, producers_in
 from worker.runtime import limits_of
@@ -183,3 +184,19 @@ def test_a_file_may_hold_it(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match=r"nor a file of UTF-8 text"):
         producers_in(str(path))
+
+
+def test_a_job_is_reversed_in_the_name_of_who_is_named_for_it() -> None:
+    def reverser(owner: str, **producers: dict[str, Any]) -> str:
+        named = {name: {"secrets": [name * 32], **each} for name, each in producers.items()}
+        return reverser_of(Settings(producers=json.dumps(named)), owner)
+
+    shop, desk = {"jobs": ["wallets.top_up"]}, {"jobs": ["entries.reverse"], "reverses": ["shop"]}
+    assert reverser_of(Settings(), "shop") == "default"
+    assert reverser("shop", shop=shop, desk=desk) == "desk"
+    assert reverser("shop", shop={"jobs": ["*"]}, desk=desk) == "desk", "rather than in the publisher's own name"
+    assert reverser("shop", shop={"jobs": ["*"]}) == "shop"
+    assert reverser(SYSTEM_PRODUCER, desk={**desk, "reverses": ["*"]}) == "desk"
+    for given in ({"shop": shop}, {"shop": shop, "desk": {**desk, "reverses": ["mill"]}}, {"desk": {"jobs": ["*"]}}):
+        with pytest.raises(UnknownProducer, match="names nobody who may reverse a job of 'shop'"):
+            reverser("shop", **given)

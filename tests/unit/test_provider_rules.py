@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from worker.outgoing.retry_after import retry_after_s
+from worker.outgoing.signature import key_of, signed
 from worker.providers.registry import providers
-from worker.providers.retry_after import retry_after_s
-from worker.providers.signature import key_of, signed
 from worker.providers.stripe_amounts import stripe_amount
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -48,7 +48,7 @@ def test_a_signature_is_that_of_the_standard() -> None:
     """The example that libraries of Standard Webhooks are tested with."""
     key = key_of("whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     at = datetime.fromtimestamp(1_614_265_330, UTC)
-    assert signed(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", at, b'{"test": 2432232314}') == {
+    assert signed([key], "msg_p5jXN8AQM9LWM0D4loKWxJek", at, b'{"test": 2432232314}') == {
         "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
         "webhook-timestamp": "1614265330",
         "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
@@ -57,7 +57,7 @@ def test_a_signature_is_that_of_the_standard() -> None:
 
 def test_the_moment_is_the_same_in_every_time_zone() -> None:
     there = NOON.astimezone(timezone(timedelta(hours=5, minutes=45)))
-    assert signed(b"k", "m", there, b"") == signed(b"k", "m", NOON + timedelta(milliseconds=999), b"")
+    assert signed([b"k"], "m", there, b"") == signed([b"k"], "m", NOON + timedelta(milliseconds=999), b"")
 
 
 def test_secrets() -> None:

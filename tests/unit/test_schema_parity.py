@@ -23,9 +23,10 @@ from jsonschema import Draft7Validator
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import Malformed, parse
 from models.contracts.spec.asyncapi import document
-from models.contracts.spec.schemas import Schema
+from models.contracts.spec.parts import Schema
 from models.contracts.wire.schemas import UNSAID, printable_but
 from models.domain.outcome import Code, Refusal
+from models.domain.webhooks.urls import UnusableUrl, webhook_url
 from tests.support.literals import ID_TEXTS, NUMBER_TEXTS, TEXTS, TIME_TEXTS, literals
 from tests.support.search import DRAWN
 from tests.support.servers.places import PLACES, SCHEMAS, Place, contract_schema, sample
@@ -85,6 +86,7 @@ def unsaid(place: Place, value: Any) -> set[str]:
         broken |= set() if _is_unicode(value) else {"surrogates"}
         broken |= {"printable"} if not value.isprintable() and _says(place, "pattern", "\\u0000-") else set()
         broken |= {"timezone"} if place.path[-1] == "timezone" and value not in timezones() else set()
+        broken |= {"url"} if place.path[-1] == "url" and not _leads_somewhere(value) else set()
         broken |= _of_time(value) if _says(place, "format", "date") else set()
     if place.takes("number"):
         broken |= _of_number_text(value) if isinstance(value, str) else set()
@@ -94,6 +96,14 @@ def unsaid(place: Place, value: Any) -> set[str]:
 
 def _says(place: Place, word: str, part: str) -> bool:
     return any(part in choice.get(word, "") for choice in place.choices)
+
+
+def _leads_somewhere(url: str) -> bool:
+    try:
+        webhook_url(url)
+    except UnusableUrl:
+        return False
+    return True
 
 
 def _of_time(text: str) -> set[str]:
@@ -141,13 +151,19 @@ def tried(job: str) -> list[tuple[str, set[str]]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("job", CATALOGUE)
 def test_schema_and_worker_accept_the_same_in_every_place(job: str) -> None:
     assert [found for found, reasons in tried(job) if not reasons] == []
 
 
+@pytest.mark.slow
 def test_what_no_schema_says_the_document_says_and_nothing_else_is_listed() -> None:
-    met = {reason for job in CATALOGUE for _, reasons in tried(job) for reason in reasons}
+    met = set[str]()
+    for job in ("webhooks.update", "auto_topup.set_policy", "grants.void", *CATALOGUE):
+        if met == set(UNSAID):
+            break  # the others are tried above, and it takes a while
+        met |= {reason for _, reasons in tried(job) for reason in reasons}
     assert met == set(UNSAID)
     assert all(f"* {rule}." in document()["info"]["description"] for rule in UNSAID.values())
 
@@ -168,7 +184,7 @@ def drawn(draw: st.DrawFn) -> tuple[Place, str]:
     return place, draw(st.one_of(*near, plain).map(json.dumps) | numbers.map(str))
 
 
-@settings(max_examples=DRAWN.examples(1000))
+@settings(max_examples=DRAWN.examples(500))
 @given(drawn())
 def test_schema_and_worker_accept_the_same_of_whatever_is_drawn(case: tuple[Place, str]) -> None:
     place, literal = case

@@ -51,7 +51,7 @@ def test_the_environment_is_read_once(environment: Environment) -> None:
 
 
 def test_importing_reads_no_environment() -> None:
-    program = "import worker.app, worker.settings.settings, worker.settings.table, worker.observability.logs"
+    program = "import worker.app, worker.settings.settings, worker.settings.table, worker.observability.log.configuring"
     environment = {**os.environ, "BALANCE_POOL_SIZE": "nonsense"}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
 
@@ -115,8 +115,8 @@ def test_a_wrong_value_is_refused_with_what_is_allowed(
 def test_every_wrong_value_gets_a_sentence_of_its_own(environment: Environment) -> None:
     text = _refusal(environment, POOL_SIZE="0", FLOWER_PORT="70000", LOG_LEVEL="loud")
     assert text.splitlines() == [
-        "BALANCE_POOL_SIZE is '0'; allowed is a whole number from 1 to 100.",
         "BALANCE_FLOWER_PORT is '70000'; allowed is a whole number from 1 to 65535.",
+        "BALANCE_POOL_SIZE is '0'; allowed is a whole number from 1 to 100.",
         "BALANCE_LOG_LEVEL is 'loud'; allowed is one of debug, info, warning, error.",
     ]
 
@@ -153,6 +153,15 @@ def test_a_refusal_never_shows_a_password(environment: Environment, name: str, v
         (
             {"VISIBILITY_TIMEOUT_S": "60", "BROKER_SOCKET_TIMEOUT_S": "60"},
             "BALANCE_VISIBILITY_TIMEOUT_S must exceed BALANCE_BROKER_SOCKET_TIMEOUT_S.",
+        ),
+        (
+            {"WEBHOOK_KEY": "guessable"},
+            "BALANCE_WEBHOOK_KEY and BALANCE_WEBHOOK_KEY_FORMER must have at least 24 characters.",
+        ),
+        ({"WEBHOOK_KEY_FORMER": "k" * 24}, "BALANCE_WEBHOOK_KEY_FORMER needs BALANCE_WEBHOOK_KEY."),
+        (
+            {"WEBHOOK_RETRY_CAP_S": "4"},
+            "BALANCE_WEBHOOK_RETRY_BASE_S must not exceed BALANCE_WEBHOOK_RETRY_CAP_S.",
         ),
         ({"RESULT_URL": "rpc://"}, "BALANCE_RESULT_URL can be rpc:// only when BALANCE_BROKER_URL is RabbitMQ."),
         (
@@ -201,6 +210,8 @@ def test_neither_repr_nor_the_table_shows_a_password() -> None:
             "broker_url": "redis://:hunter2@h/0",
             "database_url": "postgres://u:hunter2@h/db",
             "flower_basic_auth": "admin:hunter2",
+            "webhook_key": "hunter2 and as much as it needs",
+            "webhook_key_former": "hunter2 and as much as it needs",
         }
     )
     assert "hunter2" not in repr(settings)

@@ -9,11 +9,11 @@ from uuid import UUID
 import pytest
 from kombu.message import Message
 
+from balance_client.publishing.links import RawMessage
 from models.contracts.message import Malformed
 from models.contracts.wire.signature import SIGNATURE, SIGNED_AT, Signed, sign
 from models.domain.letters import LetterStatus
 from models.store.read.dead_letters import Letter
-from tasks.publishing.links import RawMessage
 from tests.support.builders import NOW
 from worker.dead_letters.message import letter_of, message_of
 from worker.publishers.producers import producers_in
@@ -37,7 +37,8 @@ def again(signature: str, reason: str) -> RawMessage:
     letter = Letter(
         id=UUID(int=1), status=LetterStatus.PARKED, reason=parked.reason, error=parked.error, task=parked.task,
         queue=parked.queue, producer=parked.producer, idempotency_key=parked.key, attempts=1, first_seen=NOW,
-        last_seen=NOW, closed_at=None, discard_reason=None, job=None, digest=parked.digest, task_id=parked.task_id,
+        last_seen=NOW, closed_at=None, closed_by=None, discard_reason=None, job=None, digest=parked.digest,
+        task_id=parked.task_id,
         headers=json.dumps(parked.headers), properties=json.dumps(parked.properties), body=parked.body,
     )  # fmt: skip
     return PRODUCERS.signed_again(letter.producer, parked.headers, message_of(letter))

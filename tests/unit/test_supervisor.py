@@ -13,7 +13,7 @@ from time import monotonic
 import pytest
 
 from tests.support.servers.listener import Listener
-from worker.local import localserver
+from worker.local.servers import localserver
 from worker.local.supervisor import Backoff, Child, NotReady, Supervisor
 
 _FOREVER = "import threading; threading.Event().wait()"

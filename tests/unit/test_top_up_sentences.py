@@ -22,7 +22,7 @@ from models.store.read.charges import ChargeShown
 from models.store.read.top_ups import TopUpStanding
 from models.store.write.top_ups.switches import Switch
 from tests.support.builders import LIMITS, NOW, user_account, wallet_account
-from worker.cli.auto_topup.sentences import sentence
+from worker.wording.top_ups import sentence
 
 ID = UUID(int=7)
 HOUR = timedelta(hours=1)

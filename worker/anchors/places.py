@@ -105,8 +105,11 @@ class File:
             yield line.decode(errors="replace")
 
     def last(self) -> str | None:
-        if not self._path.exists():
-            return None
+        with _said(self._path):
+            if not self._path.exists():
+                return None
+            if not self._path.is_file():  # a device may have no end
+                raise OSError("it is no ordinary file")
         newest = None
         for line in self.lines():
             newest = line

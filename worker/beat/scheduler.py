@@ -24,6 +24,7 @@ from worker.beat.heard import HEADER, told_by
 from worker.brokers.refusals import next_step, said
 from worker.celery_app import App
 from worker.clock import now, steady
+from worker.listening.of_beat import BeatSigns
 
 _LOG: Final = structlog.get_logger(__name__)
 _WAITING_MAX: Final = 1_000  # messages in the queue of ticks: with no I/O worker they would fill the broker
@@ -41,10 +42,12 @@ class BeatScheduler(Scheduler):
         self._offset = now() - steady()
         self._reminder = Reminder()
         self._closed = False
+        self._signs = BeatSigns(self._settings)
         super().__init__(app, schedule_filename=schedule_filename, **kwargs)
 
     def setup_schedule(self) -> None:
         super().setup_schedule()
+        self._signs.listen()
         self._look_back()
         self._give_a_sign()
 
@@ -55,10 +58,12 @@ class BeatScheduler(Scheduler):
         """
         if self._closed:
             raise SystemExit
+        self._signs.lives()
         return super().tick(*args, **kwargs)
 
     def close(self) -> None:
         self._closed = True
+        self._signs.close()
         super().close()
 
     def is_due(self, entry: ScheduleEntry) -> Any:
@@ -103,6 +108,7 @@ class BeatScheduler(Scheduler):
 
     def _tell(self, error: BaseException) -> None:
         remedy = next_step(error, self._settings.broker_url, self._settings.io_queue)
+        self._signs.refused(said(error), remedy)
         if self._reminder.due("ticks.not_sent", remedy):
             _LOG.error("ticks.not_sent", error=said(error), next=f"{remedy}; beat goes on by itself")
 
@@ -143,6 +149,7 @@ class BeatScheduler(Scheduler):
 
     def _give_a_sign(self) -> None:
         """The broker takes ticks. Also says when the clock has been set meanwhile."""
+        self._signs.took()
         offset = now() - steady()
         if abs(jump := offset - self._offset) >= _JUMP_MIN:
             self._offset = offset

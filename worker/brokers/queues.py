@@ -8,13 +8,14 @@ import structlog
 from amqp.exceptions import ChannelError, PreconditionFailed
 from kombu import Queue
 
+from balance_client.routing import accepted, queue_arguments, undropped
 from tasks.reminder import Reminder
-from tasks.routing import accepted, queue_arguments, undropped
 from worker.settings.settings import Settings
 
 _LOG: Final = structlog.get_logger(__name__)
 _REMINDER: Final = Reminder()
 _TYPE: Final = "x-queue-type"
+_LIMIT: Final = "x-delivery-limit"
 _NOT_FOUND: Final = 404
 
 
@@ -63,8 +64,10 @@ def declare(connection: Any, name: str, wanted: dict[str, Any]) -> tuple[Any, di
     accepted, ResourceLocked when it is exclusive to somebody, AccessRefused when this user may not declare it.
     """
     refusals: list[PreconditionFailed] = []
-    for way in accepted(wanted):
-        arguments = undropped(way, connection.server_properties) or {}
+    ways = [undropped(way, connection.server_properties) or {} for way in accepted(wanted)]
+    # RabbitMQ 3 has no limit by itself. A publisher, or a node that was of version 4, may have said so there too.
+    ways += [{**way, _LIMIT: -1} for way in ways if _TYPE in way and _LIMIT not in way]
+    for arguments in ways:
         channel = connection.channel()  # a refusal closes it
         try:
             declared = channel.queue_declare(name, durable=True, auto_delete=False, arguments=arguments)

@@ -10,7 +10,7 @@ from amqp import exceptions as amqp
 from kombu.exceptions import OperationalError
 from redis import exceptions as redis
 
-from tasks.brokers.tls import advice
+from balance_client.brokers.tls import advice
 from worker.brokers.redis_refusals import redis_step
 from worker.encoding.urls import mask_url
 
@@ -26,9 +26,11 @@ class TakesNothing(OperationalError):
         super().__init__("RabbitMQ takes no message from anybody: its memory or its disk is short")
 
 
-def next_step(error: BaseException, broker_url: str, queue: str | None = None) -> str:
-    """What an operator can do about it, in words. `queue`: the one that was to be declared."""
-    where = f"BALANCE_BROKER_URL, now {mask_url(broker_url)}"
+def next_step(
+    error: BaseException, broker_url: str, queue: str | None = None, setting: str = "BALANCE_BROKER_URL"
+) -> str:
+    """What an operator can do about it, in words. `queue`: the one that was to be declared. `setting`: has the URL."""
+    where = f"{setting}, now {mask_url(broker_url)}"
     if isinstance(error, TakesNothing):
         return (
             "free memory or disk space of RabbitMQ (rabbitmq-diagnostics check_local_alarms); jobs that are in its "

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery.backends import redis
 
-from tasks.brokers.sentinels import Sentinels
+from balance_client.brokers.sentinels import Sentinels
 
 _stock: Any = redis  # its stubs leave out most of what is built on here
 

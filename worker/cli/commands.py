@@ -23,7 +23,7 @@ COMMANDS: Final = (
     Deferred(
         "up",
         "worker.cli.operations.up",
-        "Run everything here: PostgreSQL, Valkey, migrations, money worker, I/O worker, beat and Flower.",
+        "Run everything here: PostgreSQL, Valkey, migrations, money worker, I/O worker, beat, Flower, HTTP door.",
     ),
     Deferred("migrate", "worker.cli.operations.migrate", "Brings the tables of the database to this version."),
     Deferred(
@@ -31,7 +31,31 @@ COMMANDS: Final = (
         "worker.cli.operations.grants",
         "Writes the SQL that gives the workers' role what it needs on our tables, and takes the rest from it.",
     ),
-    Deferred("publish", "worker.cli.jobs.publish", "Publishes one job and shows its outcome."),
+    Deferred(
+        "http",
+        "worker.cli.operations.http",
+        "Opens the HTTP door: the endpoints of the source APIs, until Ctrl-C or SIGTERM.",
+    ),
+    Deferred(
+        "http-key",
+        "worker.cli.operations.http",
+        "Makes a key for the HTTP door: shows it once, and the entry for BALANCE_HTTP_KEYS, which has its hash alone.",
+    ),
+    Deferred(
+        "publish",
+        "worker.cli.jobs.publish",
+        "Publishes one job and shows its outcome; or a file of jobs, each under the key on its line.",
+    ),
+    Deferred(
+        "why",
+        "worker.cli.finance.why",
+        "Says what became of a key: settled and how, a dead letter, or still waiting, and what was told of it.",
+    ),
+    Deferred(
+        "report",
+        "worker.cli.finance.report",
+        "Writes what every account opened with, got, spent and closed with, and totals by kind and currency.",
+    ),
     Deferred("verify", "worker.cli.operations.verify", "Recomputes the whole ledger and names what does not add up."),
     Deferred(
         "anchor",
@@ -47,6 +71,11 @@ COMMANDS: Final = (
         "doctor",
         "worker.cli.operations.doctor",
         "Examines a running deployment: does it keep what docs/guarantees.md promises?",
+    ),
+    Deferred(
+        "top",
+        "worker.cli.top.command",
+        "Shows what happens now: jobs by code, latency, queues, workers, faults, what waits, and the busiest accounts.",
     ),
     Deferred(
         "ready",
@@ -69,6 +98,11 @@ COMMANDS: Final = (
         "Shows the settings that are in force, and which of them come from the environment.",
     ),
     Deferred(
+        "completion",
+        "worker.cli.documents.completion",
+        "Writes what lets a shell complete commands and options.",
+    ),
+    Deferred(
         "reference",
         "worker.cli.documents.reference",
         "Writes this reference of all commands: docs/cli.md.",
@@ -82,6 +116,11 @@ COMMANDS: Final = (
             "show",
             "worker.cli.jobs.commands",
             "Shows all that is known of one settled job: what was asked, what it was answered, what it changed.",
+        ),
+        Deferred(
+            "reconcile",
+            "worker.cli.finance.reconcile",
+            "Compares a publisher's file of keys with the ledger: which are applied, refused, missing.",
         ),
     ),
     _group(
@@ -117,6 +156,11 @@ COMMANDS: Final = (
             "worker.cli.accounts.commands",
             "Shows one account: what is there now, what it is, its open grants and holds, its entries,"
             " the newest first.",
+        ),
+        Deferred(
+            "statement",
+            "worker.cli.finance.statement",
+            "Writes an account's statement: what it opened with, every entry, what it closed with, and totals.",
         ),
         Deferred(
             "repair",
@@ -193,5 +237,52 @@ COMMANDS: Final = (
             "Pauses charging for all accounts: no auto top-up is made and no provider is asked, from the next tick on.",
         ),
         Deferred("resume", "worker.cli.charges.charging", "Lets charging go on."),
+    ),
+    _group(
+        "webhooks",
+        "Endpoints: where events are sent, how that goes, and what they were sent.",
+        Deferred(
+            "list",
+            "worker.cli.webhooks.commands",
+            "Lists endpoints, the oldest first: where events are sent, whether they arrive, and what waits.",
+        ),
+        Deferred(
+            "show",
+            "worker.cli.webhooks.commands",
+            "Shows one endpoint: what it is sent, how that goes, and what waits for it.",
+        ),
+        Deferred(
+            "add",
+            "worker.cli.webhooks.actions",
+            "Sends events to an endpoint from now on, and shows its secret: once, and never again.",
+        ),
+        Deferred("update", "worker.cli.webhooks.actions", "Changes where an endpoint is, or what it is sent."),
+        Deferred("enable", "worker.cli.webhooks.actions", "Sends to an endpoint again: what waited comes first."),
+        Deferred(
+            "disable",
+            "worker.cli.webhooks.actions",
+            "Sends nothing to an endpoint any more; what waits for it is kept.",
+        ),
+        Deferred(
+            "rotate-secret",
+            "worker.cli.webhooks.secret",
+            "Gives an endpoint another secret, and shows it: once, and never again.",
+        ),
+        Deferred("remove", "worker.cli.webhooks.actions", "Forgets an endpoint for good, and what waits for it."),
+        Deferred(
+            "test",
+            "worker.cli.webhooks.sending",
+            "Sends an endpoint one event of type webhook.test from here, now, and shows what it says.",
+        ),
+        Deferred(
+            "deliveries",
+            "worker.cli.webhooks.commands",
+            "Lists what an endpoint is or was to be sent, the newest event first, with what became of it.",
+        ),
+        Deferred(
+            "replay",
+            "worker.cli.webhooks.sending",
+            "Sends an endpoint again what was given up, under the same ids: receivers drop what they have seen.",
+        ),
     ),
 )

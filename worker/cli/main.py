@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
+from typer._completion_classes import completion_init
 from typer.core import TyperGroup
 from typer.main import get_group
 
+from models.domain.text import is_storable
 from worker.cli.commands import COMMANDS
-from worker.cli.terminal.faults import NO, stop
+from worker.cli.terminal.faults import NO, Stop, stop
 
 _EPILOG = """\
 \b
@@ -64,17 +67,31 @@ def make_app() -> TyperGroup:
     return whole
 
 
+def _speak_utf8() -> None:
+    """Texts of strangers go out whole, whatever the locale is, and come in as what can be looked for."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
+    for argument in sys.argv[1:]:
+        if not is_storable(argument):
+            raise Stop(f"the argument {argument} is not UTF-8: no name, no key and no file of ours is like that")
+
+
 def main() -> None:
     """Runs the command line and ends the process."""
     try:
         try:
+            _speak_utf8()
+            completion_init()  # a shell that asks what to complete speaks to the same program
             make_app()(prog_name="balance-worker")
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read stdout, like head, has seen enough; the interpreter would complain when it flushes at its end.
+    except OSError as error:
+        # The interpreter would complain when it flushes at its end what stdout does not take.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(NO)
+        if isinstance(error, BrokenPipeError):
+            sys.exit(NO)  # whoever read it, like head, has seen enough
+        stop(error)
     except Exception as error:  # noqa: BLE001 - the one place where every fault becomes a sentence or a traceback
         stop(error)
 

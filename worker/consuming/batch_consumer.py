@@ -20,18 +20,18 @@ from typing import Any, Final
 
 import structlog
 
+from models.batch.outcome import Answer, Parked, StoredOutcome
 from models.contracts.message import Malformed
 from models.contracts.wire.dead_letter import DeadLetter
 from models.domain.deciding.commands import Job
-from tasks.apply.outcome import Answer, Parked, StoredOutcome
 from tasks.apply.retries import Backoffs, Failed, Undecided
 from worker.consuming.callback_sender import FollowUps, letter_of, not_allowed
 from worker.consuming.delivery import Delivery, understand
 from worker.consuming.result_writer import ResultWriter
 from worker.dead_letters.park import park
 from worker.observability.celery_observer import CeleryObserver
-from worker.observability.message_log import MessageLog
-from worker.observability.observer import Observer, Observers
+from worker.observability.observer import Observer
+from worker.observability.watchers import watchers_of
 from worker.publishers.callbacks import FollowUp
 from worker.runtime import Runtime
 
@@ -50,7 +50,7 @@ class BatchConsumer:
         self._waiting: deque[Delivery] = deque()
         self._work: Backoffs[None] | None = None  # settles the batch in hand, for as long as a fault holds it up
         self._in_hand: Sequence[Delivery] = ()
-        self._observer: Observer = Observers(CeleryObserver(consumer), MessageLog())
+        self._observer: Observer = watchers_of(runtime, CeleryObserver(consumer), consumer.recent)
         self._results = ResultWriter(app, consumer.timer)
         self._follow_ups = FollowUps(runtime.settings, self._applier.policy, self._applier.random)
         self.unacknowledged = 0  # settled, and waiting for their follow-ups
@@ -91,6 +91,11 @@ class BatchConsumer:
     def drop(self, channel: Any) -> None:
         """Forgets what this channel delivered and is not in hand yet."""
         self._waiting = deque(each for each in self._waiting if each.message.channel is not channel)
+
+    @property
+    def held(self) -> int:
+        """Messages that are here and not acknowledged."""
+        return len(self._waiting) + len(self._in_hand) + self.unacknowledged
 
     def close(self, *, warm: bool) -> None:
         """Settles what is here, when there is time for it; what is left goes back to the broker with the connection."""

@@ -9,11 +9,11 @@ from typing import Final
 
 import structlog
 
+from balance_client.publishing.confirmed import NotAccepted, Publisher
 from models.contracts.wire.dead_letter import DeadLetter
 from models.domain.letters import FOLLOW_UP_FAILED, FOLLOW_UP_NOT_ALLOWED
 from models.domain.retry import Park, RetryPolicy, decide_retry
 from tasks.apply.retries import Backoffs
-from tasks.publishing.confirmed import NotAccepted, Publisher
 from worker.consuming.breaker import Breaker
 from worker.publishers.callbacks import FollowUp
 from worker.settings.settings import Settings

@@ -24,6 +24,7 @@ from worker.consuming.batch_consumer import BatchConsumer
 from worker.consuming.patient_consumer import PatientConsumer
 from worker.encoding.urls import mask_url
 from worker.observability.readiness import ReadinessStep
+from worker.observability.recent import Recent
 from worker.runtime import stopping
 
 _COLLECT_EVERY: Final = 50_000  # objects made and not dropped yet
@@ -46,6 +47,7 @@ class MoneyConsumer(PatientConsumer):
         self.leases = Leases(self, settings.partition_lease_s, settings.batch_limit)
         self.unusable = UnusableQueues(self, settings.broker_url)
         self._locked_out = LockedOut(self, settings.queue)
+        self.recent = Recent()
         super().__init__(*args, app=app, **kwargs)
 
     def update_strategies(self) -> None:
@@ -116,6 +118,12 @@ class MoneyConsumer(PatientConsumer):
         """Messages that are settled and not acknowledged: their follow-ups, or the broker, are waited for."""
         waiting = 0 if self.batch_consumer is None else self.batch_consumer.unacknowledged
         return waiting + (unsent() if self._settings.broker_kind == "redis" else 0)
+
+    @property
+    def held(self) -> int:
+        """Money messages that this worker has and has not acknowledged."""
+        batches = self.batch_consumer
+        return 0 if batches is None else batches.held
 
     def close_batches(self) -> None:
         batches = self.batch_consumer

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from celery.utils.time import maybe_make_aware
@@ -12,11 +12,13 @@ from celery.worker.request import Request
 from celery.worker.state import revoked as revoked_ids
 from celery.worker.strategy import proto1_to_proto2  # type: ignore[attr-defined]  # not in the stubs
 
+from models.batch.outcome import Answer, StoredOutcome
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import Malformed, parse
 from models.contracts.wire.dead_letter import DeadLetter
+from models.contracts.wire.travel import TRACEPARENT, sampled
+from models.domain.accounts import AccountKey
 from models.domain.deciding.commands import Job
-from tasks.apply.outcome import Answer, StoredOutcome
 from worker.brokers.rabbitmq.unreadable import UNREADABLE
 from worker.consuming.admission import check_place, queue_of
 from worker.dead_letters.message import letter_of, sending_of
@@ -29,9 +31,12 @@ from worker.publishers.limits import Intake, too_deep
 from worker.publishers.producers import ANYBODY, STRANGER, Sender
 from worker.runtime import Runtime
 
+if TYPE_CHECKING:
+    from worker.tracing.tracer import Span, Tracer
+
 # All that a request has of a message's headers, for whoever watches; the rest asks Celery for what it may not do here:
 # wait, expire, kill, count a chord, call back, write the results of other tasks.
-_SHOWN: Final = ("lang", "root_id", "parent_id", "origin", "argsrepr", "kwargsrepr")
+_SHOWN: Final = ("lang", "root_id", "parent_id", "origin")
 _SHOWN_MAX: Final = 1_024  # characters of each
 _NAME_MAX: Final = 255
 
@@ -42,9 +47,31 @@ _ANY_JOB: Final = next(iter(CATALOGUE))  # whose settings a message of no known 
 class MoneyRequest(Request):
     """A request that Celery may not throw away: whether a job is still wanted is decided where it can be recorded."""
 
+    asked: Job | Malformed  # what the message was understood as
+    traceparent: str | None = None  # of the trace that the job is part of: its own span's, where it has one
+    span: Span | None = None
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.request_dict["correlation_id"] = self.id  # what an answer is found by
+
+    @property
+    def argsrepr(self) -> str:
+        return "()"
+
+    @property
+    def kwargsrepr(self) -> str:
+        """Whose job it is, about which account: what Flower may show and look for. Arguments are for the ledger alone,
+        whichever client has sent them."""
+        if isinstance(self.asked, Malformed):
+            return f"not a job: {self.asked.reason}"
+        target = getattr(self.asked.command, "target", None)  # none where it is refused for its arguments
+        account = {"account": str(target)} if isinstance(target, AccountKey) else {}
+        return repr({**account, "producer": self.asked.producer, "key": self.asked.key})  # in which Flower can search
+
+    def info(self, safe: bool = False) -> Any:
+        """What `celery inspect active` says."""
+        return {**super().info(safe=True), "args": self.argsrepr, "kwargs": self.kwargsrepr}
 
     def revoked(self) -> bool:
         return False
@@ -78,6 +105,8 @@ class Delivery:
 
     def follow_ups(self, answer: Answer) -> list[FollowUp]:
         """What the publisher asked to be sent on, now that the message has become an outcome or a dead letter."""
+        if not self.links:
+            return []
         task_id = str(self.request.id)
         root_id = str(self.request.root_id or task_id)
         if isinstance(answer, StoredOutcome):
@@ -110,9 +139,31 @@ def understand(message: Any, runtime: Runtime, app: Any, consumer: Any) -> Deliv
         task=app.tasks[name if name in CATALOGUE else _ANY_JOB], connection_errors=consumer.connection_errors,
         body=content, decoded=True, headers=_requested(headers, name, task_id),
     )  # fmt: skip
+    if (parent := _traceparent(headers)) is not None:
+        job = _traced(request, job, parent, runtime.tracer)
+    request.asked = job
     reply_to = request.reply_to
     answerable = sender.answered and (not reply_to or may_be_theirs(reply_to, own_queues))
     return Delivery(message, request, job, links, sending_of(message, task_id), sender, answerable)
+
+
+def _traceparent(headers: dict[str, Any]) -> str | None:
+    """As Celery's publishers send it: as a header of the message, or among those that are in one of them."""
+    if (told := headers.get(TRACEPARENT)) is None and isinstance(inner := headers.get("headers"), dict):
+        told = inner.get(TRACEPARENT)
+    return None if told is None else sampled(told)
+
+
+def _traced(request: MoneyRequest, job: Job | Malformed, parent: str, tracer: Tracer | None) -> Job | Malformed:
+    """The job as part of its trace, which its events carry on; its span begins here."""
+    request.traceparent = parent
+    if tracer is not None:
+        about = {"messaging.operation.type": "process", "messaging.message.id": str(request.id)}
+        if isinstance(job, Job):
+            about |= {"balance.producer": job.producer, "balance.key": job.key}
+        request.span = tracer.begin(request.name, "consumer", parent, about)
+        request.traceparent = request.span.traceparent or parent
+    return replace(job, traceparent=request.traceparent) if isinstance(job, Job) else job
 
 
 def _requested(headers: dict[str, Any], name: str, task_id: Any) -> dict[str, Any]:

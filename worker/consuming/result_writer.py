@@ -26,7 +26,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from tasks.apply.outcome import Answer, Parked
+from models.batch.outcome import Answer, Parked
 from tasks.reminder import Reminder
 from worker.brokers.retrying import ONCE_MORE
 from worker.consuming.breaker import Breaker

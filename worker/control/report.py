@@ -13,7 +13,7 @@ from models.store.connection import whereabouts
 from worker.beat.heard import beats
 from worker.brokers.redis.server import ServerChannel
 from worker.clock import now
-from worker.settings.places import connected_place, database_place
+from worker.encoding.places import connected_place, database_place
 from worker.settings.settings import Settings
 
 REPORT: Final = "balance_report"
@@ -29,7 +29,8 @@ def ticked(name: str) -> None:
 @inspect_command(name=REPORT)
 def report(state: Any) -> dict[str, Any]:
     """Version, where its broker and database are, transport, queues, prefetch, clock, beats that it hears, how long
-    ago it ran each tick (seconds), and what keeps it from its work."""
+    ago it ran each tick (seconds), what it settled in the last minute, faults since its start, and what keeps it from
+    its work."""
     consumer, at = state.consumer, monotonic()
     settings: Settings = consumer.app.runtime.settings
     return {
@@ -47,6 +48,9 @@ def report(state: Any) -> dict[str, Any]:
         "visibility_timeout_s": settings.visibility_timeout_s,
         "prefetch": consumer.initial_prefetch_count,
         "settled_unacknowledged": consumer.unacknowledged,
+        "unacknowledged": consumer.held,
+        "recent": consumer.recent.told(),
+        "faults": dict(consumer.app.runtime.faults.counts),
         "pool_size": settings.pool_size,
         "now": now().timestamp(),
         "up_s": at - _STARTED,

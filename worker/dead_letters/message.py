@@ -10,11 +10,11 @@ from uuid import uuid4
 from kombu.utils import json
 from pydantic import ValidationError
 
+from balance_client.publishing.links import RawMessage
 from models.contracts.wire.dead_letter import BROKER_MARKS, LETTER_MARK, DeadLetter
 from models.contracts.wire.envelope import Identity
 from models.domain.deciding.commands import Job
 from models.store.read.dead_letters import Letter
-from tasks.publishing.links import RawMessage
 from worker.brokers.redis.unacked import FIRST_TAG
 
 _UNKNOWN_TYPE: Final = "application/octet-stream"

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine
 
+from models.batch.outcome import Parked
 from models.contracts.wire.dead_letter import DeadLetter
 from models.domain.letters import GARBAGE
 from models.store.connection.session import transaction
 from models.store.write import dead_letters
-from tasks.apply.outcome import Parked
 from worker.brokers.redis.garbage import Found
-from worker.observability.message_log import MessageLog
 from worker.observability.observer import Observer
+from worker.observability.watchers import watchers_of
 from worker.runtime import Runtime
 
 
@@ -30,7 +30,7 @@ def park(engine: Engine, letters: Sequence[DeadLetter], observer: Observer) -> l
 
 def park_garbage(runtime: Runtime, found: Sequence[Found]) -> None:
     """Keeps what somebody wrote to Redis queues and is no message. The transport calls this, again when it fails."""
-    park(runtime.engine, [_garbage(each) for each in found], MessageLog())
+    park(runtime.engine, [_garbage(each) for each in found], watchers_of(runtime))
 
 
 def _garbage(found: Found) -> DeadLetter:

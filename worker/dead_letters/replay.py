@@ -12,14 +12,14 @@ from typing import Final, Self
 
 from sqlalchemy import Engine
 
+from balance_client.publishing.confirmed import Publisher
+from balance_client.publishing.links import RawMessage
 from models.domain.letters import FOLLOW_UPS
 from models.store.connection.session import snapshot, transaction
 from models.store.read import dead_letters as letter_history
 from models.store.read.dead_letters import Letter, LetterFilter
 from models.store.write import dead_letters
 from models.store.write.dead_letters import SentLetter
-from tasks.publishing.confirmed import Publisher
-from tasks.publishing.links import RawMessage
 from worker.dead_letters.message import message_of
 from worker.publishers.producers import producers_in
 from worker.settings.settings import Settings
@@ -30,8 +30,9 @@ _AT_ONCE: Final = 100  # letters that are published, then marked together
 class Replay:
     """A way from the table of dead letters to the queues of the settings."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, settings: Settings, by: str | None = None) -> None:
+        """`by`: who asked for it; it is kept with the letters."""
+        self._engine, self._by = engine, by
         self._door = settings.queue
         self._queues = settings.money_queues
         given = settings.producers
@@ -41,6 +42,8 @@ class Replay:
         )
 
     def __enter__(self) -> Self:
+        with transaction(self._engine) as connection:
+            dead_letters.mark_replayed(connection, [])  # who may not mark a letter does not send it
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,7 +70,8 @@ class Replay:
     def _send(self, batch: Sequence[Letter]) -> int:
         self._publisher.send([(self._queue_of(letter), self._message_of(letter)) for letter in batch])
         with transaction(self._engine) as connection:
-            dead_letters.mark_replayed(connection, [SentLetter(letter.id, letter.attempts) for letter in batch])
+            sent = [SentLetter(letter.id, letter.attempts) for letter in batch]
+            dead_letters.mark_replayed(connection, sent, self._by)
         return len(batch)
 
     def _message_of(self, letter: Letter) -> RawMessage:

@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
-from typing import Any, Final
+from email.message import Message
+from threading import Lock
 
-_HOST: Final = "127.0.0.1"
+from worker.demo.serving import serving
 
 
 @dataclass(slots=True)
@@ -23,40 +22,19 @@ class PaymentService:
     declined: int = 0
     _lock: Lock = field(default_factory=Lock)
 
-    def answer(self, key: str, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def respond(self, headers: Message[str, str], body: bytes) -> tuple[int, bytes]:
+        key, asked = headers["Idempotency-Key"], json.loads(body)
         with self._lock:
             if self.declining and key not in self.charged:
                 self.declined += 1
-                return 402, {"status": "declined", "code": "card_declined"}
+                return 402, json.dumps({"status": "declined", "code": "card_declined"}).encode()
             self.charged[key] = asked["amount"], asked["currency"]
-            return 200, {"status": "succeeded", "reference": f"demo-{len(self.charged)}"}
+            return 200, json.dumps({"status": "succeeded", "reference": f"demo-{len(self.charged)}"}).encode()
 
 
 @contextmanager
 def payment_service() -> Iterator[PaymentService]:
     """One that listens, on a free port of this machine."""
     service = PaymentService()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            status, answer = service.answer(self.headers["Idempotency-Key"], json.loads(body))
-            said = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
-
-        def log_message(self, *_: object) -> None:
-            """The demo tells."""
-
-    with ThreadingHTTPServer((_HOST, 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, name="demo-payments", daemon=True)
-        thread.start()
-        service.url = f"http://{_HOST}:{server.server_port}/charges"
-        try:
-            yield service
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving("charges", service.respond) as service.url:
+        yield service

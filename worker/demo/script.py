@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from models.domain.accounts import AccountKey, Kind
 from worker.clock import now
@@ -207,6 +208,11 @@ class Script:
             **self._key("grant"),
         }
         return [Step("3.25 credits that expire in 2 seconds", "wallets.top_up", arguments, "applied")]
+
+    def part(self, endpoint: UUID) -> list[Step]:
+        """The endpoint of the demo is removed."""
+        arguments = self._key("remove") | {"endpoint_id": str(endpoint)}
+        return [Step("its endpoint is removed", "webhooks.remove", arguments, "applied")]
 
     def _key(self, name: str) -> dict[str, Any]:
         return {"idempotency_key": self._name(name)}

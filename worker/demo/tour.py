@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from threading import Event as Flag
 from time import monotonic
 from typing import Any, Final
+from uuid import UUID
 
 from celery import Celery
 from celery.states import READY_STATES
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from models.domain.accounts import Account, AccountKey
 from models.domain.charging.policies import Policy
@@ -23,9 +24,13 @@ from models.store.audit.entries import Report, audit
 from models.store.connection.session import snapshot
 from models.store.read.accounts import account
 from models.store.read.entries import entries_of
+from models.store.read.events import outbox_now
+from models.store.read.webhooks import EndpointShown, endpoint_list
 from worker.demo.script import PARKED, Script, Step
+from worker.demo.webhook_receiver import WebhookReceiver
 
 _TIMEOUT_S: Final = 20
+_ENDPOINTS_MAX: Final = 10_000  # earlier runs that were broken off have left theirs
 _ENTRIES_MAX: Final = 100  # which the demo does not come near
 
 
@@ -102,6 +107,32 @@ class Tour:
 
         found: Policy = wait_for(what, look)
         return found
+
+    def wait_for_events(self, receiver: WebhookReceiver) -> list[dict[str, Any]]:
+        """What the receiver was told of the wallet with a card, once it was told all. Raises Unexpected when that does
+        not come in time, in another order, or without a signature."""
+        wait_for("all webhooks", lambda: not self._telling(receiver.url))
+        if receiver.refused:
+            raise Unexpected(f"{receiver.refused} webhooks had a wrong signature")
+        told = [event for event in receiver.events.values() if event["account"] == str(self.script.card)]
+        numbers = [event["seq"] for event in told]
+        if not told or numbers != sorted(numbers):
+            raise Unexpected(f"webhooks did not come in the order of their account: {numbers}")
+        return told
+
+    def _telling(self, url: str) -> bool:
+        """Whether there is anything that was not told yet."""
+        with snapshot(self.engine) as connection:
+            return outbox_now(connection).events > 0 or self._endpoint(connection, url).waiting > 0
+
+    def endpoint_at(self, url: str) -> UUID:
+        """The endpoint that the demo has added."""
+        with snapshot(self.engine) as connection:
+            return self._endpoint(connection, url).endpoint.id
+
+    def _endpoint(self, connection: Connection, url: str) -> EndpointShown:
+        found = endpoint_list(connection, _ENDPOINTS_MAX, removed=False).rows
+        return next(each for each in found if each.endpoint.url == url)
 
     def ledger(self, key: AccountKey) -> Ledger:
         """What was done to an account. Raises Unexpected when there is none."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from models.store.schema.revision import fault
 from models.store.server.diagnosis import Diagnosis
+from models.store.server.roles import role_of
 from models.store.server.server import Server, examine
 from worker.clock import now
 from worker.database import engine_for
@@ -48,7 +49,7 @@ def examine_database(settings: Settings) -> Iterator[Finding]:
         ("database.standbys", lambda: standbys(server)),
         ("database.primary", lambda: _primary(server)),
         ("database.session", lambda: _session(server, settings)),
-        ("database.privileges", lambda: _privileges(server)),
+        ("database.privileges", lambda: _privileges(server, settings)),
         ("database.connections", lambda: _connections(server)),
         ("database.clock", lambda: clock("database.clock", "the database", server.at.timestamp(), ours, took / 2)),
         ("database.dead_letters", lambda: _dead_letters(server)),
@@ -107,8 +108,12 @@ def _session(server: Server, settings: Settings) -> Finding:
     )  # fmt: skip
 
 
-def _privileges(server: Server) -> Iterator[Finding]:
-    if server.missing:
+def _privileges(server: Server, settings: Settings) -> Iterator[Finding]:
+    reader = settings.flower_database_url
+    if reader is not None and role_of(reader) == role_of(settings.database_url):
+        found = "asked as the role that only reads; what workers may do is told where they run"
+        yield ok("database.privileges", found)
+    elif server.missing:
         yield failure(
             "database.privileges", f"missing: {', '.join(server.missing)}",
             "Jobs that need them are held, as with a database that is away.",

@@ -12,6 +12,9 @@ from worker.doctor.finding import Finding, failure, ok, warning
 _LOST: Final = (
     "A failover loses the last jobs that were applied and acknowledged: their publishers were told, and no key"
 )
+_UNHEARD: Final = (
+    "Commits wait for a standby that has a connection and does not answer. All jobs are held with them, unacknowledged."
+)
 _WAIT: Final = "Commits wait for a standby that is not there. All jobs are held with them, unacknowledged."
 
 
@@ -67,11 +70,17 @@ def _asynchronous(found: Standbys) -> Finding:
 def _synchronous(found: Standbys, level: str) -> Finding:
     there = found.receivers if found.synchronous is None else found.synchronous
     said = f"{there} of {found.needed} synchronous"
+    if found.waiting and found.synchronous is not None and there >= found.needed:
+        return failure(
+            "database.standbys", f"{said}, {found.waiting} commits waiting", _UNHEARD,
+            "see whether the standbys stand still and the network between them and this server passes anything: "
+            "reply_time in pg_stat_replication is their last word",
+        )  # fmt: skip
     if there < found.needed or found.waiting:
         return failure(
             "database.standbys", f"{said}, {found.waiting} commits waiting", _WAIT,
-            "bring back a standby that synchronous_standby_names names, or take its name out and reload: from then on "
-            "a failover may lose what was acknowledged",
+            "bring back a standby that synchronous_standby_names names; take its name out and reload only where none "
+            "can have been promoted meanwhile: from then on a failover may lose what was acknowledged",
         )  # fmt: skip
     if found.synchronous is None:
         return warning(

@@ -11,7 +11,9 @@ from worker.doctor.beat import examine_beat, waiting_in
 from worker.doctor.brokers.broker import examine_broker
 from worker.doctor.charging import examine_charging
 from worker.doctor.database import examine_database
+from worker.doctor.events import examine_events
 from worker.doctor.finding import Finding, Level
+from worker.doctor.flower import examine_reading
 from worker.doctor.results import examine_results
 from worker.doctor.steps import examined
 from worker.doctor.workers import ask, examine_workers
@@ -33,7 +35,11 @@ def examine(app: Celery, settings: Settings, wait_s: float) -> Iterator[Finding]
             failed.add(finding.check)
         yield finding
     if not failed & _LEDGER:
-        yield from examined(("charging", lambda: examine_charging(settings)))
+        yield from examined(
+            ("charging", lambda: examine_charging(settings)),
+            ("events", lambda: examine_events(settings)),
+            ("flower.reading", lambda: examine_reading(settings)),
+        )
     yield from examined(("results.reachable", lambda: examine_results(settings)))
     if not failed & _WAYS:  # workers are asked through the broker
         yield from examined(("workers", lambda: _examine_running(app, settings, wait_s)))

@@ -6,7 +6,7 @@ from typing import Final
 
 import redis
 
-from tasks.brokers.addresses import redis_address
+from balance_client.brokers.addresses import redis_address
 from worker.doctor.finding import Finding, ok, warning
 from worker.doctor.steps import told
 from worker.encoding.urls import mask_url

@@ -15,8 +15,8 @@ from worker.control.report import REPORT
 from worker.doctor.clocks import clock
 from worker.doctor.finding import Finding, failure, ok, warning
 from worker.doctor.steps import examined
+from worker.encoding.places import broker_places, database_place
 from worker.observability.readiness import take_again
-from worker.settings.places import broker_places, database_place
 from worker.settings.settings import Settings
 
 

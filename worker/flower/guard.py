@@ -1,4 +1,5 @@
-"""Flower behind its door: it answers to names of its own, to its own pages, and to nobody before the login.
+"""Flower behind its door, with our pages: it answers to names of its own, to its own pages, and to nobody before the
+login.
 
 A page of a stranger in an operator's browser could otherwise reach a Flower on this machine: under a name of the
 stranger's that leads here (DNS rebinding), or with requests of its own.
@@ -13,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from worker.celery_app import App
-from worker.observability.logs import configure_logging
+from worker.observability.log.configuring import configure_logging
 
 _FLOWER: Final = "flower.command"
 _HOST: Final = "Flower does not answer to this name; the names that it answers to are BALANCE_FLOWER_HOSTS\n"
@@ -34,7 +35,14 @@ def guard_flower(app: App) -> None:
 
 
 def _guarded(flower: Any, app: App) -> Any:
+    from flower.app import rewrite_handler
     from tornado.web import RequestHandler
+
+    from worker.flower.health import Watch
+    from worker.flower.loading import Templates
+    from worker.flower.pages.catalogue import PAGES, routes
+    from worker.flower.pages.reader import Reader
+    from worker.flower.runs import Runs
 
     class Refusal(RequestHandler):
         """Whatever was asked for."""
@@ -59,7 +67,17 @@ def _guarded(flower: Any, app: App) -> Any:
             root.handlers[:] = [each for each in root.handlers if type(each) is not logging.StreamHandler]  # Tornado's
             configure_logging(settings.log_level, settings.log_format)
             self.names = frozenset({"localhost", *filter(None, settings.flower_hosts.lower().split(","))})
-            super().__init__(*args, **kwargs)
+            super().__init__(*args, template_loader=Templates(), **kwargs)
+            self.pages, self.reader, self.runs = PAGES, Reader(settings), Runs()
+            self.watch = Watch(app, settings)
+            prefix = self.options.url_prefix
+            self.add_handlers(".*", [rewrite_handler(each, prefix) if prefix else each for each in routes()])
+
+        def stop(self) -> None:
+            super().stop()
+            self.runs.close()
+            self.watch.close()
+            self.reader.close()
 
         def find_handler(self, request: Any, **kwargs: Any) -> Any:
             if why := _refusal(request, self.names):

@@ -12,7 +12,7 @@ from typing import IO, Final
 from unicodedata import category
 
 from worker.local.server_error import ServerError, plainly
-from worker.local.unprivileged import admit, unprivileged_identity
+from worker.local.servers.unprivileged import admit, unprivileged_identity
 
 _PROBE: Final = bytes(64 * 1024)
 _LENGTH_MAX: Final = 800  # bytes; PostgreSQL has room for 1,024 in the path of a file

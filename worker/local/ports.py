@@ -21,6 +21,14 @@ def free_port() -> int:
     return port
 
 
+def free_ports(count: int) -> list[int]:
+    """So many of them, no two alike."""
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(free_port())
+    return [*found]
+
+
 def is_free(port: int) -> bool:
     """Whether a server could listen on this port of 127.0.0.1 now."""
     return refusal(HOST, port) is None

@@ -7,7 +7,7 @@ from typing import Any, Final
 import httpx
 from celery import Celery
 
-from tasks.brokers.addresses import kombu_url, sentinel_options
+from balance_client.brokers.addresses import kombu_url, sentinel_options
 from worker.local.ports import listens
 from worker.settings.settings import Settings
 
@@ -21,12 +21,12 @@ def web_address(address: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serves(pid: int, address: str, port: int) -> bool:
+def serves(pid: int, address: str, port: int, path: str = "healthcheck") -> bool:
     """Whether the process answers HTTP there."""
     if not listens(pid, port):
         return False
     try:
-        answer = httpx.get(f"{web_address(address, port)}/healthcheck", timeout=_TIMEOUT_S, trust_env=False)
+        answer = httpx.get(f"{web_address(address, port)}/{path}", timeout=_TIMEOUT_S, trust_env=False)
     except httpx.HTTPError:
         return False
     return answer.is_success

@@ -47,10 +47,11 @@ def _sentence(directory: Path, error: OSError) -> str:
     said = "it is no directory" if isinstance(error, FileExistsError) else (error.strerror or str(error)).lower()
     where = f" ({error.filename})" if error.filename not in (None, str(directory)) else ""
     remedy = _REMEDIES.get(error.errno or 0, f"see what is wrong there, {_ANOTHER}")
-    return f"{directory} cannot be used: {said}{where}: {remedy.format(user=_user())}"
+    return f"{directory} cannot be used: {said}{where}: {remedy.format(user=user())}"
 
 
-def _user() -> str:
+def user() -> str:
+    """Who this process runs as, as an operator knows them."""
     try:
         return f"user {pwd.getpwuid(os.geteuid()).pw_name}"
     except KeyError:

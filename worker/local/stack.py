@@ -1,36 +1,25 @@
-"""All of it on one machine: the servers (embedded unless given), the migrations, the workers, beat and Flower."""
+"""All of it on one machine: the servers (embedded unless given), migrations, workers, beat, Flower and the door."""
 
-import importlib.util
-import os
-import sys
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from threading import Event as Flag
-from threading import Thread
 from types import TracebackType
 from typing import IO, Self
 
-from celery.utils.nodenames import host_format
-
 from models.store.schema.migrations import upgrade
-from models.store.server import roles
-from worker.database import grant_workers
-from worker.encoding.urls import SecretUrl, mask_url
+from worker.database import grant_roles
+from worker.encoding.urls import SecretUrl
+from worker.local.children import METERED, Children, has_flower, web_ports
 from worker.local.data_directory import hold, located
-from worker.local.embedded import EmbeddedPostgres, EmbeddedValkey
-from worker.local.localserver import LocalServer
-from worker.local.ports import free_port, refusal
-from worker.local.probes import answers, serves, web_address
-from worker.local.server_error import ServerError, plainly
-from worker.local.supervisor import Announcer, Backoff, Child, Event, Supervisor
-from worker.settings.child import given
+from worker.local.http import ensure_app, has_http, with_http_key
+from worker.local.ports import free_ports
+from worker.local.probes import web_address
+from worker.local.server_error import plainly
+from worker.local.servers.embedded import EmbeddedPostgres, EmbeddedValkey, check_installed
+from worker.local.servers.keeper import ServerKeeper
+from worker.local.supervisor import Announcer, Event, Supervisor
+from worker.local.web_ports import FLOWER, HTTP, WebPort
+from worker.local.webhook import checked, ensure_endpoint, with_key
 from worker.settings.settings import Settings
-
-_APP = "worker.app"
-_SERVER_POLL_S = 0.5
-_WARM_SHUTDOWN_S = 60.0  # a batch that is being applied may finish
 
 
 def _ignore(_event: Event) -> None:
@@ -41,20 +30,32 @@ class Stack:
     """The whole product under `data_dir`: `postgres`, `valkey`, `logs`, `beat-schedule`.
 
     PostgreSQL is embedded unless BALANCE_DATABASE_URL was given, Valkey unless BALANCE_BROKER_URL was. `on_event` hears
-    of servers, migrations and children, from several threads, one call at a time.
+    of servers, migrations and children, from several threads, one call at a time. `webhook`: where events are sent as
+    well.
     """
 
-    def __init__(self, settings: Settings, data_dir: Path, on_event: Callable[[Event], None] = _ignore) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        data_dir: Path,
+        on_event: Callable[[Event], None] = _ignore,
+        *,
+        webhook: str | None = None,
+    ) -> None:
         self.data_dir = located(data_dir)
+        self._webhook = None if webhook is None else checked(webhook)
+        self.webhook_secret: str | None = None  # after start(): of the endpoint at `webhook`
         self.settings = settings  # after start(): with the addresses of the embedded servers
         self._tell = Announcer(on_event)
         given = settings.model_fields_set
-        self._flower_may_move = "flower_port" not in given
+        self._may_move = {port for port in web_ports() if port.may_move(settings)}
+        self.http_api_key: str | None = None  # after start(): for all three APIs, unless keys were given
         self.postgres = None if "database_url" in given else EmbeddedPostgres(self.data_dir)
         fsync = settings.embedded_appendfsync
         self.valkey = None if "broker_url" in given else EmbeddedValkey(self.data_dir, appendfsync=fsync)
         self.supervisor: Supervisor | None = None
-        self._keepers: list[_ServerKeeper] = []
+        self._keepers: list[ServerKeeper] = []
+        self._metrics: dict[str, int] = {}  # the ports of processes
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> Self:
@@ -68,7 +69,19 @@ class Stack:
     @property
     def flower_url(self) -> str | None:
         """Where Flower is; None when it is not installed. Its port is known after start()."""
-        return web_address(self.settings.flower_address, self.settings.flower_port) if _has_flower() else None
+        return FLOWER.url(self.settings) if has_flower() else None
+
+    @property
+    def http_url(self) -> str | None:
+        """Where the HTTP door is; None when what it is made of is not installed. As `flower_url`."""
+        return HTTP.url(self.settings) if has_http() else None
+
+    @property
+    def metrics_urls(self) -> dict[str, str]:
+        """By process, where it answers /metrics, /healthz and /readyz; known after start()."""
+        address = self.settings.metrics_address
+        urls = {name: web_address(address, port) for name, port in self._metrics.items()}
+        return urls if self.http_url is None else {**urls, HTTP.name: self.http_url}
 
     def start(self, ready_timeout_s: float = 60.0) -> None:
         """Start everything and return when it is ready to take jobs; whatever was started is stopped when it fails.
@@ -76,13 +89,25 @@ class Stack:
         Raises ServerError (the directory, an embedded server, a port), NotReady (a worker, beat or Flower), or what the
         migrations ran into.
         """
+        if self.postgres is not None or self.valkey is not None:
+            check_installed()  # before anything is made or changed in the directory
         try:
             self._lock = hold(self.data_dir)
-            self._choose_flower_port()
+            for port in web_ports():
+                self.settings = port.chosen(self.settings, may_move=port in self._may_move)
             self._start_servers()
             self._migrate()
             self._tell(Event("ready", "migrations", None, "the database is at the newest revision"))
-            self.supervisor = Supervisor(self._children(), self.data_dir / "logs", self._tell)
+            if self._webhook is not None:
+                self.settings = with_key(self.settings, self.data_dir)
+                self.webhook_secret = ensure_endpoint(self.settings, self._webhook)
+            if has_http():
+                self.settings, self.http_api_key = with_http_key(self.settings, self.data_dir)
+                if self.http_api_key is not None:
+                    ensure_app(self.settings)
+            self._metrics = dict(zip(METERED, free_ports(len(METERED)), strict=True))
+            children = Children(self.data_dir, lambda: self.settings, self._moved, self._metrics)
+            self.supervisor = Supervisor(children.all(), self.data_dir / "logs", self._tell)
             with plainly(self.data_dir):
                 self.supervisor.start()
             self.supervisor.wait_ready(ready_timeout_s)
@@ -105,11 +130,12 @@ class Stack:
         chosen: dict[str, object] = {}
         for server in (self.postgres, self.valkey):
             if server is not None:
-                keeper = _ServerKeeper(server, self._tell)
+                keeper = ServerKeeper(server, self._tell)
                 self._keepers.append(keeper)
                 keeper.start()
         if self.postgres is not None:
             chosen |= {"database_url": SecretUrl(self.postgres.worker_url), "owner_url": SecretUrl(self.postgres.url)}
+            chosen |= {"flower_database_url": SecretUrl(self.postgres.reader_url)}
         if self.valkey is not None:
             chosen["broker_url"] = SecretUrl(self.valkey.url)
         self.settings = self.settings.model_copy(update=chosen)
@@ -118,166 +144,11 @@ class Stack:
         """As the owner, and the workers under a role of their own, where there are both."""
         settings = self.settings
         upgrade(settings.owner_url or settings.database_url)
-        role = roles.role_of(settings.database_url)
-        if settings.owner_url is not None and role is not None:
-            grant_workers(settings, role)
+        grant_roles(settings)
 
-    def _choose_flower_port(self) -> None:
-        """The usual one, or another when that is taken; one that was given has to be free. Raises ServerError."""
-        address, port = self.settings.flower_address, self.settings.flower_port
-        if not _has_flower() or (refused := refusal(address, port)) is None:
-            return
-        if not self._flower_may_move:
-            raise ServerError(
-                f"Flower cannot listen on {address} port {port}: {refused}: set BALANCE_FLOWER_PORT or"
-                " BALANCE_FLOWER_ADDRESS to what is free here"
-            )
-        self._move_flower()
-
-    def _move_flower(self) -> None:
-        self.settings = self.settings.model_copy(update={"flower_port": free_port()})
-
-    def _children(self) -> list[Child]:
-        """In the order of their start; they stop in the reverse: first what makes work, then what does it."""
-        settings = self.settings
-        beat = _BeatSchedule(self.data_dir / "beat-schedule")
-        level = f"--loglevel={settings.log_level}"
-        money = ",".join((settings.queue, *settings.partition_queues))
-        children = [
-            self._worker("money", money, ["--pool=solo"], "applies money jobs, one at a time, in order"),
-            self._worker(
-                "io",
-                settings.io_queue,
-                ["--pool=threads", "--concurrency=4"],
-                "tops up, expires and prunes when beat says so",
-            ),
-            self._child(
-                "beat",
-                ["beat", level, f"--schedule={beat.path}"],
-                "looks for what is due",
-                ready=beat.was_written,
-                before_start=beat.remember,
-            ),
-        ]
-        if _has_flower():
-            children.insert(0, self._flower())
-        return children
-
-    def _flower(self) -> Child:
-        settings = self.settings
-        address = [f"--address={settings.flower_address}", f"--port={settings.flower_port}"]
-        serving = partial(serves, address=settings.flower_address, port=settings.flower_port)
-        flower = self._child("flower", ["flower", *address], f"shows it: {self.flower_url}", serving)
-        return replace(flower, instead=self._flower_elsewhere)
-
-    def _flower_elsewhere(self, said: str) -> Child | None:
-        """At another port, when somebody took the one we chose before Flower listened there."""
-        if not self._flower_may_move or "address already in use" not in said.lower():
-            return None
-        self._move_flower()
-        return self._flower()
-
-    def _worker(self, name: str, queues: str, pool: list[str], describe: str) -> Child:
-        alone = ["--task-events", f"--loglevel={self.settings.log_level}"]
-        argv = ["worker", f"--queues={queues}", f"--hostname={name}@%h", *pool, *alone]
-        node = host_format(f"{name}@%h")
-        answering = partial(answers, settings=self.settings, node=node)
-        return self._child(name, argv, describe, answering, stop_timeout_s=_WARM_SHUTDOWN_S)
-
-    def _child(
-        self,
-        name: str,
-        arguments: list[str],
-        describe: str,
-        ready: Callable[[int], bool],
-        before_start: Callable[[], None] | None = None,
-        stop_timeout_s: float = 10.0,
-    ) -> Child:
-        return Child(
-            name=name,
-            # In a directory of ours, because Celery looks for `worker.app` in the working directory first.
-            argv=[sys.executable, "-m", "celery", f"--app={_APP}", *arguments],
-            env=self._environment(),
-            cwd=self.data_dir,
-            describe=describe,
-            ready=ready,
-            before_start=before_start,
-            stop_timeout_s=stop_timeout_s,
-        )
-
-    def _environment(self) -> dict[str, str]:
-        """Addresses and passwords go this way and not by command line, which process lists show."""
-        environment = {**os.environ, **given(self.settings), "PYTHONUNBUFFERED": "1"}
-        environment.pop("BALANCE_OWNER_URL", None)  # whoever reads a worker's environment is not to become the owner
-        secret = self.settings.flower_basic_auth
-        if secret is None:
-            environment["FLOWER_READ_ONLY"] = "true"  # without a password it shows, and stops nobody
-        else:
-            environment["FLOWER_BASIC_AUTH"] = secret.get_secret_value()
-        return environment
-
-
-class _ServerKeeper:
-    """Starts an embedded server and starts it again when it dies, at the same address."""
-
-    def __init__(self, server: LocalServer, tell: Callable[[Event], None]) -> None:
-        self._server = server
-        self._tell = tell
-        self._backoff = Backoff()
-        self._stopping = Flag()
-        self._thread = Thread(target=self._keep, name=f"keeper-{server.name}", daemon=True)
-
-    def start(self) -> None:
-        """Raises ServerError when the first start fails."""
-        self._server.start()
-        self._tell(Event("ready", self._server.name, self._server.pid, mask_url(self._server.url)))
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-        pid = self._server.pid
-        self._server.stop()
-        if pid is not None:
-            self._tell(Event("stopped", self._server.name, pid, "shut down cleanly"))
-
-    def _keep(self) -> None:
-        failures = 0
-        delay_s = _SERVER_POLL_S
-        while not self._stopping.wait(delay_s):
-            delay_s = _SERVER_POLL_S
-            if self._server.pid is not None:
-                failures = 0
-                continue
-            failures += 1
-            self._tell(Event("died", self._server.name, None, f"starting it again (log: {self._server.log_path})"))
-            try:
-                self._server.start()
-            except ServerError as error:
-                delay_s = self._backoff.delay_s(failures)
-                self._tell(Event("failed", self._server.name, None, f"{error}; again in {delay_s:g} s"))
-            else:
-                self._tell(Event("ready", self._server.name, self._server.pid, "runs again"))
-
-
-class _BeatSchedule:
-    """Beat's schedule file, which beat writes when it has set itself up (an older one may be there before)."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._before = self._state()
-
-    def remember(self) -> None:
-        self._before = self._state()
-
-    def was_written(self, _pid: int) -> bool:
-        return self._state() != self._before
-
-    def _state(self) -> dict[str, int]:
-        # The database module that Python was built with decides what is appended to the name.
-        return {file.name: file.stat().st_mtime_ns for file in self.path.parent.glob(f"{self.path.name}*")}
-
-
-def _has_flower() -> bool:
-    return importlib.util.find_spec("flower") is not None
+    def _moved(self, port: WebPort) -> bool:
+        """Gives it another port, unless one was asked for."""
+        if port not in self._may_move:
+            return False
+        self.settings = port.moved(self.settings)
+        return True

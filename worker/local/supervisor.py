@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Literal
 
 from models.domain.retry import backoff_s
-from worker.local.localserver import end, last_lines, open_log
+from worker.local.servers.localserver import end, last_lines, open_log
 from worker.local.spawn import spawn
 
 _log = logging.getLogger("balance.supervisor")

@@ -11,9 +11,10 @@ from celery import signals
 from celery.worker import state
 from celery.worker.request import Request
 
+from models.batch.outcome import Answer, StoredOutcome
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.wire.dead_letter import DeadLetter
-from tasks.apply.outcome import Answer, StoredOutcome
+from models.domain.outcome import Status
 from worker.clock import now
 
 
@@ -59,7 +60,8 @@ class CeleryObserver:
 def _tell(request: Request, answer: Answer, runtime_s: float) -> None:
     """Events for Flower, and Celery's signals."""
     if isinstance(answer, StoredOutcome):
-        code = f"{answer.code.value} (replayed)" if answer.replayed else answer.code.value
+        code = answer.code.value if answer.status is Status.APPLIED else f"rejected: {answer.code.value}"
+        code = f"{code} (replayed)" if answer.replayed else code
         request.send_event("task-succeeded", result=code, runtime=runtime_s)
         signals.task_success.send(sender=request.task, result=answer)
     else:

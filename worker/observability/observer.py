@@ -8,8 +8,8 @@ from uuid import UUID
 
 from celery.worker.request import Request
 
+from models.batch.outcome import Answer
 from models.contracts.wire.dead_letter import DeadLetter
-from tasks.apply.outcome import Answer
 
 
 class Observer(Protocol):

@@ -45,6 +45,7 @@ class ReadinessStep(bootsteps.StartStopStep):
         self._timer: Any = None
         self._complained = False
         self._spoke_at = 0.0  # monotonic seconds
+        self.word: Word  # the last one
         consumer.readiness = self
         self.speak()
 
@@ -82,8 +83,9 @@ class ReadinessStep(bootsteps.StartStopStep):
         self._spoke_at = monotonic()
         troubles = tuple(self.troubles())
         self._log([each for each in troubles if each.kind in _NOT_SAID_YET])
+        self.word = Word(self._consumer.hostname, os.getpid(), monotonic(), troubles)
         try:
-            self._pulse.write(Word(self._consumer.hostname, os.getpid(), monotonic(), troubles))
+            self._pulse.write(self.word)
         except OSError as error:
             if self._reminder.due("readiness.not_written", str(error)):
                 _LOG.error(

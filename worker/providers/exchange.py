@@ -12,10 +12,11 @@ import ssl
 from collections.abc import Mapping
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
-from threading import Thread
 from typing import Final
 
 import httpx
+
+from worker.outgoing.loop_thread import LoopThread
 
 CONNECT_MAX_S: Final = 5.0
 
@@ -54,15 +55,13 @@ class Exchange:
             # What is compressed can be small on the wire and large here.
             headers={"Accept-Encoding": "identity", "User-Agent": "balance-worker"},
         )
-        self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="payments", daemon=True)
-        self._thread.start()
+        self._thread = LoopThread("payments")
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         """Asks once. Raises NoAnswer."""
-        if self._loop.is_closed():
+        if self._thread.ended:
             raise NoAnswer("closed")
-        asked = asyncio.run_coroutine_threadsafe(self._send(method, url, headers, body), self._loop)
+        asked = asyncio.run_coroutine_threadsafe(self._send(method, url, headers, body), self._thread.loop)
         try:
             return asked.result()
         except CancelledError:
@@ -70,19 +69,7 @@ class Exchange:
 
     def close(self) -> None:
         """Ends what is under way, whose senders get NoAnswer."""
-        if self._loop.is_closed():
-            return
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    async def _end(self) -> None:
-        under_way = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
-        await self._client.aclose()
+        self._thread.end(self._client.aclose)
 
     async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         try:

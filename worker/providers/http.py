@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from tasks.auto_topup.provider import ChargeAnswer, ChargeRequest, ProviderStatus
 from worker import clock
+from worker.outgoing.retry_after import retry_after_s
+from worker.outgoing.signature import key_of, signed
 from worker.providers.exchange import Answer, Exchange, NoAnswer
-from worker.providers.retry_after import retry_after_s
-from worker.providers.signature import key_of, signed
 
 ANSWER_BYTES_MAX: Final = 65_536
 _ANSWERED: Final = frozenset({200, 201})
@@ -72,7 +72,7 @@ class HttpProvider:
             "Content-Type": "application/json",
             "Accept": "application/json",
             "Idempotency-Key": name,
-            **signed(self._key, name, self._now(), body),
+            **signed((self._key,), name, self._now(), body),
         }
         try:
             answer = self._exchange.send("POST", self._url, headers, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Final, Protocol
 
 from pydantic import SecretStr
@@ -13,6 +14,7 @@ from worker.settings.settings import Settings
 
 HTTP: Final = "http"
 STRIPE: Final = "stripe"
+_NO_STRIPE: Final = "charging at Stripe needs its library: pip install 'balance-worker[stripe]'"
 
 
 class OpenProvider(Provider, Protocol):
@@ -67,13 +69,19 @@ def providers_of(settings: Settings) -> dict[ProviderName, OpenProvider]:
     return {ProviderName(name): provider for name, provider in found.items()}
 
 
+def check_installed(settings: Settings) -> None:
+    """Raises NotInstalled where the settings configure a provider whose library is missing."""
+    if settings.charge_stripe_key is not None and find_spec("stripe") is None:
+        raise NotInstalled(_NO_STRIPE)
+
+
 def _stripe(key: str, url: str | None, timeout_s: float, concurrency: int) -> OpenProvider:
     try:
         from worker.providers.stripe import StripeProvider
     except ModuleNotFoundError as error:
         if error.name != "stripe":
             raise
-        raise NotInstalled("charging at Stripe needs its library: pip install 'balance-worker[stripe]'") from error
+        raise NotInstalled(_NO_STRIPE) from error
     if url is None:
         return StripeProvider(key, timeout_s=timeout_s, concurrency=concurrency)
     return StripeProvider(key, base_url=url, timeout_s=timeout_s, concurrency=concurrency)

@@ -9,7 +9,7 @@ import stripe
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from tasks.auto_topup.provider import ChargeAnswer, ProviderStatus
-from worker.providers.retry_after import retry_after_s
+from worker.outgoing.retry_after import retry_after_s
 
 NO_PAYMENT_METHOD: Final = ChargeAnswer(ProviderStatus.DECLINED, code="no_payment_method")
 NOT_CHARGEABLE: Final = ChargeAnswer(ProviderStatus.DECLINED, code="amount_not_chargeable")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from celery import Celery, signature
 
+from balance_client.publishing.links import RawMessage
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import Malformed
-from tasks.publishing.links import RawMessage
 from worker.encoding.names import is_name, may_be_theirs
 from worker.encoding.serialization import dumps
 
@@ -47,12 +47,14 @@ class Links:
     errbacks: tuple[Signature, ...] = ()
 
     @classmethod
-    def of(cls, embed: dict[str, Any], money_queues: frozenset[str], own_queues: frozenset[str]) -> Self:
+    def of(cls, embed: dict[str, Any], money_queues: frozenset[str], own_queues: frozenset[str]) -> Links:
         """The links in Celery's own part of a body. Raises Malformed for what could not be sent later."""
         if embed.get("chord"):
             raise Malformed("chord", _CHORD)
+        if not any(embed.values()):
+            return NO_LINKS
         links = cls(*(_listed(embed, name) for name in ("callbacks", "chain", "errbacks")))
-        if links != cls():
+        if links:
             try:
                 made = [*links.after_outcome("", "", {}), *links.after_parking("", "")]
             except NotImplementedError as error:  # what Celery says where there is no result backend to count in
@@ -62,6 +64,10 @@ class Links:
             for each in made:
                 _check_address(each, money_queues, own_queues)
         return links
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to send."""
+        return bool(self.callbacks or self.chain or self.errbacks)
 
     def after_outcome(self, task_id: str, root_id: str, document: dict[str, Any]) -> list[FollowUp]:
         """What to send once the job is answered; `document`, the outcome, is their first argument."""

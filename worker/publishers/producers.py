@@ -9,11 +9,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
+from balance_client.publishing.links import RawMessage
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import Malformed
 from models.contracts.wire.envelope import DEFAULT_PRODUCER
 from models.contracts.wire.signature import SECRET_LENGTH_MIN, SIGNATURE, SIGNED_AT, Genuine, Signed, sign, verified
-from tasks.publishing.links import RawMessage
 from worker.ledger_clock import LEDGER_CLOCK
 from worker.publishers.callbacks import FollowUp
 

@@ -1,11 +1,12 @@
 """What follows from the settings, whatever they are."""
 
+from functools import cached_property
 from typing import Literal
 from urllib.parse import urlsplit
 
-from tasks.brokers.addresses import AMQP
-from tasks.brokers.tls import Tls
-from tasks.routing import partition_queues
+from balance_client.brokers.addresses import AMQP
+from balance_client.brokers.tls import Tls
+from balance_client.routing import partition_queues
 from worker.settings.fields import Fields
 
 
@@ -22,12 +23,12 @@ class DerivedSettings(Fields):
         """The names of the partition queues, partition 0 first."""
         return partition_queues(self.queue, self.partitions)
 
-    @property
+    @cached_property  # asked for each message
     def money_queues(self) -> frozenset[str]:
         """The queues that take money jobs, and nothing else."""
         return frozenset({self.queue, *self.partition_queues})
 
-    @property
+    @cached_property
     def own_queues(self) -> frozenset[str]:
         """All queues that our workers take from."""
         return self.money_queues | {self.io_queue}

@@ -6,18 +6,24 @@ from pydantic import Field
 from pydantic.config import JsonDict
 from pydantic_settings import SettingsConfigDict
 
-from tasks.routing import PARTITIONS_MAX, QueueType
+from balance_client.routing import PARTITIONS_MAX, QueueType
 from worker.settings import types
-from worker.settings.charge_fields import ChargeFields
+from worker.settings.parts.charge_fields import ChargeFields
+from worker.settings.parts.event_fields import EventFields
+from worker.settings.parts.flower_fields import FlowerFields
+from worker.settings.parts.http_fields import HttpFields
+from worker.settings.parts.metrics_fields import MetricsFields
+from worker.settings.parts.trace_fields import TraceFields
+from worker.settings.parts.webhook_fields import WebhookFields
 from worker.settings.texts import PREFIX
-from worker.settings.types import BrokerUrl, Credentials, DatabaseUrl, LogLevel, PemFile, ProducersText, ResultUrl
+from worker.settings.types import BrokerUrl, DatabaseUrl, LogLevel, PemFile, ProducersText, ResultUrl
 
 
 def _unit(name: str) -> JsonDict:
     return {"unit": name}
 
 
-class Fields(ChargeFields):
+class Fields(ChargeFields, EventFields, FlowerFields, HttpFields, MetricsFields, TraceFields, WebhookFields):
     """Each is the environment variable BALANCE_<NAME>."""
 
     model_config = SettingsConfigDict(
@@ -189,6 +195,12 @@ class Fields(ChargeFields):
         description="How long after their expiry credits can be used by a job that happened before it (`occurred_at`). "
         "They count as expired at once; they are written off after it.",
     )
+    expiry_notice_s: float = Field(
+        7 * 86_400.0,
+        ge=0,
+        le=365 * 86_400,
+        description="How long before credits expire it is told that they will (`grant.will_expire`); 0: never.",
+    )
     topup_cooldown_s: float = Field(
         60.0,
         ge=0,
@@ -233,25 +245,6 @@ class Fields(ChargeFields):
     embedded_appendfsync: Literal["always", "everysec"] = Field(
         "always",
         description="When the Valkey of `up` and `demo` syncs its file: before each answer, or once a second.",
-    )
-    flower_address: str = Field(
-        "127.0.0.1",
-        pattern=r"^[A-Za-z0-9.:-]+$",
-        json_schema_extra={"allowed": "an address"},
-        description="Where Flower listens.",
-    )
-    flower_port: int = Field(5_555, ge=1, le=65_535, description="The port that Flower listens on.")
-    flower_hosts: str = Field(
-        "",
-        pattern=r"^([A-Za-z0-9._-]+(,[A-Za-z0-9._-]+)*)?$",
-        json_schema_extra={"allowed": "names separated by commas"},
-        description="The names in URLs that Flower answers to, beside localhost and addresses: those of a proxy before "
-        "it, or its own in a network of containers.",
-    )
-    flower_basic_auth: Credentials | None = Field(
-        None,
-        json_schema_extra={"allowed": "user:password"},
-        description="Whom Flower lets in, as user:password. Needed when it listens on more than this machine.",
     )
     run_dir: types.Directory | None = Field(
         None, json_schema_extra=types.DIRECTORIES, description="Where workers say how they are: `balance-worker ready`."

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Final
 
-from tasks.brokers.tls import is_tls
+from balance_client.brokers.tls import is_tls
+from models.domain.webhooks.secrets import KEY_BYTES_MIN
 from worker.settings.derived import DerivedSettings
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -45,11 +47,26 @@ def broken_rules(settings: DerivedSettings) -> list[str]:
             not (settings.broker_tls_ca or settings.broker_tls_cert or settings.broker_tls_key)
             or is_tls(settings.broker_url)
             or is_tls(settings.result_backend)
+            or is_tls(settings.event_stream_url or "")
         ),
         "BALANCE_BROKER_TLS_KEY needs BALANCE_BROKER_TLS_CERT": (
             settings.broker_tls_key is None or settings.broker_tls_cert is not None
         ),
+        "BALANCE_TRACES needs OpenTelemetry: pip install 'balance-worker[otel]'": (
+            not settings.traces or find_spec("opentelemetry") is not None
+        ),
         "BALANCE_ANCHOR_TO needs BALANCE_ANCHOR_KEY": settings.anchor_to is None or settings.anchor_key is not None,
+        "BALANCE_WEBHOOK_KEY_FORMER needs BALANCE_WEBHOOK_KEY": (
+            settings.webhook_key_former is None or settings.webhook_key is not None
+        ),
+        # Whoever guesses it signs for every endpoint.
+        f"BALANCE_WEBHOOK_KEY and BALANCE_WEBHOOK_KEY_FORMER must have at least {KEY_BYTES_MIN} characters": all(
+            key is None or len(key.get_secret_value()) >= KEY_BYTES_MIN
+            for key in (settings.webhook_key, settings.webhook_key_former)
+        ),
+        "BALANCE_WEBHOOK_RETRY_BASE_S must not exceed BALANCE_WEBHOOK_RETRY_CAP_S": (
+            settings.webhook_retry_base_s <= settings.webhook_retry_cap_s
+        ),
         "BALANCE_SIGNATURE_MAX_AGE_S needs BALANCE_PRODUCERS": (
             not settings.signature_max_age_s or settings.producers is not None
         ),

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import ValidationError, model_validator
 
-from tasks.brokers.addresses import kombu_url, result_backend_url
+from balance_client.brokers.addresses import kombu_url, result_backend_url
 from worker.settings.celery_environment import diversions
 from worker.settings.derived import DerivedSettings
 from worker.settings.rules import broken_rules

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from tasks.brokers.addresses import Unusable
+from balance_client.brokers.addresses import Unusable
 from worker.encoding.urls import mask_url
 
 PREFIX: Final = "BALANCE_"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic.config import JsonDict
 
-from tasks.brokers.addresses import check_broker, redis_address
+from balance_client.brokers.addresses import check_broker, redis_address
 from worker.encoding.urls import SecretUrl
 from worker.settings.database_urls import canonical
 

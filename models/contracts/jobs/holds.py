@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import Self
 
 from models.contracts.jobs.wallet_contract import PriceType, WalletAnswer, WalletContract
 from models.contracts.jobs.wallet_credits import Amount, Credits, DebitReason, amount_refused, reason_refused

@@ -97,7 +97,7 @@ def policy_body(account: Account, context: DecisionContext) -> dict[str, Any]:
     policy = account.policy or Policy(TopUpTrigger.DISABLED)
 
     def shown(units: int | None) -> int | Decimal | None:
-        return None if units is None else money.number(money.from_units(units, account.scale))
+        return None if units is None else money.shown(units, account.scale)
 
     return {
         "spendable": shown(credits.spendable(account, context.now)),
@@ -134,8 +134,8 @@ def charge_body(charge: Charge, scale: int, digits: int) -> dict[str, Any]:
         "id": str(charge.id),
         "status": charge.status.value,
         "cause": charge.cause.value,
-        "credits": money.number(money.from_units(charge.units, scale)),
-        "amount": money.number(money.from_units(charge.amount, digits)),
+        "credits": money.shown(charge.units, scale),
+        "amount": money.shown(charge.amount, digits),
         "minor_units": charge.amount,
         "currency": charge.currency,
         "provider": charge.provider.value,

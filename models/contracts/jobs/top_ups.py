@@ -8,8 +8,10 @@ from pydantic import Field
 
 from models.contracts.jobs.top_up_bodies import top_up_body
 from models.contracts.jobs.wallet_contract import wallet_error
+from models.contracts.wire.account_names import PayingAccountName
 from models.contracts.wire.envelope import Contract
 from models.contracts.wire.fields import Identifier, Int64, JobId, Number, Time, Timezone
+from models.contracts.wire.schemas import Patterned, ended
 from models.domain.accounts import Account, AccountKey, Kind
 from models.domain.charging.charges import Charge, ChargeStatus
 from models.domain.charging.policies import DECLINES_MAX, Interval, Policy, ProviderName, TopUpTrigger
@@ -19,18 +21,13 @@ from models.domain.outcome import Refusal
 
 COOLDOWN_MAX_S = 30 * 86_400
 Amount = Annotated[Number, Field(gt=0)]
-AccountName = Annotated[
-    str,
-    Field(
-        pattern=r"^(wallet:[!-~]{1,255}|user:[1-9][0-9]{0,18})$",
-        max_length=262,
-        description="wallet:ID or user:ID",
-    ),
-]
+_LINK = r"^https://[!-~]+$"
 
 
 class _TopUpAnswer(Contract):
     """A job that is answered with the account, its policy, and a charge."""
+
+    ACCOUNT_IS_A_PART: ClassVar[bool] = True
 
     @classmethod
     def response(cls, account: Account, context: DecisionContext, charge: Charge | None = None) -> dict[str, Any]:
@@ -44,7 +41,7 @@ class _TopUpAnswer(Contract):
 class TopUpContract(_TopUpAnswer):
     """A job about an account's auto top-up, answered with the account, the policy, and the charge that it made."""
 
-    account: AccountName
+    account: PayingAccountName
 
     @property
     def key(self) -> AccountKey:
@@ -144,7 +141,7 @@ class ChargesSettle(_TopUpAnswer):
     reference: Annotated[Identifier | None, Field(description="The provider's own id of it")] = None
     code: Annotated[Identifier | None, Field(description="Why, in the provider's word: card_declined")] = None
     link: Annotated[
-        Annotated[str, Field(max_length=2_000, pattern=r"^https://[!-~]+$")] | None,
+        Annotated[str, Field(max_length=2_000, pattern=_LINK), Patterned(ended(_LINK))] | None,
         Field(description="Where the payer confirms it"),
     ] = None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import Self
 
 from models.contracts.wire.envelope import Contract
 from models.contracts.wire.fields import Count, Description, Id64, Int64, Measure, Name, Number, Time
@@ -19,6 +19,7 @@ from models.domain.charging.charges import Charge
 from models.domain.deciding import commands
 from models.domain.deciding.decision import DecisionContext
 from models.domain.outcome import Code, Refusal
+from models.python310 import iso_time
 
 DEFAULT_DESCRIPTION = "Корректировка через веб-API"
 SubscriptionStatus = Literal["trial", "active", "expired", "disabled", "limited", "pending"]
@@ -178,7 +179,7 @@ def user_body(account: Account, context: DecisionContext) -> dict[str, Any]:
 
 def _subscription(stored: dict[str, Any], context: DecisionContext) -> dict[str, Any]:
     actual, end = stored["status"], stored["end_date"]
-    if actual in ("active", "trial") and (end is None or datetime.fromisoformat(end) <= context.now):
+    if actual in ("active", "trial") and (end is None or iso_time(end) <= context.now):
         actual = "expired"
     # A fraction is kept as text: in the database's JSON it would become a float.
     stored["traffic_used_gb"] = money.number(Decimal(stored["traffic_used_gb"]))

@@ -114,22 +114,19 @@ def wallet_body(account: Account, context: DecisionContext) -> dict[str, Any]:
     assert isinstance(wallet, accounts.Wallet)
 
     def in_credits(units: int | None) -> int | Decimal | None:
-        return None if units is None else money.number(money.from_units(units, account.scale))
+        return None if units is None else money.shown(units, account.scale)
 
-    balance, held = (
-        money.from_units(credits.credit(account, context.now), account.scale),
-        credits.held(account, context.now),
-    )
+    balance, rate = money.shown(credits.credit(account, context.now), account.scale), wallet.conversion_rate
     body = {
         **_ORDER,
         "auto_topup_amount": in_credits(policy.amount if policy else None),
         "auto_topup_min_balance": in_credits(policy.threshold if policy else None),
         "auto_topup_trigger": policy.trigger if policy else TopUpTrigger.DISABLED,
-        "balance": money.number(money.multiply(balance, wallet.conversion_rate)),
-        "conversion_rate": money.number(wallet.conversion_rate),
+        "balance": balance if rate == 1 else money.number(money.multiply(Decimal(balance), rate)),
+        "conversion_rate": money.number(rate),
         "created_at": account.created_at,
-        "credit_balance": money.number(balance),
-        "held": in_credits(held) if held else 0,
+        "credit_balance": balance,
+        "held": money.shown(credits.held(account, context.now), account.scale),
         "id": account.key.ref,
         "updated_at": account.updated_at,
     }

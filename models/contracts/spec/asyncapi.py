@@ -7,8 +7,11 @@ from typing import Any, Final
 import yaml
 
 from models.contracts.catalogue import CATALOGUE
+from models.contracts.spec.event_examples import EVENT_EXAMPLES
+from models.contracts.spec.event_schemas import event_schema
 from models.contracts.spec.examples import EXAMPLES
-from models.contracts.spec.schemas import PROFILES, Schema, event_schema, family_of, ref, schemas
+from models.contracts.spec.parts import PROFILES, Schema, ref
+from models.contracts.spec.schemas import family_of, schemas
 from models.contracts.wire.envelope import Contract
 from models.contracts.wire.schemas import UNSAID
 from models.domain.events import EventType
@@ -50,9 +53,9 @@ Where the answer goes when the job's message does not say `ignore_result`.
 Numbers with a fraction are JSON numbers with all their digits: read them as decimals, not as floats.
 """
 _EVENTS_TEXT: Final = """\
-What there is to tell when a balance has moved or a job was refused. Events are written in the transaction of the job,
-to the table `outbox`; nothing sends them yet. Once something does: at least once, with the same `id` each time.
-Numbers with a fraction are JSON numbers with all their digits.
+What there is to tell when a balance has moved, when time has done something to it, or when a job was refused. Events
+are written in the transaction of the job, and delivered at least once, with the same `id` each time, in order for each
+account. Numbers with a fraction are JSON numbers with all their digits. When each is told: docs/events.md.
 """
 
 
@@ -131,12 +134,15 @@ def _channels() -> dict[str, Any]:
             "address": None,
             "title": "Events",
             "description": _EVENTS_TEXT,
-            "messages": {
-                kind.value: {"name": kind.value, "contentType": "application/json", "payload": ref(event_schema(kind))}
-                for kind in EventType
-            },
+            "messages": {kind.value: _event_message(kind) for kind in EventType},
         },
     }
+
+
+def _event_message(kind: EventType) -> dict[str, Any]:
+    message = {"name": kind.value, "contentType": "application/json", "payload": ref(event_schema(kind))}
+    example = EVENT_EXAMPLES.get(kind.value)
+    return message if example is None else {**message, "examples": [{"name": kind.value, "payload": example}]}
 
 
 def _jobs_by_family() -> dict[str, str]:
@@ -200,7 +206,7 @@ def _operations() -> dict[str, Any]:
         "events": {
             "action": "send",
             "channel": {"$ref": "#/channels/events"},
-            "summary": "Tell others what has happened: written down, not sent yet",
+            "summary": "Tell others what has happened",
         }
     }
     return {**jobs, **events}

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 _HOLD_JOB: Final = "0193a5c2-7b1e-7c41-8a52-3f0d6f1f9b12"
 _TOP_UP_JOB: Final = "0193a5c2-7b1e-7c40-8a52-3f0d6f1f9b11"
+_ENDPOINT: Final = "0193a5c2-7b1e-7c43-8a52-3f0d6f1f9b14"
 _CHARGE: Final = "0193a5c2-7b1e-7c42-8a52-3f0d6f1f9b13"
 
 EXAMPLES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
@@ -162,6 +163,14 @@ EXAMPLES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
             "description": "One of five seats of invoice 1042",
         },
     ),
+    "accounts.set_alerts": (
+        {
+            "idempotency_key": "alerts-w_1-2",
+            "producer": "billing",
+            "account": "wallet:w_1",
+            "thresholds": ["100", "10.50"],
+        },
+    ),
     "auto_topup.set_policy": (
         {
             "idempotency_key": "policy-w_1-4",
@@ -198,4 +207,22 @@ EXAMPLES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
             "reference": "pi_3QyKqL",
         },
     ),
+    "webhooks.add": (
+        {
+            "idempotency_key": "hooks-shop",
+            "producer": "billing",
+            "name": "shop",
+            "url": "https://shop.example/hooks/balance",
+            "types": ["wallet.transaction.created", "wallet.credit_balance.dropped"],
+            "kinds": ["wallet"],
+        },
+        {"idempotency_key": "hooks-books", "name": "books", "url": "https://books.example/events"},
+    ),
+    "webhooks.update": (
+        {"idempotency_key": "hooks-shop-2", "endpoint_id": _ENDPOINT, "url": "https://shop.example/v2", "types": None},
+    ),
+    "webhooks.enable": ({"idempotency_key": "hooks-shop-3", "endpoint_id": _ENDPOINT},),
+    "webhooks.disable": ({"idempotency_key": "hooks-shop-4", "endpoint_id": _ENDPOINT},),
+    "webhooks.rotate_secret": ({"idempotency_key": "hooks-shop-5", "endpoint_id": _ENDPOINT, "overlap_s": 3_600},),
+    "webhooks.remove": ({"idempotency_key": "hooks-shop-6", "endpoint_id": _ENDPOINT},),
 }

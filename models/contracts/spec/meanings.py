@@ -35,6 +35,7 @@ MEANINGS: Final[Mapping[Code, str]] = {
     Code.GRANT_NOT_FOUND: "`grants.void`: the wallet has no grant made by this job",
     Code.POLICY_NOT_FOUND: "the account has no auto top-up policy",
     Code.CHARGE_NOT_FOUND: "`charges.settle`: there is no such charge",
+    Code.ENDPOINT_NOT_FOUND: "`webhooks.*`: there is no such endpoint, or it was removed",
     Code.WALLET_EXISTS: "`wallets.create`: the id is taken",
     Code.TELEGRAM_ID_TAKEN: "`users.upsert`: another user has this telegram id",
     Code.INSUFFICIENT_FUNDS: "the balance would pass the account's floor; expired and held credits do not count",
@@ -57,6 +58,7 @@ MEANINGS: Final[Mapping[Code, str]] = {
     Code.REVERSAL_EXCEEDS_ENTRY: "more is asked back than has not been reversed yet",
     Code.NOT_YOUR_JOB: "`entries.reverse`: the job is another producer's",
     Code.NOT_REVERSIBLE: "what time, an operator or a reversal did is final, and a hold is released",
+    Code.WEBHOOKS_NOT_CONFIGURED: "`webhooks.*`: the workers have no `BALANCE_WEBHOOK_KEY` to make a secret from",
     Code.IDEMPOTENCY_CONFLICT: (
         "the key stands for another job; the body names what differs, the key keeps its first answer"
     ),

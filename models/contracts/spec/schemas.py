@@ -7,22 +7,23 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
-from models.contracts.catalogue import CATALOGUE, SYSTEM_JOBS
+from models.contracts.catalogue import CATALOGUE
+from models.contracts.jobs.alerts import AlertsBody
 from models.contracts.jobs.apps import AppBody
 from models.contracts.jobs.top_up_bodies import TopUpBody
 from models.contracts.jobs.users import UserBody
 from models.contracts.jobs.wallet_contract import WalletBody
+from models.contracts.jobs.webhooks import EndpointBody
 from models.contracts.replies.outcome import EntryDocument, ErrorDocument, OutcomeDocument
+from models.contracts.spec.event_schemas import event_schemas
 from models.contracts.spec.meanings import MEANINGS
+from models.contracts.spec.parts import PROFILES, Schema, nullable, object_of, ref
 from models.contracts.wire.signature import CONTRACT_VERSION, SIGNATURE, SIGNED_AT, VERSION
-from models.domain.events import ABOUT_TOP_UPS, EventType
+from models.contracts.wire.travel import PUBLISHED_AT, TRACEPARENT
 from models.domain.outcome import Code
 
-Schema = dict[str, Any]
-
-_BODIES: Final[tuple[type[BaseModel], ...]] = (UserBody, WalletBody, AppBody, TopUpBody)
+_BODIES: Final[tuple[type[BaseModel], ...]] = (UserBody, WalletBody, AppBody, TopUpBody, AlertsBody, EndpointBody)
 _DOCUMENTS: Final[tuple[type[BaseModel], ...]] = (EntryDocument, ErrorDocument, OutcomeDocument)
-PROFILES: Final = ("User", "Wallet", "App", "TopUp")
 _FACE_OF: Final = {
     "users": "User",
     "wallets": "Wallet",
@@ -30,8 +31,10 @@ _FACE_OF: Final = {
     "grants": "Wallet",
     "apps": "App",
     "entries": "Entry",
+    "accounts": "Alerts",
     "auto_topup": "TopUp",
     "charges": "TopUp",
+    "webhooks": "Endpoint",
 }
 
 
@@ -49,12 +52,8 @@ class _Generator(GenerateJsonSchema):
         return self.generate_inner(schema["schema"]) if self.mode == "serialization" else super().default_schema(schema)
 
 
-def ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
 def family_of(job: str) -> str:
-    """Whose body a job is answered with: User, Wallet, App, TopUp, or Entry for that of any account."""
+    """Whose body a job is answered with: User, Wallet, App, …, or Entry for that of any account."""
     return _FACE_OF[job.partition(".")[0]]
 
 
@@ -73,7 +72,7 @@ def schemas() -> dict[str, Schema]:
     for name, field in NOT_ALWAYS.items():
         named[name]["required"].remove(field)
     named["Code"]["description"] = "\n".join(f"* `{code.value}` — {MEANINGS[code]}" for code in Code)
-    return {**named, **_celery(), **_errors(), **_outcomes(), **_events()}
+    return {**named, **_celery(), **_errors(), **_outcomes(), **event_schemas()}
 
 
 def _plain_name(name: str) -> str:
@@ -103,16 +102,6 @@ def _tidy(node: Any, *, names: bool = False) -> Any:
     return kept
 
 
-def _object(properties: Schema, required: tuple[str, ...] | None = None, **more: Any) -> Schema:
-    names = list(properties) if required is None else list(required)
-    return {"type": "object", "properties": properties, "required": names, **more}
-
-
-def _nullable(schema: Schema) -> Schema:
-    choices = schema["anyOf"] if list(schema) == ["anyOf"] else [schema]
-    return {"anyOf": [*choices, {"type": "null"}]}
-
-
 def _celery() -> dict[str, Schema]:
     text, nothing = {"type": "string"}, {"type": "null"}
     # What a worker needs first; what has another value in Celery's other uses, and only this one here, after it.
@@ -123,12 +112,12 @@ def _celery() -> dict[str, Schema]:
     usual = {
         "lang": {**text, "description": "py, whatever the publisher is written in"},
         "root_id": {**text, "description": "The same as id"},
-        "parent_id": _nullable(text),
-        "group": _nullable(text),
+        "parent_id": nullable(text),
+        "group": nullable(text),
         "retries": {"type": "integer", "minimum": 0},
         "timelimit": {"type": "array", "description": "[null, null]"},
         "eta": {**nothing, "description": "Money jobs with an ETA are parked: time never lives in the broker"},
-        "expires": {**_nullable(text), "description": "Leave it null: a job that is past it is parked, not applied"},
+        "expires": {**nullable(text), "description": "Leave it null: a job that is past it is parked, not applied"},
         "argsrepr": {**text, "description": "For logs and monitors"},
         "kwargsrepr": {**text, "description": "For logs and monitors; put the key here rather than amounts"},
         "origin": {**text, "description": "Who published, for logs"},
@@ -147,21 +136,27 @@ def _celery() -> dict[str, Schema]:
         },
         SIGNED_AT: {"type": "integer", "description": "Seconds since 1970, part of what is signed"},
     }
+    travel = {
+        PUBLISHED_AT: {"type": "number", "description": "Seconds since 1970, for metrics alone; may be left out"},
+        TRACEPARENT: {**text, "description": "W3C Trace Context: events carry a sampled one on; may be left out"},
+    }
     state = {"enum": ["SUCCESS", "FAILURE"], "description": "FAILURE: parked as a dead letter, nothing was applied"}
     return {
-        "CeleryHeaders": _object(
-            {**required, **usual, **signing}, tuple(required), description="Headers of Celery's message protocol 2"
+        "CeleryHeaders": object_of(
+            {**required, **usual, **signing, **travel},
+            tuple(required),
+            description="Headers of Celery's message protocol 2",
         ),
         "CeleryEmbed": {
             "type": ["object", "null"],
             "description": "Celery's callbacks and the like; null, or an object in which all are null",
         },
-        "CeleryFailure": _object(
+        "CeleryFailure": object_of(
             {"exc_type": text, "exc_message": {}, "exc_module": text},
             ("exc_type", "exc_message"),
             description="Why the message was parked",
         ),
-        "CeleryResult": _object(
+        "CeleryResult": object_of(
             {"task_id": {**text, "description": "id of the job's message"}, "status": state, "result": {}},
             description="A result as Celery stores or sends it. Only a courtesy: the outcome is in the database",
         ),
@@ -170,27 +165,27 @@ def _celery() -> dict[str, Schema]:
 
 def _errors() -> dict[str, Schema]:
     text = {"type": "string"}
-    violation = _object(
+    violation = object_of(
         {"type": text, "loc": {"type": "array", "items": {"type": ["string", "integer"]}}, "msg": text, "input": {}},
         description="One breach of the contract",
     )
     return {
         "Violation": violation,
-        "UserError": _object(
+        "UserError": object_of(
             {
                 "detail": {
                     "anyOf": [
                         text,
                         {"type": "array", "items": ref("Violation")},
-                        _object({"message": text}, description="With details, such as those of idempotency_conflict"),
+                        object_of({"message": text}, description="With details, such as those of idempotency_conflict"),
                     ]
                 }
             }
         ),
-        "WalletError": _object(
+        "WalletError": object_of(
             {
                 "success": {"const": False},
-                "error": _object(
+                "error": object_of(
                     {
                         "message": text,
                         "internal_error": {"allOf": [ref("Code")], "description": "The outcome's code"},
@@ -199,11 +194,11 @@ def _errors() -> dict[str, Schema]:
                 ),
             }
         ),
-        "AppError": _object(
+        "AppError": object_of(
             {
                 "status": {"type": "integer"},
                 "success": {"const": False},
-                "error": _object(
+                "error": object_of(
                     {
                         "code": text,
                         "message": text,
@@ -220,6 +215,8 @@ def _errors() -> dict[str, Schema]:
         ),
         "EntryError": {**ref("WalletError")},
         "TopUpError": {**ref("WalletError")},
+        "EndpointError": {**ref("WalletError")},
+        "AlertsError": {**ref("WalletError")},
     }
 
 
@@ -229,65 +226,10 @@ def _outcomes() -> dict[str, Schema]:
     bodies["Entry"] = {"anyOf": list(bodies.values())}
     made: dict[str, Schema] = {}
     for profile, body in bodies.items():
-        error = {"allOf": [ref("ErrorDocument"), _object({"body": ref(f"{profile}Error")})]}
+        error = {"allOf": [ref("ErrorDocument"), object_of({"body": ref(f"{profile}Error")})]}
         made[f"{profile}Outcome"] = {
-            "allOf": [ref("OutcomeDocument"), _object({"response": _nullable(body), "error": _nullable(error)})]
+            "allOf": [ref("OutcomeDocument"), object_of({"response": nullable(body), "error": nullable(error)})]
         }
         result = {"anyOf": [ref(f"{profile}Outcome"), ref("CeleryFailure")]}
-        made[f"{profile}Result"] = {"allOf": [ref("CeleryResult"), _object({"result": result})]}
+        made[f"{profile}Result"] = {"allOf": [ref("CeleryResult"), object_of({"result": result})]}
     return made
-
-
-def _events() -> dict[str, Schema]:
-    text = {"type": "string"}
-    event = _object(
-        {
-            "id": {**text, "description": "The same however often the event is delivered: drop what you have seen"},
-            "type": {"enum": [event.value for event in EventType]},
-            "created_at": {**text, "format": "date-time"},
-            "job_id": {**text, "format": "uuid"},
-            "producer": text,
-            "idempotency_key": text,
-            "account": {**_nullable(text), "description": "wallet:w_1, user:42, app:shop/7; null when there is none"},
-            "data": {"type": "object"},
-        },
-        additionalProperties=False,
-    )
-    made = {"Event": event}
-    for kind in EventType:
-        made[event_schema(kind)] = {
-            "allOf": [ref("Event"), _object({"type": {"const": kind.value}, "data": _event_data(kind)})]
-        }
-    return made
-
-
-def event_schema(kind: EventType) -> str:
-    """The schema's name: wallet.updated is WalletUpdatedEvent."""
-    return "".join(word.title() for word in kind.value.replace("_", ".").split(".")) + "Event"
-
-
-def _event_data(kind: EventType) -> Schema:
-    if kind is EventType.JOB_REJECTED:
-        body = {"anyOf": [ref(f"{profile}Error") for profile in PROFILES]}
-        error = {"allOf": [ref("ErrorDocument"), _object({"body": body})]}
-        return _object(
-            {"name": {"enum": [*CATALOGUE, *SYSTEM_JOBS]}, "code": ref("Code"), "error": error},
-            additionalProperties=False,
-        )
-    if kind in ABOUT_TOP_UPS:
-        return _object(
-            {
-                "entry": _nullable(ref("EntryDocument")),
-                "account": {"anyOf": [ref("WalletBody"), ref("UserBody")]},
-                "policy": _nullable(ref("PolicyBody")),  # entries.reverse is answered with the account alone
-                "charge": _nullable(ref("ChargeBody")),
-            },
-            additionalProperties=False,
-            description="The account and its policy as the job left them, and the charge",
-        )
-    profile = kind.value.partition(".")[0].title()
-    return _object(
-        {"entry": _nullable(ref("EntryDocument")), "account": ref(f"{profile}Body")},
-        additionalProperties=False,
-        description="The entry that was written, and the account as the job left it",
-    )

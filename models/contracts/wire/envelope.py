@@ -72,6 +72,7 @@ class Contract(Identity):
 
     NAME: ClassVar[str]
     SUMMARY: ClassVar[str]
+    ACCOUNT_IS_A_PART: ClassVar[bool] = False  # of the response, beside others; else the response is the account
 
     occurred_at: Annotated[Time | None, Field(description="When the publisher decided; orders absolute sets")] = None
     metadata: Annotated[

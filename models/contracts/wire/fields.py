@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Context, Decimal, Inexact
 from functools import cache
 from typing import Annotated, Any, Final, TypeVar
@@ -27,6 +27,7 @@ from models.contracts.wire.schemas import (
     printable_but,
 )
 from models.domain import money
+from models.python310 import UTC, iso_time
 
 DIGITS_MAX: Final = 30  # more than any balance has; keeps 1e999999999 from becoming a number
 _LARGEST: Final = 10**DIGITS_MAX
@@ -36,14 +37,21 @@ T = TypeVar("T")
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _UUID: Final = re.compile("[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
+_WHOLE: Final = re.compile(rf"[1-9]\d{{0,{DIGITS_MAX - 1}}}", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
 
-def _number(value: Any, decimals_max: int = DIGITS_MAX) -> Decimal:
+def _number(value: Any) -> Decimal:
+    return _exact(value, DIGITS_MAX)  # with one argument alone: older pydantic fills a second one with its own
+
+
+def _exact(value: Any, decimals_max: int) -> Decimal:
     """The number in its one form. It is written out only once its size is known: no hostile one becomes long."""
     if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
         hint = "; a float is not exact, pass it as a string" if type(value) is float else ""
         raise PydanticCustomError("decimal_type", "Input should be a number or a string that holds one" + hint)
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return Decimal(value)  # in its one form already, as nearly all are
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
         raise PydanticCustomError("decimal_parsing", "Input should be a decimal number like 12.5")
     if (isinstance(value, str) and len(value) > TEXT_LENGTH_MAX) or (isinstance(value, int) and abs(value) > _LARGEST):
@@ -69,7 +77,7 @@ def _too_many_digits() -> PydanticCustomError:
 
 def _measure(value: Any) -> Decimal:
     """As a number, and also a float as it is shown: it is no money, and sources keep it as a float."""
-    return _number(Decimal(float.__repr__(value)) if isinstance(value, float) else value, _FLOAT_DECIMALS_MAX)
+    return _exact(Decimal(float.__repr__(value)) if isinstance(value, float) else value, _FLOAT_DECIMALS_MAX)
 
 
 def _as_number(value: Decimal) -> int | str:
@@ -90,7 +98,7 @@ def whole(value: Any) -> Any:
 def _time(value: Any) -> datetime:
     if isinstance(value, str) and _RFC3339.fullmatch(value):
         try:
-            value = datetime.fromisoformat(value.upper())
+            value = iso_time(value.upper())
         except ValueError as error:
             raise PydanticCustomError("datetime_parsing", "Input should be a time that exists") from error
     if not isinstance(value, datetime) or value.tzinfo is None:

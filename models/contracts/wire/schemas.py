@@ -22,6 +22,9 @@ UNSAID: Final[Mapping[str, str]] = {
     "surrogates": "no text holds a lone surrogate (`\\ud800` without its other half)",
     "calendar": "a time or a date is one that exists, in UTC between the years 1 and 9999",
     "timezone": "a time zone is the name of one that the worker's system knows, like `Europe/Riga`",
+    "url": (
+        "the URL of an endpoint has a host, a name or an address, and a port that there is; no user and no `#fragment`"
+    ),
     "digits": "a number has at most 30 digits that count; of credits and money none is past the 30th decimal",
     "size": "a number that is written as a string is as large as one that is written as a number may be",
     "marked": (
@@ -68,6 +71,16 @@ STORABLE: Final = r"^[^\u0000]*$"
 def printable_but(characters: str = "") -> str:
     """The pattern of printable characters, without these."""
     return f"^[^{characters}{_NOT_PRINTABLE}]*{_END}"
+
+
+def printable_text(least: int, most: int, but: str = "") -> str:
+    """So many printable characters without these, as a part of a pattern."""
+    return f"[^{but}{_NOT_PRINTABLE}]{{{least},{most}}}"
+
+
+def ended(pattern: str) -> str:
+    """A pattern of ours that ends in `$`, for readers to whom that is also in front of a last newline."""
+    return pattern.removesuffix("$") + _END
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from models.domain.charging.policies import Interval
+from models.python310 import UTC
 
 Month = tuple[datetime, datetime]
 """Its first moment, and that of the next."""

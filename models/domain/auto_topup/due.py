@@ -32,20 +32,21 @@ def due(account: Account, at: datetime) -> bool:
     return units > 0 and ledger.fits(account, units) and evaluation.wanting(account, policy, at)
 
 
-def follow(before: Account, after: Account, context: DecisionContext) -> tuple[Account, tuple[EventType, ...]]:
-    """`after` with the next look noted, and the events of falling below the threshold and of coming back."""
-    if after.policy is None:
-        return after, ()
-    # What has expired since the last move fell then; this move, or the sweep, is the first to tell.
-    was_below, is_below = evaluation.below(before, before.updated_at), evaluation.below(after, context.now)
+def follow(account: Account, context: DecisionContext) -> tuple[Account, tuple[EventType, ...]]:
+    """The account with the next look noted, and the events of falling below the threshold and of coming back.
+
+    The two alternate, whatever happens in between: what was told last stands in the policy. While it is out of force
+    neither is told; what is then so is told when it is in force again.
+    """
+    policy = account.policy
+    if policy is None:
+        return account, ()
+    below = evaluation.below(account, context.now)
     events: tuple[EventType, ...] = ()
-    if after.key.kind is not Kind.WALLET:
-        pass  # the events are a wallet's
-    elif is_below and not was_below:
-        events = (EventType.WALLET_BALANCE_DROPPED,)
-    elif was_below and not is_below and evaluation.in_force(after):
-        events = (EventType.WALLET_BALANCE_RECOVERED,)
-    return noted(after, context), events
+    if account.key.kind is Kind.WALLET and below is not policy.dropped and evaluation.in_force(account):
+        account = changed(account, dropped=below)
+        events = (EventType.WALLET_BALANCE_DROPPED if below else EventType.WALLET_BALANCE_RECOVERED,)
+    return noted(account, context), events
 
 
 def wants(account: Account, level: int, context: DecisionContext) -> Account | None:

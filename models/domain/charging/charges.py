@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from models.domain.charging.policies import ProviderName
 from models.domain.value import value
+from models.python310 import StrEnum
 
 
 class ChargeStatus(StrEnum):

@@ -6,10 +6,10 @@ Amounts are units of the account: credits at its scale, or kopeks.
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from models.domain.value import value
+from models.python310 import StrEnum
 
 DECLINES_MAX = 3
 """In a row, before a policy that says nothing else is suspended."""
@@ -83,3 +83,4 @@ class Policy:
     reason: Reason | None = None  # what came of the last look
     open_charge: UUID | None = None  # one at a time
     next_at: datetime | None = None  # the interval's next time
+    dropped: bool = False  # it was told that the level is below the threshold, and not yet that it is back

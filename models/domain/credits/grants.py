@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields, replace
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from models.domain.value import value
+from models.python310 import UTC, StrEnum
 
 _LAST_PRIORITY: Final = 2**63
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
@@ -74,6 +74,7 @@ class Grant:
     expired: int = 0  # units that the sweep took
     voided: int = 0  # units that an operator took
     voided_at: datetime | None = None
+    warned: bool = False  # whether it was told that it will expire
 
     def begun(self, at: datetime) -> bool:
         return self.effective_at is None or self.effective_at <= at

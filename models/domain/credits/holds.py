@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from models.domain.credits.grants import Draw
 from models.domain.value import value
+from models.python310 import StrEnum
 
 
 class HoldEnd(StrEnum):

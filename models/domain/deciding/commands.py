@@ -12,6 +12,7 @@ from models.domain.accounts import AccountKey
 from models.domain.charging.policies import TopUpTrigger
 from models.domain.credits.grants import Draw, Grant
 from models.domain.deciding.top_up_commands import ChargeOf, TopUpCommand
+from models.domain.deciding.webhook_commands import EndpointOf, WebhookCommand
 from models.domain.outcome import Refusal
 from models.domain.value import value
 
@@ -40,7 +41,7 @@ class EntryOfJob:
     job_id: UUID
 
 
-Target = AccountKey | TelegramUser | EntryOfJob | ChargeOf
+Target = AccountKey | TelegramUser | EntryOfJob | ChargeOf | EndpointOf
 
 
 @value(frozen=True, slots=True)
@@ -170,11 +171,25 @@ class GrantOpen:
 
 
 @value(frozen=True, slots=True)
+class GrantWarn:
+    """Ours: a grant will expire soon, with something left."""
+
+    target: AccountKey
+    grant_id: UUID
+
+
+@value(frozen=True, slots=True)
 class HoldExpire:
     """Ours: a hold has run out."""
 
     target: AccountKey
     hold_id: UUID
+
+
+@value(frozen=True, slots=True)
+class AlertsSet:
+    target: AccountKey
+    thresholds: tuple[Decimal, ...]  # credits, roubles or units
 
 
 @value(frozen=True, slots=True)
@@ -226,11 +241,12 @@ WalletCommand = (
     | GrantVoid
     | GrantExpire
     | GrantOpen
+    | GrantWarn
     | HoldExpire
     | AccountRepair
 )
 AppCommand = AppUpsert | AppSet
-Command = UserCommand | WalletCommand | AppCommand | EntryReverse | TopUpCommand
+Command = UserCommand | WalletCommand | AppCommand | EntryReverse | AlertsSet | TopUpCommand | WebhookCommand
 CREATES = (UserUpsert, WalletCreate, AppUpsert)
 
 
@@ -247,10 +263,11 @@ class Job:
     metadata: Mapping[str, str]
     command: Command | Refusal
     id: UUID = NOT_SETTLED  # given when the job is settled
+    traceparent: str | None = None  # events carry it on; no part of what the job means
 
     def numbered(self, job_id: UUID) -> Job:
         """The job with its id. Spelt out like `Account.moved`."""
         return Job(
             self.name, self.producer, self.key, self.meaning, self.fingerprint, self.occurred_at, self.metadata,
-            self.command, job_id,
+            self.command, job_id, self.traceparent,
         )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from models.domain.accounts import Account, AccountKey, Profile
@@ -16,9 +16,12 @@ from models.domain.events import EventType
 from models.domain.ledger import Entry, EntryDetails, EntryKind
 from models.domain.outcome import Code, Refusal
 from models.domain.value import value
+from models.domain.webhooks.endpoints import Endpoint
 
 EVERYBODY: Final = "*"
 _USUAL_DIGITS: Final = 2
+Facts = Mapping[str, Any]
+"""By name, as bodies show them: amounts are numbers of credits."""
 
 
 @value(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Limits:
     decline_backoff: timedelta = timedelta(hours=1)  # after a decline; it doubles with each one more in a row
     charging: bool = True  # whether this deployment charges at all
     currency_digits: Mapping[str, int] = field(default_factory=dict)  # decimals of the currencies there are
+    webhook_key: bytes | None = None  # the name of the key that secrets of endpoints are made from
     reversers: Mapping[str, AbstractSet[str]] | None = None  # by producer, whose jobs it may reverse beside its own
 
     def digits_of(self, currency: str) -> int:
@@ -95,6 +99,16 @@ class Decision:
     bonus: Entry | None = None  # a second entry of the same job
     refusal: Refusal | None = None
     charge: Charge | None = None  # made or changed by the job
+    facts: Mapping[EventType, Facts] | None = None  # what an event tells that the answer does not say
+
+
+@value(frozen=True, slots=True)
+class EndpointDecision:
+    """A job about an endpoint of webhooks that is carried out."""
+
+    endpoint: Endpoint  # as it is afterwards
+    code: Code = Code.APPLIED
+    events: tuple[EventType, ...] = ()
 
 
 def opened(

@@ -17,11 +17,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from models.domain.text import json_encoder
 from models.domain.value import value
 
 FORMAT: Final = 1
 BUCKETS: Final = 256
-_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_encode: Final = json_encoder()
 _LEAF, _NODE = b"\0", b"\1"  # so that no leaf can be taken for a node
 
 
@@ -44,7 +45,7 @@ class Head:
     balance: int
 
     def line(self) -> str:
-        return _JSON.encode([self.chain, self.id, self.name, self.unit, self.scale, self.seq, self.hash, self.balance])
+        return _encode([self.chain, self.id, self.name, self.unit, self.scale, self.seq, self.hash, self.balance])
 
     @classmethod
     def read(cls, line: str) -> Head:
@@ -66,7 +67,7 @@ class JobLine:
     digest: str
 
     def line(self) -> str:
-        return _JSON.encode([self.id, self.producer, self.key, self.code, self.digest])
+        return _encode([self.id, self.producer, self.key, self.code, self.digest])
 
     @classmethod
     def read(cls, line: str) -> JobLine:
@@ -79,7 +80,7 @@ class JobLine:
 
 def job_digest(columns: Iterable[Any]) -> str:
     """SHA-256 of a job's columns, as one JSON array; the answer as its own SHA-256."""
-    return hashlib.sha256(_JSON.encode([*columns]).encode()).hexdigest()
+    return hashlib.sha256(_encode([*columns]).encode()).hexdigest()
 
 
 @dataclass(slots=True)
@@ -177,7 +178,7 @@ class Anchor:
             },
             "files": {"heads": self.heads_file, "jobs": self.jobs_file},
         }
-        return _JSON.encode(document).encode()
+        return _encode(document).encode()
 
     @classmethod
     def read(cls, payload: bytes) -> Anchor:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from models.domain.deciding.commands import Job
 from models.domain.ledger import Entry, EntryKind, microseconds
 from models.domain.outcome import Code, Status
 from models.domain.value import value
+from models.python310 import UTC, StrEnum
 
 Changes = Mapping[str, list[Any]]
 """{term: [what it was, what it is]}, as JSON has them."""
@@ -67,7 +68,7 @@ _NOTHING_ELSE: Final[Mapping[str, Any]] = dict.fromkeys(
 )
 _ASKING: Final = frozenset({"id", "asked", "reference"})
 """Of a charge: its name, and what is noted while a provider is asked. What settles it is in the answer of that job."""
-_OF_EVERY_ACCOUNT: Final = ("unit", "scale", "floor", "set_at", "created_at", "updated_at")
+_OF_EVERY_ACCOUNT: Final = ("unit", "scale", "floor", "set_at", "created_at", "updated_at", "low_at")
 
 
 class RecordKind(StrEnum):
@@ -174,6 +175,8 @@ def plain(item: Any) -> Any:
             return money.text(item)
         case Mapping():
             return dict(item)
+        case tuple():
+            return list(item)
         case _:
             return item
 
@@ -181,5 +184,7 @@ def plain(item: Any) -> Any:
 def _as_before(before: Account, after: Account, entry: Entry) -> bool:
     """Whether none but what an entry changes has changed: nearly every job, so it is looked at first."""
     if after.profile is not before.profile or after.policy is not before.policy or after.floor != before.floor:
+        return False
+    if after.low_at is not before.low_at:
         return False
     return after.set_at == (entry.details.at if entry.details.kind is EntryKind.SET else before.set_at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from models.domain.accounts import Account, Wallet
@@ -11,6 +11,7 @@ from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import DecisionContext
 from models.domain.ids import second_id
 from models.domain.outcome import Code, Refusal
+from models.python310 import UTC
 
 
 def new_grant(

@@ -22,7 +22,7 @@ from models.domain.outcome import Code, Refusal
 
 # What a user or publisher has moved can be taken back. What the system took away stays away, a hold is released, and a
 # reversal is corrected by a new job, not by another reversal.
-_REVERSIBLE: Final = {
+REVERSIBLE: Final = {
     EntryKind.DEPOSIT,
     EntryKind.WITHDRAWAL,
     EntryKind.CREDIT,
@@ -89,7 +89,7 @@ def take_back(
     events: tuple[EventType, ...] = (_EVENT[account.key.kind],) if listed else ()
     if account.policy is not None and account.policy.suspended and not (before.policy and before.policy.suspended):
         events = (*events, EventType.AUTO_TOP_UP_SUSPENDED)
-    account, crossing = autotopup.follow(before, account, context)
+    account, crossing = autotopup.follow(account, context)
     return Decision(
         account, entry=written[0], events=(*events, *crossing), bonus=written[1] if len(written) > 1 else None
     )
@@ -151,7 +151,7 @@ def _forbidden(
             "The job is another producer's, and BALANCE_PRODUCERS does not name this one for it",
             {"entry": first.id, "producer": original.producer},
         )
-    if first.details.kind not in _REVERSIBLE:
+    if first.details.kind not in REVERSIBLE:
         kind = first.details.kind.value
         return Refusal(Code.NOT_REVERSIBLE, f"An entry of kind {kind} cannot be reversed", {"entry": first.id})
     if isinstance(account.profile, Wallet) and account.profile.status is WalletStatus.CLOSED:

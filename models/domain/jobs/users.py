@@ -57,7 +57,7 @@ def correct(command: UserCorrect, account: Account | None, job: Job, context: De
     details = entry_details(job, context, kind, None, command.description, listed=command.listed)
     after, entry = ledger.post(account, amount, details)
     if after.policy is not None:
-        after, _ = autotopup.follow(account, after, context)
+        after, _ = autotopup.follow(after, context)
     return Decision(after, entry=entry, events=(EventType.USER_BALANCE_UPDATED,) if command.listed else ())
 
 

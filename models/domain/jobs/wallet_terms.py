@@ -39,7 +39,8 @@ def create(command: WalletCreate, account: Account | None, job: Job, context: De
         return refusal
     account = opened(command.target, context, "credit", command.scale, wallet, floor)
     if policy != replace(_NO_POLICY, version=1):
-        account = autotopup.noted(replace(account, policy=policy), context)
+        account, dropped = autotopup.follow(replace(account, policy=policy), context)
+        return Decision(account, events=(EventType.WALLET_UPDATED, *dropped))
     return Decision(account, events=(EventType.WALLET_UPDATED,))
 
 
@@ -64,7 +65,7 @@ def update(command: WalletUpdate, account: Account | None, job: Job, context: De
             return unstorable(error, "floor", account.scale)
     if refusal := _uncovered(changed, wallet, context):
         return refusal
-    after, crossing = autotopup.follow(account, changed, context)
+    after, crossing = autotopup.follow(changed, context)
     return Decision(after, events=(EventType.WALLET_UPDATED, *crossing))
 
 
@@ -115,7 +116,7 @@ def terminate(
         return Decision(closed, events=(EventType.WALLET_UPDATED,))
     move.balance = 0
     details = entry_details(job, context, ledger.EntryKind.TERMINATION, TERMINATED_REASON, command.description)
-    decision = posted(move, details, context, before=account)
+    decision = posted(move, details, context)
     return replace(decision, events=(*decision.events, EventType.WALLET_UPDATED))
 
 

@@ -41,11 +41,11 @@ def top_up(command: WalletTopUp, account: Account | None, job: Job, context: Dec
     details = entry_details(job, context, ledger.EntryKind.CREDIT, command.reason, command.description)
     after, entry = _add(account, units, grant, details, job, context)
     if command.bonus is None:
-        return decided(account, after, entry, context)
+        return decided(after, entry, context)
     second = _bonus(command.bonus, after, command, job, context)
     if isinstance(second, Refusal):
         return second
-    return replace(decided(account, second[0], entry, context), bonus=second[1])
+    return replace(decided(second[0], entry, context), bonus=second[1])
 
 
 def _bonus(
@@ -113,17 +113,15 @@ def origin(details: ledger.EntryDetails) -> Literal["purchased", "free"] | None:
 # --- what decisions about wallets share
 
 
-def posted(
-    move: Move, details: ledger.EntryDetails, context: DecisionContext, before: Account | None = None
-) -> Decision:
-    """The decision that the move makes. `before`: the account as it was, if the move began with a changed one."""
+def posted(move: Move, details: ledger.EntryDetails, context: DecisionContext) -> Decision:
+    """The decision that the move makes."""
     after, entry = move.post(details)
-    return decided(before or move.account, after, entry, context)
+    return decided(after, entry, context)
 
 
-def decided(before: Account, after: Account, entry: ledger.Entry, context: DecisionContext) -> Decision:
+def decided(after: Account, entry: ledger.Entry, context: DecisionContext) -> Decision:
     """The decision with what follows from the new level."""
-    after, crossing = autotopup.follow(before, after, context)
+    after, crossing = autotopup.follow(after, context)
     return Decision(after, entry=entry, events=(EventType.WALLET_TRANSACTION_CREATED, *crossing))
 
 

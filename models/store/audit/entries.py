@@ -11,7 +11,7 @@ What must hold, for every account:
   5. its terms, policy and due time are what its records make them, and nothing was spent or topped up beyond them
      (models/store/audit/terms.py);
 for every charge: what succeeded is credited, once, with its amount, and nothing is that did not
-(models/store/audit/charges.py);
+(models/store/audit/charges.py); each endpoint of webhooks is as its last job left it (models/store/audit/endpoints.py);
 for every journal: each record is chained to the one before, with its job (models/store/audit/journals.py);
 and for every job: it is in a chain; an applied job with an entry in its answer wrote that entry; a refused or unchanged
 one wrote none; what it told is in the outbox, or was pruned by the rules (models/store/audit/jobs.py).
@@ -33,6 +33,7 @@ from models.domain.accounts import Account, Wallet
 from models.domain.evidence.finding import Finding
 from models.domain.ledger import Entry, Proof, entry_hash
 from models.store.audit import charges as audit_charges
+from models.store.audit import endpoints
 from models.store.audit import jobs as audit_jobs
 from models.store.audit.journals import Journals
 from models.store.audit.terms import Terms
@@ -43,6 +44,8 @@ from models.store.write import accounts, entries
 from models.store.write import journals as records
 from models.store.write.entries import Written
 from models.store.write.top_ups import charges
+
+PROGRESS_EVERY: Final = 10_000  # entries
 
 _REVERSED: Final = text("""
     select a.kind, a.ref, back.reverses, sum(abs(back.amount)) as units, abs(made.amount) as amount
@@ -139,6 +142,7 @@ def audit_in(connection: Connection, progress: Callable[[int], None] | None = No
     report.findings += _reversed(connection)
     report.findings += _masked(connection)
     report.findings += audit_charges.findings(connection)
+    report.findings += endpoints.findings(connection)
     report.findings += audit_jobs.findings(connection, journals.pruned_until, journals.before)
     report.records = journals.count
     return report
@@ -156,7 +160,7 @@ def _all_accounts(connection: Connection, report: Report, progress: Callable[[in
         credits = wallets.pop(row.id, None)
         for each in written.take(row.id):
             report.entries += 1
-            if report.entries % 10_000 == 0:
+            if report.entries % PROGRESS_EVERY == 0:
                 progress(report.entries)
             entry = each.entry
             assert entry is not None, "its account was found just now"

@@ -1,4 +1,4 @@
-"""The audit of jobs: each in a chain, its answer of its entry, its events there or pruned, its body what was asked."""
+"""The audit of jobs: each in a chain, its answer of its entry, no event but those it told, its body what was asked."""
 
 from __future__ import annotations
 
@@ -35,14 +35,17 @@ _UNCHAINED: Final = text(f"""
       and not exists (select from records r where r.job_id = j.id)
     order by j.id
 """)  # noqa: S608 - our own condition
-_UNTOLD: Final = text(f"""
-    select j.id, j.events, j.body is null as pruned, coalesce(o.told, 0) as told, a.kind, a.ref
-    from jobs j
-    left join (select job_id, sum(case type {_BIT} end) as told from outbox group by job_id) as o on o.job_id = j.id
+_NEVER_TOLD: Final = text(f"""
+    select o.type, o.table, o.job_id as id, a.kind, a.ref
+    from (select type, job_id, 'outbox' as table from outbox
+          union all select type, job_id, 'stream_backlog' from stream_backlog
+          union all select type, job_id, 'webhook_deliveries' from webhook_deliveries where status = 'waiting') as o
+    left join jobs j on j.id = o.job_id
     left join entries e on e.job_id = j.id and e.part = 0
     left join accounts a on a.id = coalesce(e.account_id, j.account_id)
-    where not {digests.OLDER} and coalesce(o.told, 0) <> case when j.body is null then 0 else j.events end
-    order by j.id
+    where o.job_id is not null
+      and (j.id is null or (not {digests.OLDER} and j.events & (case o.type {_BIT} else 0 end) = 0))
+    order by o.job_id
 """)  # noqa: S608 - our own column list
 _PRUNED: Final = text("""
     select id from jobs
@@ -59,7 +62,7 @@ _ASKED: Final = text("""
 def findings(connection: Connection, pruned_until: datetime | None, before: list[dict[str, Any]]) -> Iterator[Finding]:
     """What is wrong with jobs. `pruned_until` and `before`: what the journals say of them."""
     return chain(
-        _answered(connection), _unchained(connection), _untold(connection), _pruned(connection, pruned_until),
+        _answered(connection), _unchained(connection), _never_told(connection), _pruned(connection, pruned_until),
         _asked(connection), _before(connection, before),
     )  # fmt: skip
 
@@ -78,15 +81,10 @@ def _unchained(connection: Connection) -> Iterator[Finding]:
         yield Finding(_whose(row), None, f"job {row.id} is in no entry and in no record")
 
 
-def _untold(connection: Connection) -> Iterator[Finding]:
-    for row in connection.execute(_UNTOLD):
-        there = ", ".join(event.value for event, bit in BITS.items() if int(row.told) & bit) or "none"
-        told = (
-            "was pruned"
-            if row.pruned
-            else "told " + (", ".join(event.value for event, bit in BITS.items() if row.events & bit) or "nothing")
-        )
-        yield Finding(_whose(row), None, f"job {row.id} {told}, the outbox has {there} of it")
+def _never_told(connection: Connection) -> Iterator[Finding]:
+    """An event leaves when it is delivered, so that one may be gone; none is there that its job has not told."""
+    for row in connection.execute(_NEVER_TOLD):
+        yield Finding(_whose(row), None, f"job {row.id} has not told {row.type}, which is in {row.table}")
 
 
 def _pruned(connection: Connection, until: datetime | None) -> Iterator[Finding]:

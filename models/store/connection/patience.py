@@ -26,7 +26,7 @@ from psycopg import errors, waiting
 from psycopg.abc import PQGen
 
 FIRST_LOOK_S: Final = 6.0  # longer than a lock is usually waited for
-LOOK_EVERY_S: Final = 10.0
+LOOK_EVERY_S: Final = 5.0  # after a failover the next look finds that the session is gone
 STOP_AFTER_S: Final = 3.0
 _ASKING_S: Final = 2  # the least that psycopg takes for connecting
 

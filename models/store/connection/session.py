@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import msgspec
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -30,12 +32,14 @@ def make_engine(
     application_name: str = "balance-worker",
     indexes_only: bool = False,
     checked: bool = False,
+    read_only: bool = False,
     patience: Callable[[int], Patience] = Patience,
 ) -> Engine:
     """An engine on which nothing is waited for without end. `url` starts with postgresql+psycopg://.
 
     `indexes_only`: for those who look up and write a few rows at a time. A connection plans how it checks a foreign key
     once; with a table that is small at that time it would read the whole table for each check, also when it has grown.
+    `read_only`: for those who look: the server refuses whatever else they might come to send.
     `checked`: only sessions that see the tables of this version are used; others raise DeploymentFault.
     `patience`: made of the seconds that the server may need for a statement.
     """
@@ -47,6 +51,7 @@ def make_engine(
         "timezone": "UTC",
         "row_security": "off",  # what a policy hides would be an account that is not there: an error instead
         **({"enable_seqscan": "off"} if indexes_only else {}),
+        **({"default_transaction_read_only": "on"} if read_only else {}),
     }
     arguments: dict[str, Any] = {
         "connect_timeout": connect_timeout_s,
@@ -59,8 +64,9 @@ def make_engine(
     }
     bearing = patience(statement_timeout_ms // 1000 + ANSWERING_S)
     engine = create_engine(
-        url, pool_size=pool_size, max_overflow=0, pool_timeout=connect_timeout_s, connect_args=arguments
-    )
+        url, pool_size=pool_size, max_overflow=0, pool_timeout=connect_timeout_s, connect_args=arguments,
+        json_deserializer=_json,
+    )  # fmt: skip
 
     def connect(_dialect: Any, _record: Any, words: list[Any], parameters: dict[str, Any]) -> PatientConnection:
         connection = open_session(bearing, settings, tuple(words), parameters)
@@ -75,6 +81,14 @@ def make_engine(
 
     event.listen(engine, "do_connect", connect)
     return engine
+
+
+def _json(text: bytes | str) -> Any:
+    """What `json.loads` makes of it, a fifth as long: two for each wallet of a batch."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.MsgspecError:  # a number that no float holds
+        return json.loads(text)
 
 
 @contextmanager

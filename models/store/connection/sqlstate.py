@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models.domain.errors import DeploymentFault, DoubtfulFault, Fault, KeyRace, TransientFault
+from models.store.connection.first_line import first_line
 
 _MIGRATE: Final = "run `balance-worker migrate`, of the newest version in use"
 _GRANT: Final = "grant the workers' role what `balance-worker doctor` names"
@@ -108,11 +109,11 @@ def fault(error: DBAPIError | PoolTimeout) -> Fault | None:
     found = verdict(error)
     if isinstance(error, PoolTimeout):
         return TransientFault(f"no free database connection: {error}")
-    first_line, state = str(error.orig).strip().split("\n", 1)[0], getattr(error.orig, "sqlstate", None)
-    said = f"database out of reach: {first_line}" if state is None else f"{first_line} (SQLSTATE {state})"
+    line, state = first_line(error), getattr(error.orig, "sqlstate", None)
+    said = f"database out of reach: {line}" if state is None else f"{line} (SQLSTATE {state})"
     match found.blame:
         case Blame.RACE:
-            return KeyRace(first_line)
+            return KeyRace(line)
         case Blame.PASSING:
             return TransientFault(said, _REACH if state is None else "")
         case Blame.DEPLOYMENT:

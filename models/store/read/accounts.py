@@ -20,6 +20,26 @@ from models.store.write import accounts
 _ACCOUNT: Final = "select {columns} from accounts a {where}"
 _COLUMNS: Final = ", ".join(f"a.{name}" for name in accounts.COLUMNS.split(", "))
 
+_OF_CUSTOMER: Final = text(
+    _ACCOUNT.format(
+        columns=_COLUMNS,
+        where="""
+            where a.id = any(array(
+                select account_id from wallets where customer_id = :customer and account_id > coalesce(
+                    (select b.id from accounts b where b.kind = 'wallet' and b.ref = cast(:after as text)), 0)
+                order by account_id limit :limit
+            )) order by a.id
+        """,
+    )
+)
+
+_OF_REF: Final = text(
+    _ACCOUNT.format(
+        columns=_COLUMNS, where="where a.kind = any(cast(:kinds as text[])) and a.ref = :ref order by a.kind"
+    )
+)
+_NAME: Final = text("select kind, ref from accounts where id = :id")
+
 
 @dataclass(frozen=True, slots=True)
 class AccountNow:
@@ -66,6 +86,30 @@ def account_list(
     at = now(connection)
     rows = connection.execute(text(_ACCOUNT.format(columns=_COLUMNS, where=where)), parameters).all()
     return Page.of([AccountNow(each, at, levels(each, at)) for each in accounts.read(connection, rows)], limit)
+
+
+def accounts_of_customer(
+    connection: Connection, customer: str, limit: int, after: AccountKey | None = None
+) -> Page[AccountNow]:
+    """Up to `limit` wallets of a customer in the order in which they were opened, from after the wallet `after`."""
+    parameters = {"customer": customer, "limit": limit + 1, "after": after and after.ref}
+    at = now(connection)
+    rows = connection.execute(_OF_CUSTOMER, parameters).all()
+    return Page.of([AccountNow(each, at, levels(each, at)) for each in accounts.read(connection, rows)], limit)
+
+
+def accounts_named(connection: Connection, ref: str) -> Page[AccountNow]:
+    """The accounts whose name has this after its colon: one of each kind at the most."""
+    given = {"kinds": [kind.value for kind in Kind], "ref": ref}
+    at = now(connection)
+    found = connection.execute(_OF_REF, given).all()
+    return Page(tuple(AccountNow(each, at, levels(each, at)) for each in accounts.read(connection, found)), more=False)
+
+
+def name_of(connection: Connection, account_id: int) -> AccountKey | None:
+    """The name of the account with this id."""
+    found = connection.execute(_NAME, {"id": account_id}).first()
+    return None if found is None else AccountKey(Kind(found.kind), found.ref)
 
 
 def now(connection: Connection) -> datetime:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from models.domain.accounts import AccountKey, Kind
 from models.domain.charging.charges import OPEN, Charge, ChargeStatus
 from models.store.read.accounts import now
-from models.store.read.page import Page
+from models.store.read.page import Page, Searched
 from models.store.write.top_ups import charges, switches
 from models.store.write.top_ups.switches import Switch
 
@@ -21,6 +21,14 @@ _CHARGES: Final = f"""
     select {charges.COLUMNS}, a.kind, a.ref, a.scale, c.attempts, c.ask_at, c.answer
     from charges c join accounts a on a.id = c.account_id {{where}} order by c.created_at desc, c.id desc limit :limit
 """  # noqa: S608 - our own column list
+# A charge has the id of the job that decided it: ids sort by time.
+_AMONG: Final = f"""
+    select {charges.COLUMNS}, a.kind, a.ref, a.scale, c.attempts, c.ask_at, c.answer
+    from (select * from (select * from charges {{before}} order by id desc limit :most) as c
+          where status = any(:statuses) order by id desc limit :limit) as c
+    join accounts a on a.id = c.account_id order by c.id desc
+"""  # noqa: S608 - our own column list
+_LAST_OF: Final = "select id from charges {before} order by id desc offset :most - 1 limit 1"
 _WAITING: Final = text("""
     select count(*) filter (where ask_at is not null) as waiting,
            count(*) filter (where ask_at is not null and created_at <= :long_ago) as long_waiting,
@@ -97,8 +105,29 @@ def charge_list(
     return Page.of([_shown(row) for row in rows], limit)
 
 
+def search(
+    connection: Connection, statuses: Collection[ChargeStatus], limit: int, most: int, before: UUID | None = None
+) -> Searched[ChargeShown]:
+    """Charges of these statuses, the newest first, from before the charge `before`; it looks at no more than `most`."""
+    earlier = "" if before is None else "where id < :before"
+    given = {"before": before, "most": most, "statuses": [status.value for status in statuses], "limit": limit + 1}
+    rows = connection.execute(text(_AMONG.format(before=earlier)), given)
+    page = Page.of([_shown(row) for row in rows], limit)
+    if page.last is not None:
+        return Searched(page.rows, page.last.charge.id, gave_up=False)
+    further = connection.execute(text(_LAST_OF.format(before=earlier)), {"before": before, "most": most}).scalar()
+    return Searched(page.rows, further, gave_up=further is not None)
+
+
 def charge(connection: Connection, charge_id: UUID) -> ChargeShown | None:
     row = connection.execute(text(_CHARGES.format(where="where c.id = :id")), {"id": charge_id, "limit": 1}).first()
+    return None if row is None else _shown(row)
+
+
+def charge_credited_by(connection: Connection, job_id: UUID) -> ChargeShown | None:
+    """The charge whose money this job credited."""
+    where = _CHARGES.format(where="where c.credited_by = :job_id")
+    row = connection.execute(text(where), {"job_id": job_id, "limit": 1}).first()
     return None if row is None else _shown(row)
 
 

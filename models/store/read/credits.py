@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -140,6 +140,27 @@ class Credits:
         made = {hold_id: (left, self.replay.captured.get(hold_id, 0)) for hold_id, left in self.replay.holds.items()}
         return {hold_id for hold_id, hold in self.holds.items() if made.get(hold_id) != (hold.remaining, hold.captured)}
 
+    def grants_then(self) -> tuple[Grant, ...]:
+        """The grants after the entries applied, with something left or held, as a decision would have found them."""
+        made = self.replay.grants.values()
+        return tuple(
+            replace(grant, pending=grant.id in self._pending) for grant in made if grant.remaining or grant.held
+        )
+
+    def holds_then(self) -> tuple[Hold, ...]:
+        """The holds after the entries applied that had something left."""
+        return tuple(
+            replace(
+                self.holds[hold_id],
+                remaining=units,
+                captured=self.replay.captured.get(hold_id, 0),
+                backing=tuple(draw for draw in self._backing[hold_id].items() if draw[1]),
+                ended=None,
+            )
+            for hold_id, units in self.replay.holds.items()
+            if units and hold_id in self.holds
+        )
+
     def spendable(self, balance: int, at: datetime) -> int:
         """What can be spent of this balance at this time, in units, less the floor."""
         gone = sum(grant.remaining for grant in self.grants.values() if not grant.open(at))
@@ -220,10 +241,16 @@ def credits_of_all(connection: Connection) -> dict[int, Credits]:
     return found
 
 
-def credits_of(connection: Connection, account_id: int, key: AccountKey) -> Credits:
-    """One wallet, with all its entries applied."""
-    granted = {grant.id: grant for grant in grants.of_account(connection, account_id)}
-    credits = Credits(str(key), granted, {hold.id: hold for hold in holds.of_account(connection, account_id)})
-    for entry in entries.stream(connection, account_id):
-        credits.apply(entry)
+def credits_of(connection: Connection, account_id: int, key: AccountKey, up_to: int | None = None) -> Credits:
+    """One wallet, with all its entries applied, or those up to number `up_to`, which are read through indexes alone."""
+    if up_to is None:
+        granted, held = grants.of_account(connection, account_id), holds.of_account(connection, account_id)
+    else:
+        grant_ids, hold_ids = entries.made(connection, account_id, up_to)
+        granted = grants.load(connection, (), grant_ids).get(account_id, [])
+        held = holds.load(connection, (), hold_ids).get(account_id, [])
+    credits = Credits(str(key), {grant.id: grant for grant in granted}, {hold.id: hold for hold in held})
+    if credits.grants or credits.holds or up_to is None:  # what is plain alone has nothing to be replayed
+        for entry in entries.stream(connection, account_id, up_to):
+            credits.apply(entry)
     return credits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -25,6 +26,16 @@ _REVERSED: Final = text("""
     select seq, job_id, created_at, amount from entries where account_id = :account_id and seq = :seq
 """)
 
+_TERMS: Final = text("select id, priority, expires_at from grants where id = any(cast(:ids as uuid[]))")
+
+
+@dataclass(frozen=True, slots=True)
+class GrantTerms:
+    """How the credits that an entry made may be used."""
+
+    priority: int | None
+    expires_at: datetime | None
+
 
 @dataclass(frozen=True, slots=True)
 class RelatedEntry:
@@ -41,6 +52,13 @@ def entries_of(connection: Connection, account_id: int, limit: int, before: int 
     parameters = {"account_id": account_id, "limit": limit, "before": before}
     found = [entries.from_row(dict(row)) for row in connection.execute(_OF_ACCOUNT, parameters).mappings()]
     return Page(tuple(found), more=bool(found) and found[-1].seq > 1)  # they are numbered from 1 without a gap
+
+
+def terms_of(connection: Connection, entries: Iterable[Entry]) -> dict[UUID, GrantTerms]:
+    """The terms of the grants that these entries made, by grant."""
+    ids = [each.details.grant_id for each in entries if each.details.grant_id is not None and each.amount > 0]
+    found = connection.execute(_TERMS, {"ids": ids}) if ids else ()
+    return {row.id: GrantTerms(row.priority, row.expires_at) for row in found}
 
 
 def entries_of_job(connection: Connection, job_id: UUID) -> tuple[Entry, ...]:

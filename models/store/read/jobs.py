@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -34,17 +35,35 @@ _JOB: Final = """
     order by {order}
 """
 _OF_ALL: Final = """
-    select * from jobs j where id >= :since and id < :before {filters} order by id desc limit :limit
+    select * from jobs j where id >= :since and id < :before {filters} order by id desc limit {limit}
 """
 _OF_ACCOUNT: Final = """
     (select j.* from entries e join jobs j on j.id = e.job_id
      where e.account_id = :account_id and e.part = 0 and e.seq > :after and e.seq <= :up_to {filters}
-     order by e.seq desc limit :limit)
+     order by e.seq desc limit {limit})
     union all
     (select j.* from jobs j
      where account_id = :account_id and settled_at >= :since and (settled_at, id) < (:before_at, :before) {filters}
-     order by settled_at desc, id desc limit :limit)
-    order by settled_at desc, id desc limit :limit
+     order by settled_at desc, id desc limit {limit})
+    order by settled_at desc, id desc limit {limit}
+"""
+# A key alone is looked for under each producer there is: each is found by one step through the index of keys.
+_OF_KEY: Final = """
+    with recursive known (producer) as (
+        (select producer from jobs order by producer limit 1)
+        union all
+        select (select n.producer from jobs n where n.producer > known.producer order by n.producer limit 1)
+        from known where known.producer is not null
+    )
+    select j.* from known join jobs j on j.producer = known.producer and j.idempotency_key = :key
+    where j.id >= :since and j.id < :before {filters}
+    order by j.id desc limit {limit}
+"""
+_AMONG: Final = "select * from ({chosen}) as j where true {filters} order by {order} limit :limit"
+_LAST_OF: Final = "select id from ({chosen}) as j order by {order} offset :most - 1 limit 1"
+_ABOUT: Final = """
+    and (j.account_id = :account_id
+         or exists (select from entries o where o.job_id = j.id and o.account_id = :account_id))
 """
 _ONE: Final = _JOB.format(chosen="select * from jobs where {condition}", order="j.id")
 _TEXTS: Final = text("select cast(body as text) as body, cast(outcome as text) as outcome from jobs where id = :id")
@@ -53,6 +72,7 @@ _MOMENT_OF_ENTRY: Final = text("""
     select j.settled_at, j.id from entries e join jobs j on j.id = e.job_id
     where e.account_id = :account_id and e.seq = :seq
 """)
+_KEYS: Final = text("select id, idempotency_key from jobs where id = any(cast(:job_ids as uuid[]))")
 _LAST_SEQ: Final = text("select seq from accounts where id = :account_id")
 
 
@@ -66,6 +86,17 @@ class JobFilter:
     status: Status | None = None
     code: Code | None = None
     since: datetime | timedelta | None = None  # a time, or how long ago
+    until: datetime | timedelta | None = None  # the same: settled before then
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found, and where the next one goes on; None: nothing that was asked for lies further back."""
+
+    jobs: tuple[JobSummary, ...]
+    further: UUID | None
+    gave_up: bool  # it looked at as many as it may, and the page is not full
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +143,29 @@ def jobs(connection: Connection, wanted: JobFilter, limit: int, before: UUID | N
 
     Job ids sort by time, so the primary key serves as the index by time. An account's jobs are found by the entries
     that they wrote; those that wrote none have an index of their own. The other conditions filter what these find:
-    bound a search for something rare by `since`.
+    bound a search for something rare by `since`, or by `search`.
     """
-    given = {name: getattr(wanted, name) for name in ("producer", "name", "status", "code")}
-    given = {name: str(value) for name, value in given.items() if value is not None}
-    filters = "".join(f" and j.{name} = :{name}" for name in given)
-    since = now(connection) - wanted.since if isinstance(wanted.since, timedelta) else wanted.since or _EPOCH
-    if wanted.account_id is None:
-        bounds = {"since": _first_id(since), "before": before or _LAST_ID}
-        chosen, order = _OF_ALL, "id desc"
-    else:
-        bounds = _bounds(connection, wanted.account_id, since, before)
-        chosen, order = _OF_ACCOUNT, "settled_at desc, id desc"
-    statement = _JOB.format(chosen=chosen.format(filters=filters), order=order)
-    found = connection.execute(text(statement), {"limit": limit + 1, **given, **bounds})
+    chosen, order, filters, parameters = _chosen(connection, wanted, before)
+    statement = _JOB.format(chosen=chosen.format(filters=filters, limit=":limit"), order=order)
+    found = connection.execute(text(statement), {"limit": limit + 1, **parameters})
     return Page.of([_summary(row) for row in found], limit)
+
+
+def search(connection: Connection, wanted: JobFilter, limit: int, most: int, before: UUID | None = None) -> Found:
+    """The same, but it looks at no more than `most` jobs: however rare what is wanted is, the answer comes at once."""
+    chosen, order, filters, parameters = _chosen(connection, wanted, before)
+    if not filters or wanted.key is not None:  # nothing is looked at in vain
+        page = jobs(connection, wanted, limit, before)
+        return Found(page.rows, None if page.last is None else page.last.id, gave_up=False)
+    among = chosen.format(filters="", limit=":most")
+    statement = _JOB.format(chosen=_AMONG.format(chosen=among, filters=filters, order=order), order=order)
+    parameters |= {"most": most}
+    rows = connection.execute(text(statement), {"limit": limit + 1, **parameters})
+    page = Page.of([_summary(row) for row in rows], limit)
+    if page.last is not None:
+        return Found(page.rows, page.last.id, gave_up=False)
+    last = connection.execute(text(_LAST_OF.format(chosen=among, order=order)), parameters).scalar()
+    return Found(page.rows, last, gave_up=last is not None)
 
 
 def job(connection: Connection, job_id: UUID) -> JobDetails | None:
@@ -137,6 +176,11 @@ def job(connection: Connection, job_id: UUID) -> JobDetails | None:
 def job_under(connection: Connection, producer: str, key: str) -> JobDetails | None:
     """The job that was settled under this producer's key."""
     return _one(connection, "producer = :producer and idempotency_key = :key", {"producer": producer, "key": key})
+
+
+def keys_of(connection: Connection, job_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """The idempotency keys of these jobs."""
+    return {row.id: row.idempotency_key for row in connection.execute(_KEYS, {"job_ids": [*job_ids]})}
 
 
 def _one(connection: Connection, condition: str, parameters: dict[str, Any]) -> JobDetails | None:
@@ -173,12 +217,35 @@ def _summary(row: Row[Any]) -> JobSummary:
     )
 
 
-def _bounds(connection: Connection, account_id: int, since: datetime, before: UUID | None) -> dict[str, Any]:
+def _chosen(connection: Connection, wanted: JobFilter, before: UUID | None) -> tuple[str, str, str, dict[str, Any]]:
+    """Which way jobs are found: the statement, its order, the conditions that no index answers, and the parameters."""
+    given = {name: getattr(wanted, name) for name in ("producer", "name", "status", "code")}
+    given = {name: str(value) for name, value in given.items() if value is not None}
+    filters = "".join(f" and j.{name} = :{name}" for name in given)
+    since, until = _moment(connection, wanted.since, _EPOCH), _moment(connection, wanted.until, _END[0])
+    if wanted.account_id is not None and wanted.key is None:
+        bounds = _bounds(connection, wanted.account_id, since, until, before)
+        return _OF_ACCOUNT, "settled_at desc, id desc", filters, {**given, **bounds}
+    last = _LAST_ID if wanted.until is None else _first_id(until)
+    bounds = {"since": _first_id(since), "before": min(before or _LAST_ID, last), "key": wanted.key}
+    if wanted.account_id is not None:
+        filters, bounds = filters + _ABOUT, bounds | {"account_id": wanted.account_id}
+    return (_OF_ALL if wanted.key is None else _OF_KEY), "id desc", filters, {**given, **bounds}
+
+
+def _moment(connection: Connection, at: datetime | timedelta | None, otherwise: datetime) -> datetime:
+    return now(connection) - at if isinstance(at, timedelta) else at or otherwise
+
+
+def _bounds(
+    connection: Connection, account_id: int, since: datetime, until: datetime, before: UUID | None
+) -> dict[str, Any]:
     """From where to where an account's jobs are read: by time, and by the numbers of its entries."""
-    end = _END
+    end = (until, _LAST_ID if until == _END[0] else _FIRST_ID)
     if before is not None:
         found = connection.execute(_MOMENT, {"id": before}).first()
-        end = (_EPOCH, _FIRST_ID) if found is None else (found.settled_at, found.id)  # no such job: nothing before it
+        # No such job: nothing before it.
+        end = min(end, (_EPOCH, _FIRST_ID) if found is None else (found.settled_at, found.id))
     return {
         "account_id": account_id,
         "since": since,
@@ -196,7 +263,11 @@ def _entries_until(connection: Connection, account_id: int, end: Moment) -> int:
         row = connection.execute(_MOMENT_OF_ENTRY, {"account_id": account_id, "seq": seq}).one()
         return row.settled_at, row.id
 
-    last = connection.execute(_LAST_SEQ, {"account_id": account_id}).scalar_one()
+    if end <= (_EPOCH, _FIRST_ID):
+        return 0  # as far back as there is: nothing has to be looked at
+    last: int = connection.execute(_LAST_SEQ, {"account_id": account_id}).scalar_one()
+    if end == _END:
+        return last
     return bisect_left(range(1, last + 1), end, key=moment)
 
 

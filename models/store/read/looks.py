@@ -19,9 +19,10 @@ from models.domain.outcome import Code
 # charges, however long the ledger is. Documents say where the policy stood after the job.
 _LOOKS: Final = text("""
     with ours as (
-        (select id from jobs
-         where account_id = :account_id
-           and (name in (:look, 'charges.settle') or name like 'auto\\_topup.%')
+        (select id from (
+            select id, name, settled_at from jobs where account_id = :account_id
+            order by settled_at desc, id desc limit :most) as latest
+         where name in (:look, 'charges.settle') or name like 'auto\\_topup.%'
          order by settled_at desc, id desc limit :limit)
         union
         (select unnest(array[id, credited_by]) from charges
@@ -64,9 +65,10 @@ class LookShown:
     charge_code: str | None
 
 
-def looks(connection: Connection, account_id: int, limit: int) -> list[LookShown]:
-    """What was decided about the account's top-ups, the newest first."""
-    given = {"account_id": account_id, "limit": limit, "look": AUTO_TOP_UP, "run_now": RUN_NOW}
+def looks(connection: Connection, account_id: int, limit: int, most: int | None = None) -> list[LookShown]:
+    """What was decided about the account's top-ups, the newest first. `most`: it looks for looks among so many of the
+    account's last jobs that moved nothing; None: among all."""
+    given = {"account_id": account_id, "limit": limit, "most": most, "look": AUTO_TOP_UP, "run_now": RUN_NOW}
     return [
         LookShown(
             job_id=row.id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -25,3 +25,12 @@ class Page(Generic[T]):
     def last(self) -> T | None:
         """The row after which the next page begins; None when there is no other page."""
         return self.rows[-1] if self.more else None
+
+
+@dataclass(frozen=True, slots=True)
+class Searched(Generic[T]):
+    """What a search found that looks at so many rows and no more."""
+
+    rows: tuple[T, ...]
+    further: Any  # the id of the row after which the next one goes on; None: there is no more
+    gave_up: bool  # it looked at as many as it may, and the page is not full

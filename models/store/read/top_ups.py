@@ -15,9 +15,10 @@ from models.domain.auto_topup.evaluation import Fire, Hold, evaluate, place
 from models.domain.credits import balance as credits
 from models.domain.deciding.commands import TelegramUser
 from models.domain.deciding.decision import Charging, DecisionContext, Limits
+from models.python310 import StrEnum
 from models.store.read import accounts as history
 from models.store.read.charges import ChargeShown, open_charges
-from models.store.read.page import Page
+from models.store.read.page import Page, Searched
 from models.store.write import accounts
 from models.store.write.top_ups import charges, switches
 from models.store.write.top_ups.switches import Switch
@@ -27,13 +28,37 @@ _POLICIES: Final = f"""
     select {_ACCOUNTS} from policies p join accounts a on a.id = p.account_id
     where {{which}} order by a.kind, a.ref limit :limit
 """  # noqa: S608 - our own column list
+_OF: Final = f"select {_ACCOUNTS} from accounts a where a.id = any(cast(:ids as bigint[])) order by a.id"  # noqa: S608
 _AGREED: Final = "(p.trigger <> 'disabled' or p.open_charge is not null)"
 _DUE: Final = "p.due_at <= clock_timestamp()"
 _AFTER: Final = "(a.kind, a.ref) > (:after_kind, :after_ref)"
 _DECLINED: Final = text("""
-    select distinct on (account_id) account_id, code from charges
-    where account_id = any(cast(:ids as bigint[])) and status = 'declined'
-    order by account_id, created_at desc
+    select wanted.id as account_id, found.code from unnest(cast(:ids as bigint[])) as wanted (id), lateral (
+        select c.code from charges c where c.account_id = wanted.id and c.status = 'declined'
+        order by c.created_at desc limit 1
+    ) as found
+""")
+# Which accounts: each of them goes through an index, or looks at so many policies and no more.
+_AMONG: Final = """
+    select account_id from (select * from policies where account_id > :after order by account_id limit :most) as p
+    where {condition} order by account_id limit :limit
+"""
+_WHICH: Final = {
+    "all": _AMONG.format(condition=_AGREED),
+    "suspended": _AMONG.format(condition="p.suspended is not null"),
+    "due": """
+        select account_id from policies p where p.due_at <= clock_timestamp()
+          and (p.due_at, p.account_id) > (coalesce(cast(:due_after as timestamptz), '-infinity'), :after)
+        order by p.due_at, p.account_id limit :limit
+    """,
+    "charging": """
+        select account_id from charges
+        where status in ('pending', 'needs_action') and account_id > :after order by account_id limit :limit
+    """,
+}
+_DUE_AT: Final = text("select due_at from policies where account_id = :after")
+_LAST_OF: Final = text("""
+    select account_id from policies where account_id > :after order by account_id offset :most - 1 limit 1
 """)
 # While a policy is suspended little about it changes: its last records say since when.
 _SUSPENDED: Final = text("""
@@ -83,6 +108,35 @@ def standings(
     return Page.of(_standings(connection, accounts.read(connection, rows), limits), limit)
 
 
+class Which(StrEnum):
+    """Policies as a page tells them apart."""
+
+    ALL = "all"  # in force, or with a charge that is open
+    DUE = "due"  # to be looked at now
+    SUSPENDED = "suspended"
+    CHARGING = "charging"  # a charge is open
+
+
+def search(
+    connection: Connection, limits: Limits, which: Which, limit: int, most: int, after: int | None = None
+) -> Searched[TopUpStanding]:
+    """Up to `limit` accounts, from after the account with the id `after`; it looks at no more than `most` policies.
+
+    Those that are due come in the order in which they are looked at, the others in the order of their ids."""
+    given: dict[str, Any] = {"after": after or 0, "most": most, "limit": limit + 1, "due_after": None}
+    if which is Which.DUE and after is not None:
+        given["due_after"] = connection.execute(_DUE_AT, given).scalar()
+    ids = [*connection.execute(text(_WHICH[which]), given).scalars()]
+    found = {each.id: each for each in accounts.read(connection, connection.execute(text(_OF), {"ids": ids}).all())}
+    rows = tuple(_standings(connection, [found[each] for each in ids[:limit]], limits))
+    if len(ids) > limit:
+        return Searched(rows, rows[-1].account.id, gave_up=False)
+    if which in (Which.DUE, Which.CHARGING):  # through an index of nothing else
+        return Searched(rows, None, gave_up=False)
+    further = connection.execute(_LAST_OF, given).scalar()
+    return Searched(rows, further, gave_up=further is not None)
+
+
 def _standings(connection: Connection, found: Sequence[Account], limits: Limits) -> list[TopUpStanding]:
     at = history.now(connection)
     months = {each.id: month_of(at, place(each)) for each in found}
@@ -93,7 +147,10 @@ def _standings(connection: Connection, found: Sequence[Account], limits: Limits)
     context = DecisionContext(at, limits, charging=Charging(not limits.charging or off is not None, charged))
     unpaused = replace(context, charging=Charging(paused=False, charged=charged))
     opened = open_charges(connection, list(months))
-    declined = {row.account_id: row.code for row in connection.execute(_DECLINED, {"ids": list(months)})}
+    declining = [each.id for each in found if each.policy is not None and each.policy.declines]
+    declined = (
+        {row.account_id: row.code for row in connection.execute(_DECLINED, {"ids": declining})} if declining else {}
+    )
     ids = [each.id for each in found if each.policy is not None and each.policy.suspended is not None]
     suspended = {row.id: row.settled_at for row in connection.execute(_SUSPENDED, {"ids": ids})} if ids else {}
     return [

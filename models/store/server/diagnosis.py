@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models.domain.errors import DeploymentFault
+from models.store.connection.first_line import first_line
 from models.store.schema.revision import WrongTables
 
 
@@ -63,7 +64,7 @@ def _of(error: BaseException) -> Diagnosis | None:
         return Diagnosis(Trouble.OUT_OF_REACH, "no free connection")
     if not isinstance(error, DBAPIError):
         return None
-    detail = str(error.orig).strip().split("\n", 1)[0].removeprefix("connection failed: ")
+    detail = first_line(error).removeprefix("connection failed: ")
     state = getattr(error.orig, "sqlstate", None)
     if state is None:
         # Without a SQLSTATE the connection broke or was never made; other kinds are mistakes in our own statements.

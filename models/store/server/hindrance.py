@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from models.domain.errors import Fault
+from models.store.connection.first_line import first_line
 from models.store.connection.session import snapshot
 from models.store.server import privileges
 
@@ -47,8 +48,7 @@ def look(engine: Engine) -> Look:
     except Fault as fault:
         return Look(at, Hindrance(str(fault), fault.next_step))
     except DBAPIError as error:
-        said = str(error.orig).strip().split("\n", 1)[0]
-        return Look(at, Hindrance(said, "look at the log of the database server"))
+        return Look(at, Hindrance(first_line(error), "look at the log of the database server"))
 
 
 def _hindrance(connection: Connection, state: Any) -> Hindrance | None:

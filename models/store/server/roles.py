@@ -1,4 +1,4 @@
-"""The workers' role as the owner of the tables makes it and keeps it: with what it needs, and no more."""
+"""Roles as the owner of the tables makes and keeps them: each with what it needs, and no more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, make_url, text
 
 from models.store.connection.session import transaction
-from models.store.server.privileges import statements
+from models.store.server.privileges import WORKERS, Rights, statements
 
 _LOCK: Final = 4_242_007_002  # two that grant at once would change the same rows of the catalogue
 _NAMED: Final = text("select rolname = current_user from pg_roles where rolname = :role")
@@ -32,8 +32,8 @@ def quoted(role: str) -> str:
     return role if role.isidentifier() and role == role.lower() and role.isascii() else sql.Identifier(role).as_string()
 
 
-def grant(engine: Engine, role: str, password: str | None = None) -> bool:
-    """Has the role hold what workers need and nothing more on our tables; where it is not there it is made, with this
+def grant(engine: Engine, role: str, password: str | None = None, rights: Rights = WORKERS) -> bool:
+    """Has the role hold these rights and no others on our tables; where it is not there it is made, with this
     password. The engine is the owner's. Returns False when the role is the owner's own: nothing can be taken from it.
     """
     with transaction(engine) as connection:
@@ -46,7 +46,7 @@ def grant(engine: Engine, role: str, password: str | None = None) -> bool:
             _make(connection, role, name, password)
         database, schema = connection.execute(_DATABASE).one()
         where = [f"grant connect on database {database} to {name}", f"grant usage on schema {schema} to {name}"]
-        for statement in (*where, *statements(name)):
+        for statement in (*where, *statements(name, rights)):
             connection.exec_driver_sql(statement)
     return True
 

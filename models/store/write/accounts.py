@@ -19,7 +19,7 @@ from models.tables import accounts as tables
 # Sorted ids: two transactions that want the same accounts queue up for the first one instead of deadlocking.
 COLUMNS: Final = (
     "id, kind, ref, unit, scale, balance, seq, floor, head, set_at, created_at, updated_at, granted, held, changes,"
-    " has_policy"
+    " has_policy, low_at"
 )
 _OF_A_HELD_ONE: Final = ", ".join(
     name if name in ("id", "kind", "ref") else "null" for name in COLUMNS.split(", ")
@@ -70,8 +70,8 @@ def lock(
     found = connection.execute(
         _LOCK,
         {
-            "kinds": [key.kind.value for key in wanted],
-            "refs": [key.ref for key in wanted],
+            "kinds": rows.texts(key.kind for key in wanted),
+            "refs": rows.texts(key.ref for key in wanted),
             "telegram_ids": sorted(set(telegram_ids)),
             "ids": sorted(set(ids)),
         },
@@ -83,7 +83,7 @@ def lock_uncontended(connection: Connection, keys: Iterable[AccountKey]) -> tupl
     """Locks those of the accounts that nobody else has locked, and names the others. Never waits."""
     wanted = sorted(set(keys), key=str)
     found = connection.execute(
-        _LOCK_FREE, {"kinds": [key.kind.value for key in wanted], "refs": [key.ref for key in wanted]}
+        _LOCK_FREE, {"kinds": rows.texts(key.kind for key in wanted), "refs": rows.texts(key.ref for key in wanted)}
     ).all()
     held = {AccountKey(Kind(row.kind), row.ref) for row in found if not row.free}
     return [row for row in found if row.free], held
@@ -176,6 +176,7 @@ def _movable(account: Account, heads: Heads) -> dict[str, Any]:
         "held": account.held,
         "changes": account.changes,
         "has_policy": account.policy is not None,
+        "low_at": account.low_at,
     }
 
 
@@ -189,8 +190,8 @@ def _account(
     # By place: it is made for every account of every batch, and a row looks each of its names up.
     values: Sequence[Any] = row
     account_id, kind, ref, unit, scale, balance, seq = values[:7]
-    floor, head, set_at, created_at, updated_at, left, reserved, changes = values[7:15]
+    floor, head, set_at, created_at, updated_at, left, reserved, changes, _, low_at = values[7:17]
     return Account(
         account_id, AccountKey(Kind(kind), ref), unit, scale, balance, seq, floor, bytes(head), set_at, created_at,
-        updated_at, profile, granted, held, left, reserved, changes, policy,
+        updated_at, profile, granted, held, left, reserved, changes, policy, None if low_at is None else tuple(low_at),
     )  # fmt: skip

@@ -34,6 +34,12 @@ _WRITTEN: Final = text(f"""
     from entries e left join accounts a on a.id = e.account_id left join jobs j on j.id = e.job_id
     order by e.account_id, e.seq
 """)  # noqa: S608 - as above
+# The limit changes nothing but the plan: how many entries an account has up to a number is not in any statistics.
+_MADE: Final = text("""
+    select kind, grant_id, job_id from (
+        select * from entries where account_id = :account_id and seq <= :up_to order by seq limit :up_to
+    ) as e where kind = 'credit' and grant_id is not null or kind = 'hold'
+""")
 _REVERSED: Final = text("""
     select e.account_id, e.reverses, cast(abs(sum(e.amount)) as bigint) as units from entries e
     join unnest(cast(:ids as bigint[]), cast(:seqs as bigint[])) as wanted (account_id, seq)
@@ -60,12 +66,22 @@ def reversed_of(connection: Connection, entries: Iterable[Entry]) -> dict[tuple[
     return {(row.account_id, row.reverses): row.units for row in found}
 
 
-def stream(connection: Connection, account_id: int | None = None) -> Iterator[Entry]:
-    """The entries of an account, or of all, in their order, a thousand at a time."""
-    statement = text(_STREAM.format(where="" if account_id is None else "where e.account_id = :account_id"))
-    parameters = {} if account_id is None else {"account_id": account_id}
+def stream(connection: Connection, account_id: int | None = None, up_to: int | None = None) -> Iterator[Entry]:
+    """The entries of an account, or of all, in their order, a thousand at a time. `up_to`: the number of the last."""
+    given = {"account_id": account_id, "seq": up_to}
+    parameters = {name: number for name, number in given.items() if number is not None}
+    conditions = {"account_id": "e.account_id = :account_id", "seq": "e.seq <= :seq"}
+    where = " and ".join(conditions[name] for name in parameters)
+    statement = text(_STREAM.format(where=where and f"where {where}"))
     for row in connection.execute(statement, parameters, execution_options=rows.STREAMED).mappings():
         yield from_row(dict(row))
+
+
+def made(connection: Connection, account_id: int, up_to: int) -> tuple[list[UUID], list[UUID]]:
+    """Ids of the grants and of the holds that an account's entries up to number `up_to` made."""
+    found = connection.execute(_MADE, {"account_id": account_id, "up_to": up_to}).all()
+    granted = [row.grant_id for row in found if row.kind == EntryKind.CREDIT]
+    return granted, [row.job_id for row in found if row.kind == EntryKind.HOLD]
 
 
 @value(frozen=True, slots=True)

@@ -42,6 +42,12 @@ _BEGUN: Final = text("""
     where g.pending and g.effective_at <= clock_timestamp()
     order by g.effective_at limit :limit
 """)
+_EXPIRING: Final = text("""
+    select g.id, a.kind, a.ref, a.seq from grants g join accounts a on a.id = g.account_id
+    where g.remaining > 0 and g.expires_at is not null and not g.warned and g.voided_at is null
+      and g.expires_at > clock_timestamp() and g.expires_at <= clock_timestamp() + cast(:notice as interval)
+    order by g.expires_at limit :limit
+""")
 Found = tuple[AccountKey, UUID, int]
 """An account, what was found there, and the number of the account's last entry then."""
 
@@ -74,6 +80,11 @@ def expired(connection: Connection, limit: int, grace: timedelta) -> list[Found]
 def begun(connection: Connection, limit: int) -> list[Found]:
     """Up to `limit` grants that count from now on and that nobody has looked at since."""
     return [_found(row) for row in connection.execute(_BEGUN, {"limit": limit})]
+
+
+def expiring(connection: Connection, limit: int, notice: timedelta) -> list[Found]:
+    """Up to `limit` grants that will expire within this time and of which nobody was told, the first ones first."""
+    return [_found(row) for row in connection.execute(_EXPIRING, {"limit": limit, "notice": notice})]
 
 
 def save(connection: Connection, changed: Sequence[tuple[int, Grant]]) -> None:

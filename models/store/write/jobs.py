@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from models.domain.deciding.commands import Job
+from models.batch.records import Identity, SettledJob, StoredJob
 from models.domain.evidence.chains import Record, RecordKind, plain
 from models.domain.idempotency import canonical, noted
 from models.domain.outcome import Code, Status
-from models.domain.value import value
 from models.store.write import journals as records
 from models.store.write import rows
 from models.tables import jobs as tables
-
-Identity = tuple[str, str]
-"""(producer, idempotency key)"""
 
 _FIND: Final = text("""
     select clock.now, found.*
@@ -36,37 +31,11 @@ _FIND: Final = text("""
 _PRUNE: Final = text("select pruned as jobs, until from prune_jobs(:days, :limit)")
 
 
-@value(frozen=True, slots=True)
-class StoredJob:
-    id: UUID
-    name: str
-    fingerprint: bytes
-    status: Status
-    code: Code
-    body: str | None  # canonical JSON of what was asked, and the publisher's note; None once pruned
-    outcome: str  # the document, JSON
-
-
-@value(frozen=True, slots=True)
-class SettledJob:
-    """A job with its answer, about to be written."""
-
-    job: Job
-    account_id: int | None  # where it wrote no entry: the entry says it otherwise, and need not say it twice
-    status: Status
-    code: Code
-    outcome: str
-    settled_at: datetime
-    events: int | None  # told, by bits: models/domain/events.py; None: settled before there were records
-
-
-def find(connection: Connection, identities: Iterable[Identity]) -> tuple[datetime, dict[Identity, StoredJob]]:
+def find(connection: Connection, identities: Collection[Identity]) -> tuple[datetime, dict[Identity, StoredJob]]:
     """The database's time now, and the jobs that have been settled under these keys."""
-    wanted = list(identities)
     found: dict[Identity, StoredJob] = {}
-    result = connection.execute(
-        _FIND, {"producers": [producer for producer, _ in wanted], "keys": [key for _, key in wanted]}
-    )
+    producers, keys = zip(*identities, strict=True) if identities else ((), ())
+    result = connection.execute(_FIND, {"producers": rows.texts(producers), "keys": rows.texts(keys)})
     now: datetime | None = None
     for row in result.all():
         now = row.now

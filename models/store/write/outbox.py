@@ -1,29 +1,54 @@
 """The outbox: events written with the change that they tell of.
 
-A row says only what happened and which job did it: models/store/read/events.py puts the event together.
+A row says only what happened, which job did it and where it is in the account's history: models/store/read/events.py
+puts the event together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import Connection
 
+from models.batch.records import Told
 from models.domain.events import EventType
-from models.domain.value import value
 from models.store.write import rows
 from models.tables import outbox as tables
 
 
-@value(frozen=True, slots=True)
-class Event:
-    type: EventType
-    job_id: UUID
-
-
-def insert(connection: Connection, events: Sequence[Event]) -> None:
+def insert(connection: Connection, events: Sequence[Told]) -> None:
     """Adds events in the order in which they became true."""
     rows.insert(
-        connection, tables.OutboxEvent, [{"type": event.type.value, "job_id": event.job_id} for event in events]
+        connection,
+        tables.OutboxEvent,
+        [
+            {
+                "lane": lane_of(event.account_id, event.job_id),
+                "type": event.type.value,
+                "job_id": event.job_id,
+                "account_id": event.account_id,
+                "seq": event.seq,
+                "data": None if event.data is None else rows.raw(event.data),
+            }
+            for event in events
+        ],
     )
+
+
+def insert_parked(connection: Connection, letters: Mapping[UUID, str]) -> None:
+    """Adds that messages were parked: what each letter said then, as JSON, by its id."""
+    kind = EventType.DEAD_LETTER_PARKED.value
+    rows.insert(
+        connection,
+        tables.OutboxEvent,
+        [
+            {"lane": lane_of(None, letter_id), "type": kind, "letter_id": letter_id, "data": rows.raw(data)}
+            for letter_id, data in letters.items()
+        ],
+    )
+
+
+def lane_of(account_id: int | None, subject: UUID) -> int:
+    """An account's own lane; what has no account has no order to keep."""
+    return (subject.int if account_id is None else account_id) % tables.LANES

@@ -24,6 +24,12 @@ def hexed(value: bytes) -> str:
     return f"\\x{value.hex()}"
 
 
+def texts(values: Iterable[str]) -> str:
+    """Texts as an array of texts is read: the driver looks at each character of each."""
+    quoted = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
+    return '{"' + '","'.join(quoted) + '"}' if quoted else "{}"
+
+
 def raw(json_text: str) -> msgspec.Raw:
     """JSON that is encoded already, to be stored as it is."""
     return msgspec.Raw(json_text.encode())

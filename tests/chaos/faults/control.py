@@ -97,7 +97,7 @@ class ShutDown(_Told):
 
     def __init__(self, site: Site, how: random.Random) -> None:
         super().__init__(site, how)
-        self.child = site.children[how.choice((*_MONEY, "io"))]
+        self.child = site.children[how.choice((*_MONEY, "io-1", "io-2"))]
         self.what, self.seconds = self.child.name, how.uniform(0, 2)
         self.holds = frozenset({CONTROL, self.child.name})
 

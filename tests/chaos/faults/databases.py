@@ -24,6 +24,8 @@ _REVOKED: Final = (
     ("revoke insert on jobs from {role}", "grant insert on jobs to {role}"),
     ("revoke insert on grants from {role}", "grant insert on grants to {role}"),
     ("revoke insert on outbox from {role}", "grant insert on outbox to {role}"),
+    ("revoke delete on outbox from {role}", "grant delete on outbox to {role}"),
+    ("revoke insert on webhook_deliveries from {role}", "grant insert on webhook_deliveries to {role}"),
     ("revoke usage on sequence accounts_id_seq from {role}", "grant usage on sequence accounts_id_seq to {role}"),
     ("revoke usage on schema public from public", "grant usage on schema public to public"),
     ("alter role {role} nologin", "alter role {role} login"),

@@ -11,11 +11,12 @@ from tests.chaos.faults.databases import DatabaseCrash, DatabaseRestart, HotLock
 from tests.chaos.faults.fault import Fault
 from tests.chaos.faults.network import Cut, Delay, HalfOpen
 from tests.chaos.faults.processes import Kill, Pause, Stop
+from tests.chaos.faults.receivers import ReceiverDown, ReceiverFails, ReceiverSilent
 from tests.chaos.faults.standby import Misdirected, Promoted, StandbyAway
 
 FAULTS: Final[tuple[type[Fault], ...]] = (
     Kill, Kill, Kill, Stop, Pause, BrokerRestart, BrokerRefuses, DatabaseRestart, DatabaseCrash, Terminate, HotLock,
     Cut, Cut, Delay, HalfOpen, Promoted, StandbyAway, Misdirected, Revoked, BeatClock, ResultsFrozen, ResultsKilled,
-    Canceled, ShutDown, Storm,
+    Canceled, ShutDown, Storm, ReceiverDown, ReceiverFails, ReceiverSilent,
 )  # fmt: skip
 """A deck: each is dealt once, as often as it stands here, before any comes again."""

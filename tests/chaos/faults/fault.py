@@ -7,7 +7,9 @@ from abc import ABC, abstractmethod
 
 from tests.chaos.site import Site
 
-BROKER, DATABASE, NETWORK, RESULTS, CONTROL = "broker", "database", "network", "results", "remote control"
+BROKER, DATABASE, NETWORK, RESULTS, CONTROL, RECEIVER = (
+    "broker", "database", "network", "results", "remote control", "receiver"
+)  # fmt: skip
 
 
 class Fault(ABC):

@@ -11,7 +11,7 @@ from tests.chaos.site import HEARTBEAT_S, Site
 
 # Past the lease, the socket timeout, RabbitMQ's heartbeat, idle-in-transaction, the visibility timeout and its sweep.
 _PAUSE_S: Final = (2.0 * HEARTBEAT_S + 4, 2.0 * HEARTBEAT_S + 8)
-_MOST: Final = "money-1", "money-2", "money-3", "money-1", "money-2", "money-3", "io", "beat-1", "beat-2"
+_MOST: Final = "money-1", "money-2", "money-3", "money-1", "money-2", "money-3", "io-1", "io-2", "beat-1", "beat-2"
 
 
 class _OfChild(Fault):
@@ -53,7 +53,7 @@ class Stop(_OfChild):
 
 class Pause(_OfChild):
     counts = "paused (SIGSTOP)"
-    candidates = _MOST[:3]
+    candidates = (*_MOST[:3], "io-1", "io-2")
 
     def __init__(self, site: Site, how: random.Random) -> None:
         super().__init__(site, how)

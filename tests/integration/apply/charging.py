@@ -2,28 +2,24 @@
 
 from typing import Any
 
-from sqlalchemy import Engine
-
+from models.batch.system_jobs import system_job
 from models.domain.deciding.commands import Job
 from models.domain.outcome import Refusal
-from models.store.connection.session import transaction
-from models.store.write.top_ups import switches
-from tasks.auto_topup import scan as autotopup
-from tasks.scheduled.sweep import system_job
-from tests.support.builders import Document, applier, done, job, rows
+from tests.support.builders import Document, done, job, take_looks
+from tests.support.ledgers import Ledger, kept, switch_charging
 
 LEVEL: dict[str, Any] = {"trigger": "balance_below_threshold", "threshold": 10, "amount": 50, "cooldown_s": 0}
 ASKED = {**LEVEL, "provider": "http", "payer": "p"}
 
 
-def wallet(engine: Engine, name: str = "w", /, **policy: Any) -> None:
-    done(engine, "wallets.create", wallet_id=name, scale=0)
+def wallet(ledger: Ledger, name: str = "w", /, **policy: Any) -> None:
+    done(ledger, "wallets.create", wallet_id=name, scale=0)
     if policy:
-        agree(engine, name, **policy)
+        agree(ledger, name, **policy)
 
 
-def agree(engine: Engine, name: str = "w", /, **policy: Any) -> Document:
-    return done(engine, "auto_topup.set_policy", account=f"wallet:{name}", **policy)
+def agree(ledger: Ledger, name: str = "w", /, **policy: Any) -> Document:
+    return done(ledger, "auto_topup.set_policy", account=f"wallet:{name}", **policy)
 
 
 def agreeing(**policy: Any) -> Job:
@@ -42,22 +38,24 @@ def codes(documents: list[Document]) -> list[str]:
     return [document["code"] for document in documents]
 
 
-def scan(engine: Engine) -> None:
-    autotopup.scan(applier(engine), 100)
+def scan(ledger: Ledger) -> None:
+    take_looks(ledger)
 
 
-def charges(engine: Engine, columns: str = "status, units") -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in rows(engine, f"select {columns} from charges order by created_at, id")]
+def charges(ledger: Ledger, *columns: str) -> list[tuple[Any, ...]]:
+    """Status and units of each, unless columns are named, the oldest first."""
+    found = sorted(kept(ledger, "charges"), key=lambda row: (row["created_at"], row["id"]))
+    found = [{**row, "id": str(row["id"])} for row in found]
+    return [tuple(row[name] for name in columns or ("status", "units")) for row in found]
 
 
-def policy(engine: Engine) -> dict[str, Any]:
-    [found] = rows(engine, "select * from policies")
+def policy(ledger: Ledger) -> dict[str, Any]:
+    [found] = kept(ledger, "policies")
     return found
 
 
-def switched(engine: Engine, *, on: bool) -> None:
-    with transaction(engine) as connection:
-        switches.switch(connection, switches.CHARGING, on=on, by="me", reason=None)
+def switched(ledger: Ledger, *, on: bool) -> None:
+    switch_charging(ledger, on=on)
 
 
 def settled_by_us(charge_id: str) -> Job:

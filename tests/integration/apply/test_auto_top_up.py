@@ -1,13 +1,12 @@
 """Auto top-up is about the level: whatever brought the wallet there, the scan fills it, once a look."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 
-from tasks.auto_topup import scan as autotopup
-from tests.support.builders import applier, ask, balance, done, entries, let_expire, rows, sweep
-from tests.support.resealed import execute_resealed
+from tests.support.builders import ask, balance, done, entries, let_expire, sweep, take_looks
+from tests.support.ledgers import Ledger, kept, let_time, move_back
 
 POLICY: dict[str, Any] = {
     "auto_topup_trigger": "balance_below_threshold",
@@ -16,40 +15,36 @@ POLICY: dict[str, Any] = {
 }
 
 
-def create(engine: Engine, **terms: Any) -> None:
-    done(engine, "wallets.create", wallet_id="w", scale=0, **{**POLICY, **terms})
+def create(ledger: Ledger, **terms: Any) -> None:
+    done(ledger, "wallets.create", wallet_id="w", scale=0, **{**POLICY, **terms})
 
 
-def scan(engine: Engine) -> int:
+def scan(ledger: Ledger) -> int:
     """How many wallets it topped up."""
-    before = len(auto(engine))
-    autotopup.scan(applier(engine), 100)
-    return len(auto(engine)) - before
+    before = len(auto(ledger))
+    take_looks(ledger)
+    return len(auto(ledger)) - before
 
 
-def auto(engine: Engine) -> list[dict[str, Any]]:
-    return rows(
-        engine, "select j.id, e.amount from jobs j join entries e on e.job_id = j.id where name like 'autotopup%'"
-    )
+def auto(ledger: Ledger) -> list[dict[str, Any]]:
+    looks = {each["id"] for each in kept(ledger, "jobs", "id", "name") if each["name"].startswith("autotopup")}
+    return [{"id": each["job_id"], **each} for each in entries(ledger, "wallet:w") if each["job_id"] in looks]
 
 
-def cooled_down(engine: Engine) -> None:
+def cooled_down(ledger: Ledger) -> None:
     """An hour passes for the wallet."""
-    execute_resealed(
-        engine,
-        "update policies set topped_up_at = topped_up_at - interval '1 hour', due_at = due_at - interval '1 hour'",
-    )
+    move_back(ledger, "policies", timedelta(hours=1), "topped_up_at", "due_at")
 
 
-def add(engine: Engine, credits: int, **fields: Any) -> str:
+def add(ledger: Ledger, credits: int, **fields: Any) -> str:
     common = {"wallet_id": "w", "credits_to_add": credits, "transaction_reason": "INVOICE_REFUND"}
-    return str(done(engine, "wallets.top_up", **common, **fields)["job_id"])
+    return str(done(ledger, "wallets.top_up", **common, **fields)["job_id"])
 
 
-def test_a_new_wallet_at_nothing_is_filled_once(engine: Engine) -> None:
-    create(engine)
-    assert (scan(engine), scan(engine)) == (1, 0)
-    assert balance(engine, "wallet:w") == 50
+def test_a_new_wallet_at_nothing_is_filled_once(ledger: Ledger) -> None:
+    create(ledger)
+    assert (scan(ledger), scan(ledger)) == (1, 0)
+    assert balance(ledger, "wallet:w") == 50
 
 
 @pytest.mark.parametrize(
@@ -57,74 +52,74 @@ def test_a_new_wallet_at_nothing_is_filled_once(engine: Engine) -> None:
     [(14, 15, 1), (10, 11, 1), (14, 64, 1), (14, 65, 0), (14, 10**9, 0), (10, 10, 1)],
     ids=["a little short", "exactly at the minimum", "just coverable", "not coverable", "a mistake", "applied"],
 )
-def test_a_debit_that_one_top_up_would_cover(engine: Engine, has: int, asked: int, topped_up: int) -> None:
-    create(engine, auto_topup_trigger="disabled")
-    add(engine, has)
-    done(engine, "wallets.update", wallet_id="w", auto_topup_trigger="balance_below_threshold")
-    assert scan(engine) == 0, "it is not below the minimum"
-    ask(engine, "wallets.debit", wallet_id="w", credits=asked)
-    assert (scan(engine), scan(engine)) == (topped_up, 0)
+def test_a_debit_that_one_top_up_would_cover(ledger: Ledger, has: int, asked: int, topped_up: int) -> None:
+    create(ledger, auto_topup_trigger="disabled")
+    add(ledger, has)
+    done(ledger, "wallets.update", wallet_id="w", auto_topup_trigger="balance_below_threshold")
+    assert scan(ledger) == 0, "it is not below the minimum"
+    ask(ledger, "wallets.debit", wallet_id="w", credits=asked)
+    assert (scan(ledger), scan(ledger)) == (topped_up, 0)
 
 
-def test_a_hold_that_is_refused_and_one_that_lowers_the_level(engine: Engine) -> None:
-    create(engine)
-    scan(engine)
-    assert ask(engine, "wallets.hold", wallet_id="w", credits=60)["code"] == "insufficient_funds"
-    cooled_down(engine)
-    assert scan(engine) == 1
-    done(engine, "wallets.hold", wallet_id="w", credits=95)
-    cooled_down(engine)
-    assert scan(engine) == 1, "what is held cannot be spent"
+def test_a_hold_that_is_refused_and_one_that_lowers_the_level(ledger: Ledger) -> None:
+    create(ledger)
+    scan(ledger)
+    assert ask(ledger, "wallets.hold", wallet_id="w", credits=60)["code"] == "insufficient_funds"
+    cooled_down(ledger)
+    assert scan(ledger) == 1
+    done(ledger, "wallets.hold", wallet_id="w", credits=95)
+    cooled_down(ledger)
+    assert scan(ledger) == 1, "what is held cannot be spent"
 
 
-def test_a_top_up_that_does_not_reach_the_minimum_is_followed_after_the_cooldown(engine: Engine) -> None:
-    create(engine, auto_topup_amount=4)
-    assert (scan(engine), scan(engine)) == (1, 0)
+def test_a_top_up_that_does_not_reach_the_minimum_is_followed_after_the_cooldown(ledger: Ledger) -> None:
+    create(ledger, auto_topup_amount=4)
+    assert (scan(ledger), scan(ledger)) == (1, 0)
     for expected in (1, 1, 0, 0):
-        cooled_down(engine)
-        assert scan(engine) == expected
-    assert balance(engine, "wallet:w") == 12
+        cooled_down(ledger)
+        assert scan(ledger) == expected
+    assert balance(ledger, "wallet:w") == 12
 
 
-def test_a_debt_within_the_floor_is_filled_up_step_by_step(engine: Engine) -> None:
-    create(engine, floor=-1000, auto_topup_amount=500)
-    scan(engine)
-    done(engine, "wallets.debit", wallet_id="w", credits=1400)
+def test_a_debt_within_the_floor_is_filled_up_step_by_step(ledger: Ledger) -> None:
+    create(ledger, floor=-1000, auto_topup_amount=500)
+    scan(ledger)
+    done(ledger, "wallets.debit", wallet_id="w", credits=1400)
     for _ in range(4):
-        cooled_down(engine)
-        scan(engine)
-    assert balance(engine, "wallet:w") == 100
+        cooled_down(ledger)
+        scan(ledger)
+    assert balance(ledger, "wallet:w") == 100
 
 
-def test_a_refund_is_not_bought_again(engine: Engine) -> None:
-    create(engine)
-    scan(engine)
-    [bought] = auto(engine)
-    assert done(engine, "entries.reverse", job_id=str(bought["id"]), credits=45)["code"] == "applied"
-    assert rows(engine, "select suspended, due_at from policies") == [{"suspended": "refunded", "due_at": None}]
-    done(engine, "wallets.debit", wallet_id="w", credits=5)
-    ask(engine, "wallets.debit", wallet_id="w", credits=5)
-    cooled_down(engine)
-    assert scan(engine) == 0
-    done(engine, "wallets.update", wallet_id="w", name="still suspended")
-    assert scan(engine) == 0
-    done(engine, "wallets.update", wallet_id="w", auto_topup_trigger="balance_below_threshold")
-    cooled_down(engine)
-    assert scan(engine) == 1, "who switches it on again wants it"
+def test_a_refund_is_not_bought_again(ledger: Ledger) -> None:
+    create(ledger)
+    scan(ledger)
+    [bought] = auto(ledger)
+    assert done(ledger, "entries.reverse", job_id=str(bought["id"]), credits=45)["code"] == "applied"
+    assert kept(ledger, "policies", "suspended", "due_at") == [{"suspended": "refunded", "due_at": None}]
+    done(ledger, "wallets.debit", wallet_id="w", credits=5)
+    ask(ledger, "wallets.debit", wallet_id="w", credits=5)
+    cooled_down(ledger)
+    assert scan(ledger) == 0
+    done(ledger, "wallets.update", wallet_id="w", name="still suspended")
+    assert scan(ledger) == 0
+    done(ledger, "wallets.update", wallet_id="w", auto_topup_trigger="balance_below_threshold")
+    cooled_down(ledger)
+    assert scan(ledger) == 1, "who switches it on again wants it"
 
 
 @pytest.mark.parametrize("swept", [True, False])
-def test_what_expires_is_noticed_by_time(engine: Engine, swept: bool) -> None:
-    create(engine, auto_topup_trigger="disabled")
-    grant = add(engine, 40, expiry_date_utc="2999-01-01")
-    done(engine, "wallets.update", wallet_id="w", auto_topup_trigger="balance_below_threshold")
-    assert rows(engine, "select w.due_at = g.expires_at as then from policies w, grants g") == [{"then": True}]
-    assert scan(engine) == 0
-    let_expire(engine, grant)
-    execute_resealed(engine, "update policies set due_at = clock_timestamp()")
+def test_what_expires_is_noticed_by_time(ledger: Ledger, swept: bool) -> None:
+    create(ledger, auto_topup_trigger="disabled")
+    grant = add(ledger, 40, expiry_date_utc="2999-01-01")
+    done(ledger, "wallets.update", wallet_id="w", auto_topup_trigger="balance_below_threshold")
+    assert kept(ledger, "policies")[0]["due_at"] == kept(ledger, "grants")[0]["expires_at"]
+    assert scan(ledger) == 0
+    let_expire(ledger, grant)
+    let_time(ledger, "policies", "due_at")
     if swept:
-        sweep(engine)
-    assert scan(engine) == 1
+        sweep(ledger)
+    assert scan(ledger) == 1
 
 
 @pytest.mark.parametrize(
@@ -135,29 +130,29 @@ def test_what_expires_is_noticed_by_time(engine: Engine, swept: bool) -> None:
     ],
     ids=["thawed", "raised"],
 )
-def test_terms_that_change_are_looked_at(engine: Engine, change: dict[str, Any]) -> None:
-    create(engine, auto_topup_trigger="disabled")
-    add(engine, 50 if "auto_topup_min_balance" in change else 5)
+def test_terms_that_change_are_looked_at(ledger: Ledger, change: dict[str, Any]) -> None:
+    create(ledger, auto_topup_trigger="disabled")
+    add(ledger, 50 if "auto_topup_min_balance" in change else 5)
     terms: dict[str, Any] = {"wallet_status": "frozen"} if "wallet_status" in change else {}
-    done(engine, "wallets.update", wallet_id="w", auto_topup_trigger="balance_below_threshold", **terms)
-    assert scan(engine) == 0
-    done(engine, "wallets.update", wallet_id="w", **change)
-    assert scan(engine) == 1
+    done(ledger, "wallets.update", wallet_id="w", auto_topup_trigger="balance_below_threshold", **terms)
+    assert scan(ledger) == 0
+    done(ledger, "wallets.update", wallet_id="w", **change)
+    assert scan(ledger) == 1
 
 
-def test_a_reversal_that_lowers_the_level_is_looked_at(engine: Engine) -> None:
-    create(engine, auto_topup_trigger="disabled")
-    gift = add(engine, 30)
-    done(engine, "wallets.update", wallet_id="w", auto_topup_trigger="balance_below_threshold")
-    done(engine, "entries.reverse", job_id=gift)
-    assert scan(engine) == 1
-    assert [entry["amount"] for entry in entries(engine, "wallet:w")] == [30, -30, 50]
+def test_a_reversal_that_lowers_the_level_is_looked_at(ledger: Ledger) -> None:
+    create(ledger, auto_topup_trigger="disabled")
+    gift = add(ledger, 30)
+    done(ledger, "wallets.update", wallet_id="w", auto_topup_trigger="balance_below_threshold")
+    done(ledger, "entries.reverse", job_id=gift)
+    assert scan(ledger) == 1
+    assert [entry["amount"] for entry in entries(ledger, "wallet:w")] == [30, -30, 50]
 
 
-def test_looks_cost_what_is_due_and_not_what_exists(engine: Engine) -> None:
-    create(engine)
-    scan(engine)
-    jobs = len(rows(engine, "select 1 from jobs"))
+def test_looks_cost_what_is_due_and_not_what_exists(ledger: Ledger) -> None:
+    create(ledger)
+    scan(ledger)
+    jobs = len(kept(ledger, "jobs"))
     for _ in range(3):
-        assert scan(engine) == 0
-    assert len(rows(engine, "select 1 from jobs")) == jobs, "nobody writes that nothing is due"
+        assert scan(ledger) == 0
+    assert len(kept(ledger, "jobs")) == jobs, "nobody writes that nothing is due"

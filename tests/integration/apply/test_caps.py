@@ -1,5 +1,7 @@
 """The cap of a month through the path, whatever comes together in a batch; and a scan that ends."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import Engine
 
@@ -18,70 +20,70 @@ from tests.integration.apply.charging import (
     told,
     wallet,
 )
-from tests.support.builders import applier, ask, balance, done, job, rows, settle
-from tests.support.resealed import execute_resealed
+from tests.support.builders import applier, ask, balance, done, job, settle
+from tests.support.ledgers import Ledger, clock, move_back
 
 # --- the cap
 
 
-def test_a_cap_that_the_same_batch_has_set_counts_what_was_charged_before(engine: Engine) -> None:
-    wallet(engine, **LEVEL)
-    scan(engine)
-    assert codes(settle(engine, agreeing(**LEVEL, monthly_cap=99), now())) == ["applied", "top_up_held"]
-    assert balance(engine, "wallet:w") == 50
+def test_a_cap_that_the_same_batch_has_set_counts_what_was_charged_before(ledger: Ledger) -> None:
+    wallet(ledger, **LEVEL)
+    scan(ledger)
+    assert codes(settle(ledger, agreeing(**LEVEL, monthly_cap=99), now())) == ["applied", "top_up_held"]
+    assert balance(ledger, "wallet:w") == 50
 
 
-def test_a_cap_that_is_moved_to_another_place_counts_what_was_charged_before(engine: Engine) -> None:
-    wallet(engine, **LEVEL, monthly_cap=99)
-    scan(engine)
+def test_a_cap_that_is_moved_to_another_place_counts_what_was_charged_before(ledger: Ledger) -> None:
+    wallet(ledger, **LEVEL, monthly_cap=99)
+    scan(ledger)
     for moved in (
         agreeing(**LEVEL, monthly_cap=99, timezone="Asia/Tokyo"),
         agreeing(**LEVEL, monthly_cap=99),
         job("wallets.update", wallet_id="w", timezone="America/New_York"),
     ):
-        assert codes(settle(engine, moved, now())) == ["applied", "top_up_held"]
+        assert codes(settle(ledger, moved, now())) == ["applied", "top_up_held"]
 
 
-def test_a_cap_of_a_wallet_that_the_batch_has_made(engine: Engine) -> None:
+def test_a_cap_of_a_wallet_that_the_batch_has_made(ledger: Ledger) -> None:
     made = job("wallets.create", wallet_id="w", scale=0, timezone="Asia/Tokyo")
     jobs = [made, agreeing(**LEVEL, monthly_cap=99), now(), agreeing(**LEVEL, monthly_cap=99, timezone="UTC"), now()]
-    assert codes(settle(engine, *jobs)) == ["applied", "applied", "applied", "applied", "top_up_held"]
+    assert codes(settle(ledger, *jobs)) == ["applied", "applied", "applied", "applied", "top_up_held"]
 
 
-def test_what_was_given_up_and_was_charged_after_all_counts_for_the_rest_of_the_batch(engine: Engine) -> None:
-    wallet(engine, **ASKED, monthly_cap=99)
-    fired = ask(engine, "auto_topup.run_now", account="wallet:w")["job_id"]
-    assert codes(settle(engine, told(fired, "void"), now())) == ["applied", "applied"], "what is void is free again"
-    [_, (second, _)] = charges(engine, "cast(id as text), status")
-    assert codes(settle(engine, told(second, "void"), told(fired, "succeeded"), now())) == [
+def test_what_was_given_up_and_was_charged_after_all_counts_for_the_rest_of_the_batch(ledger: Ledger) -> None:
+    wallet(ledger, **ASKED, monthly_cap=99)
+    fired = ask(ledger, "auto_topup.run_now", account="wallet:w")["job_id"]
+    assert codes(settle(ledger, told(fired, "void"), now())) == ["applied", "applied"], "what is void is free again"
+    [_, (second, _)] = charges(ledger, "id", "status")
+    assert codes(settle(ledger, told(second, "void"), told(fired, "succeeded"), now())) == [
         "applied", "applied", "top_up_held",
     ]  # fmt: skip
 
 
-def test_a_month_of_more_than_a_number_holds(engine: Engine) -> None:
-    done(engine, "wallets.create", wallet_id="w", scale=18)
+def test_a_month_of_more_than_a_number_holds(ledger: Ledger) -> None:
+    done(ledger, "wallets.create", wallet_id="w", scale=18)
     large = {**LEVEL, "threshold": 1, "amount": 4}
-    agree(engine, **large)
+    agree(ledger, **large)
     for _ in range(3):
-        done(engine, "auto_topup.run_now", account="wallet:w")
-        done(engine, "wallets.debit", wallet_id="w", credits=4)
-    agree(engine, **large, monthly_cap=9)
-    assert ask(engine, "auto_topup.run_now", account="wallet:w")["code"] == "top_up_held"
+        done(ledger, "auto_topup.run_now", account="wallet:w")
+        done(ledger, "wallets.debit", wallet_id="w", credits=4)
+    agree(ledger, **large, monthly_cap=9)
+    assert ask(ledger, "auto_topup.run_now", account="wallet:w")["code"] == "top_up_held"
 
 
-def test_a_cap_that_is_reached_waits_for_the_end_of_the_month_there_and_fires_then(engine: Engine) -> None:
-    wallet(engine, **LEVEL, monthly_cap=60, timezone="Pacific/Kiritimati")
-    scan(engine)
-    done(engine, "wallets.debit", wallet_id="w", credits=45)
-    scan(engine)
-    [row] = rows(engine, "select due_at, reason, not_before, clock_timestamp() as at from policies")
-    end = month_of(row["at"], "Pacific/Kiritimati")[1]
+def test_a_cap_that_is_reached_waits_for_the_end_of_the_month_there_and_fires_then(ledger: Ledger) -> None:
+    wallet(ledger, **LEVEL, monthly_cap=60, timezone="Pacific/Kiritimati")
+    scan(ledger)
+    done(ledger, "wallets.debit", wallet_id="w", credits=45)
+    scan(ledger)
+    row = policy(ledger)
+    end = month_of(clock(ledger), "Pacific/Kiritimati")[1]
     assert (row["due_at"], row["not_before"], row["reason"]) == (end, end, "cap_reached")
     # A month passes: what was charged was charged in the one before.
-    for table, column in (("charges", "created_at"), ("policies", "due_at"), ("policies", "not_before")):
-        execute_resealed(engine, f"update {table} set {column} = {column} - interval '31 days'")
-    scan(engine)
-    assert (balance(engine, "wallet:w"), policy(engine)["reason"]) == (55, "fired")
+    move_back(ledger, "charges", timedelta(days=31), "created_at")
+    move_back(ledger, "policies", timedelta(days=31), "due_at", "not_before")
+    scan(ledger)
+    assert (balance(ledger, "wallet:w"), policy(ledger)["reason"]) == (55, "fired")
 
 
 @pytest.mark.parametrize(
@@ -90,13 +92,13 @@ def test_a_cap_that_is_reached_waits_for_the_end_of_the_month_there_and_fires_th
      (["declined"], False), (["void"], False)],
     ids=lambda case: " ".join(case) or "pending" if isinstance(case, list) else str(case),
 )  # fmt: skip
-def test_what_counts_towards_the_cap(engine: Engine, told_of_it: list[str], counts: bool) -> None:
-    wallet(engine, **ASKED, monthly_cap=99)
-    fired = done(engine, "auto_topup.run_now", account="wallet:w")["job_id"]
+def test_what_counts_towards_the_cap(ledger: Ledger, told_of_it: list[str], counts: bool) -> None:
+    wallet(ledger, **ASKED, monthly_cap=99)
+    fired = done(ledger, "auto_topup.run_now", account="wallet:w")["job_id"]
     for status in told_of_it:
-        settle(engine, told(fired, status))
-    ask(engine, "auto_topup.resume", account="wallet:w")
-    again = ask(engine, "auto_topup.run_now", account="wallet:w")
+        settle(ledger, told(fired, status))
+    ask(ledger, "auto_topup.resume", account="wallet:w")
+    again = ask(ledger, "auto_topup.run_now", account="wallet:w")
     if counts:
         held = "charge_pending" if told_of_it in ([], ["needs_action"]) else "cap_reached"
         assert again["error"]["body"]["error"]["details"]["reason"] == held
@@ -107,11 +109,11 @@ def test_what_counts_towards_the_cap(engine: Engine, told_of_it: list[str], coun
 # --- the scan
 
 
-def test_a_scan_ends_whatever_a_policy_asks_for(engine: Engine) -> None:
-    wallet(engine, **{**LEVEL, "threshold": 10**12, "amount": 1})
+def test_a_scan_ends_whatever_a_policy_asks_for(ledger: Ledger) -> None:
+    wallet(ledger, **{**LEVEL, "threshold": 10**12, "amount": 1})
     for looks in (1, 2, 3):
-        scan(engine)
-        assert balance(engine, "wallet:w") == looks, "the next tick goes on"
+        scan(ledger)
+        assert balance(ledger, "wallet:w") == looks, "the next tick goes on"
 
 
 def test_whoever_waits_longest_is_looked_at_first(engine: Engine) -> None:

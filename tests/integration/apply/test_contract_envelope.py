@@ -17,27 +17,25 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine
 
 from models.contracts.message import Malformed, parse
 from models.contracts.replies.outcome import OutcomeDocument
 from models.domain.deciding.decision import Limits
 from models.domain.idempotency import canonical, fingerprint
-from tasks.apply.path import apply
-from tests.support.builders import ask, balance, done, entries, events, job, rows, settle
-from tests.support.resealed import execute_resealed
+from tests.support.builders import ask, balance, done, entries, events, job, settle
+from tests.support.ledgers import Ledger, answered_as, kept, outcome_text, outcomes
 
 ENTRY_KEYS = {"id", "account", "seq", "amount", "balance_before", "balance_after", "scale", "created_at"}
 
 
 @pytest.fixture
-def user(engine: Engine) -> str:
-    done(engine, "users.upsert", user_id=1)
+def user(ledger: Ledger) -> str:
+    done(ledger, "users.upsert", user_id=1)
     return "user:1"
 
 
-def correct(engine: Engine, /, **fields: Any) -> dict[str, Any]:
-    return ask(engine, "users.update_balance", **{"user_id": 1, "amount_kopeks": 500, **fields})
+def correct(ledger: Ledger, /, **fields: Any) -> dict[str, Any]:
+    return ask(ledger, "users.update_balance", **{"user_id": 1, "amount_kopeks": 500, **fields})
 
 
 @pytest.mark.parametrize("key", ["", "a" * 256, "a\n", "a\x00", "\ud800", 7, None, b"k"])
@@ -54,22 +52,22 @@ def test_envelope_row_idempotency_key_is_required() -> None:
 
 
 @pytest.mark.parametrize("key", ["a", "a" * 255, "ключ №1 / 鍵 🔑", "🔑" * 255])
-def test_envelope_row_idempotency_key_is_1_to_255_printable_characters(engine: Engine, user: str, key: str) -> None:
-    first = correct(engine, idempotency_key=key)
+def test_envelope_row_idempotency_key_is_1_to_255_printable_characters(ledger: Ledger, user: str, key: str) -> None:
+    first = correct(ledger, idempotency_key=key)
     assert (first["idempotency_key"], first["status"]) == (key, "applied")
-    assert correct(engine, idempotency_key=key)["replayed"] is True
+    assert correct(ledger, idempotency_key=key)["replayed"] is True
 
 
-def test_envelope_row_producer_is_the_scope_of_the_key(engine: Engine, user: str) -> None:
-    shop, bot = (correct(engine, idempotency_key="k", producer=name) for name in ("shop", "bot"))
+def test_envelope_row_producer_is_the_scope_of_the_key(ledger: Ledger, user: str) -> None:
+    shop, bot = (correct(ledger, idempotency_key="k", producer=name) for name in ("shop", "bot"))
     assert (shop["producer"], shop["replayed"], bot["producer"], bot["replayed"]) == ("shop", False, "bot", False)
     assert shop["job_id"] != bot["job_id"]
-    assert balance(engine, user) == 1000
+    assert balance(ledger, user) == 1000
 
 
-def test_envelope_row_producer_defaults_to_default(engine: Engine, user: str) -> None:
-    assert correct(engine, idempotency_key="k")["producer"] == "default"
-    assert correct(engine, idempotency_key="k", producer="default")["replayed"] is True
+def test_envelope_row_producer_defaults_to_default(ledger: Ledger, user: str) -> None:
+    assert correct(ledger, idempotency_key="k")["producer"] == "default"
+    assert correct(ledger, idempotency_key="k", producer="default")["replayed"] is True
 
 
 @pytest.mark.parametrize("producer", ["balance-worker", "", "a" * 256, None])
@@ -79,16 +77,16 @@ def test_envelope_row_producer_reserved_or_unusable_is_malformed(producer: objec
 
 
 @pytest.mark.parametrize("at", ["2026-01-01", "2026-01-01T00:00:00", "yesterday", 1_767_225_600])
-def test_envelope_row_occurred_at_must_be_an_rfc_3339_time(engine: Engine, user: str, at: object) -> None:
-    document = correct(engine, occurred_at=at)
+def test_envelope_row_occurred_at_must_be_an_rfc_3339_time(ledger: Ledger, user: str, at: object) -> None:
+    document = correct(ledger, occurred_at=at)
     assert document["error"]["body"]["detail"][0]["loc"] == ["body", "occurred_at"]
-    assert balance(engine, user) == 0
+    assert balance(ledger, user) == 0
 
 
-def test_envelope_row_metadata_is_stored_with_the_entry(engine: Engine, user: str) -> None:
+def test_envelope_row_metadata_is_stored_with_the_entry(ledger: Ledger, user: str) -> None:
     metadata = {f"{number:040}": "я" * 500 for number in range(50)}
-    assert correct(engine, metadata=metadata)["status"] == "applied"
-    assert entries(engine, user)[0]["metadata"] == metadata
+    assert correct(ledger, metadata=metadata)["status"] == "applied"
+    assert entries(ledger, user)[0]["metadata"] == metadata
 
 
 @pytest.mark.parametrize(
@@ -105,36 +103,36 @@ def test_envelope_row_metadata_is_stored_with_the_entry(engine: Engine, user: st
         "k",
     ],
 )
-def test_envelope_row_metadata_past_its_limits_is_refused(engine: Engine, user: str, metadata: object) -> None:
-    document = correct(engine, metadata=metadata)
+def test_envelope_row_metadata_past_its_limits_is_refused(ledger: Ledger, user: str, metadata: object) -> None:
+    document = correct(ledger, metadata=metadata)
     assert (document["code"], document["error"]["body"]["detail"][0]["loc"][:2]) == (
         "invalid_request",
         ["body", "metadata"],
     )
-    assert balance(engine, user) == 0
+    assert balance(ledger, user) == 0
 
 
-def test_same_key_same_meaning_is_the_first_answer_marked_replayed(engine: Engine, user: str) -> None:
+def test_same_key_same_meaning_is_the_first_answer_marked_replayed(ledger: Ledger, user: str) -> None:
     asked = job("users.update_balance", user_id=1, amount_kopeks=500, idempotency_key="k")
-    [first] = apply(engine, [asked], Limits())
-    correct(engine)
-    [again] = apply(engine, [asked], Limits())
+    [first] = outcomes(ledger, [asked], Limits())
+    correct(ledger)
+    [again] = outcomes(ledger, [asked], Limits())
     assert again.text == first.text, "word for word, though the balance has moved on"
     assert again.document() == {**first.document(), "replayed": True}
-    assert balance(engine, user) == 1000
+    assert balance(ledger, user) == 1000
 
 
-def test_same_key_in_one_batch_is_replayed_too(engine: Engine, user: str) -> None:
+def test_same_key_in_one_batch_is_replayed_too(ledger: Ledger, user: str) -> None:
     asked = job("users.update_balance", user_id=1, amount_kopeks=500)
-    first, second, third = settle(engine, asked, asked, asked)
+    first, second, third = settle(ledger, asked, asked, asked)
     assert second == third == {**first, "replayed": True}
-    assert balance(engine, user) == 500
+    assert balance(ledger, user) == 500
 
 
-def test_same_key_another_meaning_is_refused_naming_what_differs(engine: Engine, user: str) -> None:
-    first = correct(engine, idempotency_key="k", occurred_at="2026-01-01T00:00:00Z", metadata={"order": "1"})
-    before = rows(engine, "select * from jobs"), events(engine)
-    second = correct(engine, idempotency_key="k", amount_kopeks=501, create_transaction=False)
+def test_same_key_another_meaning_is_refused_naming_what_differs(ledger: Ledger, user: str) -> None:
+    first = correct(ledger, idempotency_key="k", occurred_at="2026-01-01T00:00:00Z", metadata={"order": "1"})
+    before = kept(ledger, "jobs"), events(ledger)
+    second = correct(ledger, idempotency_key="k", amount_kopeks=501, create_transaction=False)
     assert (second["status"], second["code"], second["replayed"]) == ("rejected", "idempotency_conflict", False)
     assert second["job_id"] == first["job_id"]
     assert second["error"]["body"]["detail"]["fields"] == {
@@ -142,8 +140,8 @@ def test_same_key_another_meaning_is_refused_naming_what_differs(engine: Engine,
         "create_transaction": {"first": None, "now": False},
         "occurred_at": {"first": "2026-01-01T00:00:00Z", "now": None},
     }, "and not the note: it is no part of the meaning"
-    assert (rows(engine, "select * from jobs"), events(engine)) == before, "nothing applied, nothing stored"
-    assert correct(engine, idempotency_key="k", occurred_at="2026-01-01T00:00:00Z")["replayed"] is True
+    assert (kept(ledger, "jobs"), events(ledger)) == before, "nothing applied, nothing stored"
+    assert correct(ledger, idempotency_key="k", occurred_at="2026-01-01T00:00:00Z")["replayed"] is True
 
 
 @pytest.mark.parametrize(
@@ -153,20 +151,20 @@ def test_same_key_another_meaning_is_refused_naming_what_differs(engine: Engine,
 )
 @pytest.mark.parametrize("note", [{"trace": "2"}, {}, None])
 def test_same_key_another_note_is_the_first_answer(
-    engine: Engine, user: str, asked: dict[str, Any], note: dict[str, str] | None
+    ledger: Ledger, user: str, asked: dict[str, Any], note: dict[str, str] | None
 ) -> None:
-    first = correct(engine, idempotency_key="k", metadata={"trace": "1"}, **asked)
-    assert correct(engine, idempotency_key="k", metadata=note, **asked) == {**first, "replayed": True}
-    assert correct(engine, idempotency_key="k", **asked) == {**first, "replayed": True}
-    [row] = rows(engine, "select body from jobs where idempotency_key = 'k'")
+    first = correct(ledger, idempotency_key="k", metadata={"trace": "1"}, **asked)
+    assert correct(ledger, idempotency_key="k", metadata=note, **asked) == {**first, "replayed": True}
+    assert correct(ledger, idempotency_key="k", **asked) == {**first, "replayed": True}
+    [row] = [each for each in kept(ledger, "jobs") if each["idempotency_key"] == "k"]
     assert row["body"]["metadata"] == {"trace": "1"}, "the first note is kept, though the job wrote no entry"
 
 
-def test_same_key_another_metadata_of_the_wallets_own_is_another_meaning(engine: Engine) -> None:
-    done(engine, "wallets.create", wallet_id="w")
-    done(engine, "wallets.update", wallet_id="w", metadata={"plan": "pro"}, idempotency_key="k")
+def test_same_key_another_metadata_of_the_wallets_own_is_another_meaning(ledger: Ledger) -> None:
+    done(ledger, "wallets.create", wallet_id="w")
+    done(ledger, "wallets.update", wallet_id="w", metadata={"plan": "pro"}, idempotency_key="k")
     for plan in ({"plan": "free"}, {}):
-        document = ask(engine, "wallets.update", wallet_id="w", metadata=plan, idempotency_key="k")
+        document = ask(ledger, "wallets.update", wallet_id="w", metadata=plan, idempotency_key="k")
         assert document["code"] == "idempotency_conflict"
         fields = document["error"]["body"]["error"]["details"]["fields"]
         assert fields == {"metadata": {"first": {"plan": "pro"}, "now": plan}}
@@ -174,30 +172,30 @@ def test_same_key_another_metadata_of_the_wallets_own_is_another_meaning(engine:
 
 @pytest.mark.parametrize("asked", [{}, {"amount_kopeks": -1}, {"amount_kopeks": "500"}])
 def test_same_key_answered_before_notes_stood_apart_is_replayed(
-    engine: Engine, user: str, asked: dict[str, Any]
+    ledger: Ledger, user: str, asked: dict[str, Any]
 ) -> None:
     noted = {"idempotency_key": "k", "metadata": {"order": "7"}, **asked}
-    first = correct(engine, **noted)
-    [row] = rows(engine, "select body from jobs where idempotency_key = 'k'")
+    first = correct(ledger, **noted)
+    [row] = [each for each in kept(ledger, "jobs") if each["idempotency_key"] == "k"]
     then = fingerprint("users.update_balance", canonical(row["body"]))
-    execute_resealed(engine, "update jobs set fingerprint = :then where idempotency_key = 'k'", then=then)
-    assert correct(engine, **noted) == {**first, "replayed": True}
-    assert correct(engine, **{**noted, "amount_kopeks": 501})["code"] == "idempotency_conflict"
+    answered_as(ledger, "k", then)
+    assert correct(ledger, **noted) == {**first, "replayed": True}
+    assert correct(ledger, **{**noted, "amount_kopeks": 501})["code"] == "idempotency_conflict"
 
 
-def test_same_key_another_job_is_refused_naming_both(engine: Engine, user: str) -> None:
-    correct(engine, idempotency_key="k")
-    document = ask(engine, "wallets.debit", wallet_id="w", credits=1, idempotency_key="k")
+def test_same_key_another_job_is_refused_naming_both(ledger: Ledger, user: str) -> None:
+    correct(ledger, idempotency_key="k")
+    document = ask(ledger, "wallets.debit", wallet_id="w", credits=1, idempotency_key="k")
     details = document["error"]["body"]["error"]["details"]
     assert details["job"] == {"first": "users.update_balance", "now": "wallets.debit"}
 
 
-def test_same_key_of_a_refused_body_and_a_valid_one_are_two_meanings(engine: Engine, user: str) -> None:
-    assert correct(engine, idempotency_key="k", amount_kopeks="500")["code"] == "invalid_request"
-    document = correct(engine, idempotency_key="k")
+def test_same_key_of_a_refused_body_and_a_valid_one_are_two_meanings(ledger: Ledger, user: str) -> None:
+    assert correct(ledger, idempotency_key="k", amount_kopeks="500")["code"] == "invalid_request"
+    document = correct(ledger, idempotency_key="k")
     assert document["code"] == "idempotency_conflict"
     assert document["error"]["body"]["detail"]["fields"] == {"amount_kopeks": {"first": "500", "now": 500}}
-    assert balance(engine, user) == 0
+    assert balance(ledger, user) == 0
 
 
 @pytest.mark.parametrize(
@@ -210,50 +208,50 @@ def test_same_key_of_a_refused_body_and_a_valid_one_are_two_meanings(engine: Eng
         ("wallets.create", {"metadata": {"a": "1", "b": "2"}}, {"metadata": {"b": "2", "a": "1"}}),
     ],
 )  # fmt: skip
-def test_meaning_is_normalised(engine: Engine, name: str, first: dict[str, Any], second: dict[str, Any]) -> None:
-    ask(engine, name, wallet_id="w", idempotency_key="k", **first)
-    assert ask(engine, name, wallet_id="w", idempotency_key="k", **second)["replayed"] is True
+def test_meaning_is_normalised(ledger: Ledger, name: str, first: dict[str, Any], second: dict[str, Any]) -> None:
+    ask(ledger, name, wallet_id="w", idempotency_key="k", **first)
+    assert ask(ledger, name, wallet_id="w", idempotency_key="k", **second)["replayed"] is True
 
 
-def test_outcome_document_of_an_applied_job(engine: Engine, user: str) -> None:
-    document = correct(engine, producer="shop", idempotency_key="k")
+def test_outcome_document_of_an_applied_job(ledger: Ledger, user: str) -> None:
+    document = correct(ledger, producer="shop", idempotency_key="k")
     told = OutcomeDocument.model_validate(document, strict=False)
     assert set(document) == set(OutcomeDocument.model_fields) - {"bonus_entry"}
     assert set(document["entry"]) == ENTRY_KEYS
-    entry = entries(engine, user)[0]
+    entry = entries(ledger, user)[0]
     assert document["entry"]["id"] == f"{entry['account_id']}-1"
     assert told.entry is not None
     assert (told.entry.created_at, told.job_id) == (entry["created_at"], entry["job_id"])
     assert document["error"] is None
 
 
-def test_outcome_document_is_the_one_in_jobs(engine: Engine, user: str) -> None:
-    [outcome] = apply(
-        engine, [job("users.update_balance", user_id=1, amount_kopeks=500, idempotency_key="k")], Limits()
+def test_outcome_document_is_the_one_in_jobs(ledger: Ledger, user: str) -> None:
+    [outcome] = outcomes(
+        ledger, [job("users.update_balance", user_id=1, amount_kopeks=500, idempotency_key="k")], Limits()
     )
-    [row] = rows(engine, "select *, outcome::text as text from jobs where idempotency_key = 'k'")
-    assert row["text"] == outcome.text
+    [row] = [each for each in kept(ledger, "jobs") if each["idempotency_key"] == "k"]
+    assert outcome_text(ledger, "k") == outcome.text
     assert (row["id"], row["status"], row["code"]) == (outcome.job_id, "applied", "applied")
     assert json.loads(outcome.text)["job_id"] == str(row["id"])
     assert row["body"] == {"user_id": 1, "amount_kopeks": 500}
 
 
-def test_refusal_is_stored_and_replayed_though_it_would_succeed_now(engine: Engine) -> None:
-    first = correct(engine, idempotency_key="k")
-    done(engine, "users.upsert", user_id=1)
+def test_refusal_is_stored_and_replayed_though_it_would_succeed_now(ledger: Ledger) -> None:
+    first = correct(ledger, idempotency_key="k")
+    done(ledger, "users.upsert", user_id=1)
     assert first["code"] == "user_not_found"
-    assert correct(engine, idempotency_key="k") == {**first, "replayed": True}
-    assert balance(engine, "user:1") == 0
-    assert [kind for kind, _ in events(engine)] == ["job.rejected"], "told of once"
+    assert correct(ledger, idempotency_key="k") == {**first, "replayed": True}
+    assert balance(ledger, "user:1") == 0
+    assert [kind for kind, _ in events(ledger)] == ["job.rejected"], "told of once"
 
 
-def test_refusal_disturbs_no_neighbour(engine: Engine, user: str) -> None:
+def test_refusal_disturbs_no_neighbour(ledger: Ledger, user: str) -> None:
     asked = [job("users.update_balance", user_id=1, amount_kopeks=amount) for amount in (5, 0, -6, -5, 7)]
-    codes = [document["code"] for document in settle(engine, *asked)]
+    codes = [document["code"] for document in settle(ledger, *asked)]
     assert codes == ["applied", "amount_zero", "insufficient_funds", "applied", "applied"]
-    assert [entry["amount"] for entry in entries(engine, user)] == [5, -5, 7]
+    assert [entry["amount"] for entry in entries(ledger, user)] == [5, -5, 7]
 
 
-def test_job_ids_sort_by_time(engine: Engine, user: str) -> None:
-    ids = [UUID(correct(engine)["job_id"]) for _ in range(3)]
+def test_job_ids_sort_by_time(ledger: Ledger, user: str) -> None:
+    ids = [UUID(correct(ledger)["job_id"]) for _ in range(3)]
     assert (ids, {item.version for item in ids}) == (sorted(ids), {7})

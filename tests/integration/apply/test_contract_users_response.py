@@ -18,11 +18,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 
 from models.domain.deciding.decision import Limits
-from tasks.apply.path import apply
 from tests.support.builders import ask, done, job
+from tests.support.ledgers import Ledger, outcomes
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 SUBSCRIPTION = {
@@ -66,21 +65,21 @@ USER = {
 }
 
 
-def shown(engine: Engine, **fields: Any) -> dict[str, Any]:
+def shown(ledger: Ledger, **fields: Any) -> dict[str, Any]:
     """The user as a correction by 100 kopeks shows it."""
-    done(engine, "users.upsert", user_id=1, **fields)
-    response: dict[str, Any] = done(engine, "users.update_balance", user_id=1, amount_kopeks=100)["response"]
+    done(ledger, "users.upsert", user_id=1, **fields)
+    response: dict[str, Any] = done(ledger, "users.update_balance", user_id=1, amount_kopeks=100)["response"]
     return response
 
 
-def with_subscription(engine: Engine, **changes: Any) -> dict[str, Any]:
-    subscription: dict[str, Any] = shown(engine, subscription={**SUBSCRIPTION, **changes})["subscription"]
+def with_subscription(ledger: Ledger, **changes: Any) -> dict[str, Any]:
+    subscription: dict[str, Any] = shown(ledger, subscription={**SUBSCRIPTION, **changes})["subscription"]
     return subscription
 
 
-def test_users_response_has_the_keys_and_types_of_the_document(engine: Engine) -> None:
-    done(engine, "users.upsert", **USER)
-    response = done(engine, "users.update_balance", user_id=1, amount_kopeks=12345)["response"]
+def test_users_response_has_the_keys_and_types_of_the_document(ledger: Ledger) -> None:
+    done(ledger, "users.upsert", **USER)
+    response = done(ledger, "users.update_balance", user_id=1, amount_kopeks=12345)["response"]
     assert TIME.fullmatch(response.pop("created_at"))
     assert TIME.fullmatch(response.pop("updated_at"))
     assert response == {
@@ -94,8 +93,8 @@ def test_users_response_has_the_keys_and_types_of_the_document(engine: Engine) -
     assert all(response[key] is True for key in kept), "booleans, not numbers"
 
 
-def test_users_response_unset_fields_are_null_and_required_ones_are_there(engine: Engine) -> None:
-    response = shown(engine)
+def test_users_response_unset_fields_are_null_and_required_ones_are_there(ledger: Ledger) -> None:
+    response = shown(ledger)
     empty = {key for key, value in response.items() if value is None}
     assert empty == {
         "telegram_id",
@@ -116,30 +115,30 @@ def test_users_response_unset_fields_are_null_and_required_ones_are_there(engine
     [(1, "0.01"), (10, "0.10"), (100, "1.00"), (1000, "10.00"), (123456, "1234.56"), (100_000_000, "1000000.00")],
 )
 def test_users_response_balance_rubles_is_a_number_with_exactly_two_decimals(
-    engine: Engine, kopeks: int, rubles: str
+    ledger: Ledger, kopeks: int, rubles: str
 ) -> None:
-    done(engine, "users.upsert", user_id=1)
-    [outcome] = apply(engine, [job("users.update_balance", user_id=1, amount_kopeks=kopeks)], Limits())
+    done(ledger, "users.upsert", user_id=1)
+    [outcome] = outcomes(ledger, [job("users.update_balance", user_id=1, amount_kopeks=kopeks)], Limits())
     assert f'"balance_kopeks":{kopeks},"balance_rubles":{rubles},' in outcome.text
     assert json.loads(outcome.text, parse_float=Decimal)["response"]["balance_rubles"] == Decimal(kopeks) / 100
 
 
-def test_users_response_balance_rubles_below_zero(engine: Engine) -> None:
-    done(engine, "users.upsert", user_id=1, floor_kopeks=-5)
-    [outcome] = apply(engine, [job("users.update_balance", user_id=1, amount_kopeks=-5)], Limits())
+def test_users_response_balance_rubles_below_zero(ledger: Ledger) -> None:
+    done(ledger, "users.upsert", user_id=1, floor_kopeks=-5)
+    [outcome] = outcomes(ledger, [job("users.update_balance", user_id=1, amount_kopeks=-5)], Limits())
     assert '"balance_rubles":-0.05,' in outcome.text
 
 
-def test_users_response_balance_rubles_of_nothing(engine: Engine) -> None:
-    done(engine, "users.upsert", user_id=1, floor_kopeks=0)
-    [outcome] = apply(engine, [job("users.upsert", user_id=1)], Limits())
+def test_users_response_balance_rubles_of_nothing(ledger: Ledger) -> None:
+    done(ledger, "users.upsert", user_id=1, floor_kopeks=0)
+    [outcome] = outcomes(ledger, [job("users.upsert", user_id=1)], Limits())
     assert '"balance_rubles":0.00,' in outcome.text
 
 
-def test_users_response_promo_group_and_subscription_are_null_when_none(engine: Engine) -> None:
-    response = shown(engine, promo_group=PROMO_GROUP, subscription=SUBSCRIPTION)
+def test_users_response_promo_group_and_subscription_are_null_when_none(ledger: Ledger) -> None:
+    response = shown(ledger, promo_group=PROMO_GROUP, subscription=SUBSCRIPTION)
     assert response["promo_group"] == PROMO_GROUP
-    cleared = shown(engine, promo_group=None, subscription=None)
+    cleared = shown(ledger, promo_group=None, subscription=None)
     assert (cleared["promo_group"], cleared["subscription"]) == (None, None)
 
 
@@ -155,9 +154,9 @@ def test_users_response_promo_group_and_subscription_are_null_when_none(engine: 
         *((passed, end, passed) for passed in ("expired", "disabled", "limited", "pending") for end in (None, "past")),
     ],
 )
-def test_users_response_actual_status(engine: Engine, status: str, end_date: str | None, actual: str) -> None:
+def test_users_response_actual_status(ledger: Ledger, status: str, end_date: str | None, actual: str) -> None:
     end_date = "2020-01-01T00:00:00Z" if end_date == "past" else end_date
-    subscription = with_subscription(engine, status=status, end_date=end_date)
+    subscription = with_subscription(ledger, status=status, end_date=end_date)
     assert (subscription["status"], subscription["actual_status"]) == (status, actual)
 
 
@@ -177,99 +176,99 @@ def test_users_response_actual_status(engine: Engine, status: str, end_date: str
     ],
 )
 def test_users_response_traffic_used_gb_is_a_number_with_all_its_digits(
-    engine: Engine, used: object, number: str
+    ledger: Ledger, used: object, number: str
 ) -> None:
     upsert = job("users.upsert", user_id=1, subscription={**SUBSCRIPTION, "traffic_used_gb": used})
     read_again = job("users.update_balance", user_id=1, amount_kopeks=100)
-    for outcome in [*apply(engine, [upsert], Limits()), *apply(engine, [read_again], Limits())]:
+    for outcome in [*outcomes(ledger, [upsert], Limits()), *outcomes(ledger, [read_again], Limits())]:
         assert f'"traffic_used_gb":{number},' in outcome.text
 
 
-def test_users_response_traffic_used_gb_is_one_however_it_is_written(engine: Engine) -> None:
-    first = ask(engine, "users.upsert", user_id=1, subscription=SUBSCRIPTION, idempotency_key="k")
+def test_users_response_traffic_used_gb_is_one_however_it_is_written(ledger: Ledger) -> None:
+    first = ask(ledger, "users.upsert", user_id=1, subscription=SUBSCRIPTION, idempotency_key="k")
     for used in (7, 7.0, Decimal("7.0"), "7"):
         again = {**SUBSCRIPTION, "traffic_used_gb": used}
-        document = ask(engine, "users.upsert", user_id=1, subscription=again, idempotency_key="k")
+        document = ask(ledger, "users.upsert", user_id=1, subscription=again, idempotency_key="k")
         assert document == {**first, "replayed": True}
 
 
 @pytest.mark.parametrize("days", [None, 0, 2**63 - 1])
-def test_users_response_autopay_days_before_may_be_null(engine: Engine, days: int | None) -> None:
-    assert with_subscription(engine, autopay_days_before=days)["autopay_days_before"] == days
+def test_users_response_autopay_days_before_may_be_null(ledger: Ledger, days: int | None) -> None:
+    assert with_subscription(ledger, autopay_days_before=days)["autopay_days_before"] == days
 
 
-def test_users_response_autopay_days_before_null_is_not_zero(engine: Engine) -> None:
-    ask(engine, "users.upsert", user_id=1, subscription={**SUBSCRIPTION, "autopay_days_before": 0}, idempotency_key="k")
+def test_users_response_autopay_days_before_null_is_not_zero(ledger: Ledger) -> None:
+    ask(ledger, "users.upsert", user_id=1, subscription={**SUBSCRIPTION, "autopay_days_before": 0}, idempotency_key="k")
     now = {**SUBSCRIPTION, "autopay_days_before": None}
-    document = ask(engine, "users.upsert", user_id=1, subscription=now, idempotency_key="k")
+    document = ask(ledger, "users.upsert", user_id=1, subscription=now, idempotency_key="k")
     assert document["code"] == "idempotency_conflict"
 
 
-def test_users_response_start_date_is_a_time_or_not_told(engine: Engine) -> None:
-    document = ask(engine, "users.upsert", user_id=1, subscription={**SUBSCRIPTION, "start_date": None})
+def test_users_response_start_date_is_a_time_or_not_told(ledger: Ledger) -> None:
+    document = ask(ledger, "users.upsert", user_id=1, subscription={**SUBSCRIPTION, "start_date": None})
     assert document["error"]["body"]["detail"][0]["loc"] == ["body", "subscription", "start_date"]
     untold = {name: value for name, value in SUBSCRIPTION.items() if name != "start_date"}
-    assert shown(engine, subscription=untold)["subscription"]["start_date"] is None
+    assert shown(ledger, subscription=untold)["subscription"]["start_date"] is None
 
 
 @pytest.mark.parametrize("field", ["traffic_limit_gb", "traffic_used_gb", "device_limit", "autopay_days_before"])
-def test_users_response_numbers_of_a_subscription_fit_a_bigint(engine: Engine, field: str) -> None:
+def test_users_response_numbers_of_a_subscription_fit_a_bigint(ledger: Ledger, field: str) -> None:
     for wrong in (-1, 2**63):
-        document = ask(engine, "users.upsert", user_id=1, subscription={**SUBSCRIPTION, field: wrong})
+        document = ask(ledger, "users.upsert", user_id=1, subscription={**SUBSCRIPTION, field: wrong})
         assert document["error"]["body"]["detail"][0]["loc"] == ["body", "subscription", field]
-    assert with_subscription(engine, **{field: 2**63 - 1})[field] == 2**63 - 1
+    assert with_subscription(ledger, **{field: 2**63 - 1})[field] == 2**63 - 1
 
 
-def test_users_response_actual_status_is_not_stored(engine: Engine) -> None:
-    document = ask(engine, "users.upsert", user_id=1, subscription={**SUBSCRIPTION, "actual_status": "active"})
+def test_users_response_actual_status_is_not_stored(ledger: Ledger) -> None:
+    document = ask(ledger, "users.upsert", user_id=1, subscription={**SUBSCRIPTION, "actual_status": "active"})
     assert document["error"]["body"]["detail"][0]["loc"] == ["body", "subscription", "actual_status"]
 
 
 @pytest.mark.parametrize("status", ["trial", "active", "expired", "disabled", "limited", "pending"])
-def test_users_response_subscription_statuses_of_the_contract(engine: Engine, status: str) -> None:
-    assert with_subscription(engine, status=status)["status"] == status
+def test_users_response_subscription_statuses_of_the_contract(ledger: Ledger, status: str) -> None:
+    assert with_subscription(ledger, status=status)["status"] == status
 
 
-def test_users_response_subscription_statuses_others_are_refused(engine: Engine) -> None:
-    document = ask(engine, "users.upsert", user_id=1, subscription={**SUBSCRIPTION, "status": "paused"})
+def test_users_response_subscription_statuses_others_are_refused(ledger: Ledger) -> None:
+    document = ask(ledger, "users.upsert", user_id=1, subscription={**SUBSCRIPTION, "status": "paused"})
     assert document["error"]["body"]["detail"][0]["loc"] == ["body", "subscription", "status"]
 
 
 @pytest.mark.parametrize("status", ["active", "blocked", "deleted"])
-def test_users_response_user_statuses_of_the_contract(engine: Engine, status: str) -> None:
-    assert shown(engine, status=status)["status"] == status
+def test_users_response_user_statuses_of_the_contract(ledger: Ledger, status: str) -> None:
+    assert shown(ledger, status=status)["status"] == status
 
 
-def test_users_response_user_statuses_others_are_refused(engine: Engine) -> None:
-    document = ask(engine, "users.upsert", user_id=1, status="frozen")
+def test_users_response_user_statuses_others_are_refused(ledger: Ledger) -> None:
+    document = ask(ledger, "users.upsert", user_id=1, status="frozen")
     assert document["error"]["body"]["detail"][0]["loc"] == ["body", "status"]
 
 
-def test_users_response_created_at_stays_and_updated_at_moves(engine: Engine) -> None:
-    first, second = shown(engine), shown(engine)
+def test_users_response_created_at_stays_and_updated_at_moves(ledger: Ledger) -> None:
+    first, second = shown(ledger), shown(ledger)
     assert first["created_at"] == second["created_at"]
     assert first["updated_at"] < second["updated_at"]
 
 
-def test_users_upsert_changes_what_is_given_clears_what_is_null_and_leaves_the_rest(engine: Engine) -> None:
-    done(engine, "users.upsert", **USER)
-    document = done(engine, "users.upsert", user_id=1, username="пётр", first_name=None, language=None)
+def test_users_upsert_changes_what_is_given_clears_what_is_null_and_leaves_the_rest(ledger: Ledger) -> None:
+    done(ledger, "users.upsert", **USER)
+    document = done(ledger, "users.upsert", user_id=1, username="пётр", first_name=None, language=None)
     response = document["response"]
     assert (response["username"], response["first_name"]) == ("пётр", None)
     assert (response["language"], response["last_name"], response["telegram_id"]) == ("en", "Петров", 77)
     assert (document["code"], document["entry"]) == ("applied", None)
 
 
-def test_users_upsert_null_and_absence_are_two_meanings_of_one_key(engine: Engine) -> None:
-    done(engine, "users.upsert", user_id=1, telegram_id=77)
-    first = done(engine, "users.upsert", user_id=1, idempotency_key="k")
-    document = ask(engine, "users.upsert", user_id=1, telegram_id=None, idempotency_key="k")
+def test_users_upsert_null_and_absence_are_two_meanings_of_one_key(ledger: Ledger) -> None:
+    done(ledger, "users.upsert", user_id=1, telegram_id=77)
+    first = done(ledger, "users.upsert", user_id=1, idempotency_key="k")
+    document = ask(ledger, "users.upsert", user_id=1, telegram_id=None, idempotency_key="k")
     assert (document["code"], document["job_id"]) == ("idempotency_conflict", first["job_id"])
     assert document["error"]["body"]["detail"]["fields"] == {"telegram_id": {"first": None, "now": None}}
 
 
-def test_users_upsert_a_telegram_id_has_one_user(engine: Engine) -> None:
-    done(engine, "users.upsert", user_id=1, telegram_id=77)
-    document = ask(engine, "users.upsert", user_id=2, telegram_id=77)
+def test_users_upsert_a_telegram_id_has_one_user(ledger: Ledger) -> None:
+    done(ledger, "users.upsert", user_id=1, telegram_id=77)
+    document = ask(ledger, "users.upsert", user_id=2, telegram_id=77)
     assert document["error"] == {"status": 409, "body": {"detail": "Another user has this telegram id"}}
     assert document["code"] == "telegram_id_taken"

@@ -15,9 +15,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 
-from tests.support.builders import ask, balance, done, events, refused, rows
+from tests.support.builders import ask, balance, done, events, refused
+from tests.support.ledgers import Ledger, kept
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 WALLET: dict[str, Any] = {
@@ -36,17 +36,17 @@ WALLET: dict[str, Any] = {
 }
 
 
-def create(engine: Engine, /, **fields: Any) -> dict[str, Any]:
-    return ask(engine, "wallets.create", **{"wallet_id": "w", **fields})
+def create(ledger: Ledger, /, **fields: Any) -> dict[str, Any]:
+    return ask(ledger, "wallets.create", **{"wallet_id": "w", **fields})
 
 
-def update(engine: Engine, /, **fields: Any) -> dict[str, Any]:
-    return ask(engine, "wallets.update", **{"wallet_id": "w", **fields})
+def update(ledger: Ledger, /, **fields: Any) -> dict[str, Any]:
+    return ask(ledger, "wallets.update", **{"wallet_id": "w", **fields})
 
 
-def top_up(engine: Engine, credits_to_add: object = 10) -> dict[str, Any]:
+def top_up(ledger: Ledger, credits_to_add: object = 10) -> dict[str, Any]:
     return ask(
-        engine, "wallets.top_up", wallet_id="w", credits_to_add=credits_to_add, transaction_reason="INVOICE_REFUND"
+        ledger, "wallets.top_up", wallet_id="w", credits_to_add=credits_to_add, transaction_reason="INVOICE_REFUND"
     )
 
 
@@ -54,9 +54,9 @@ def body(message: str, code: str, **details: Any) -> dict[str, Any]:
     return {"success": False, "error": {"message": message, "internal_error": code, "details": details}}
 
 
-def test_wallets_response_has_the_keys_and_types_of_the_document(engine: Engine) -> None:
-    create(engine, **WALLET)
-    response = top_up(engine, "12.25")["response"]
+def test_wallets_response_has_the_keys_and_types_of_the_document(ledger: Ledger) -> None:
+    create(ledger, **WALLET)
+    response = top_up(ledger, "12.25")["response"]
     assert TIME.fullmatch(response.pop("created_at"))
     assert TIME.fullmatch(response.pop("updated_at"))
     assert response == {
@@ -79,15 +79,15 @@ def test_wallets_response_has_the_keys_and_types_of_the_document(engine: Engine)
     }
 
 
-def test_wallets_response_numbers_are_exact_json_numbers(engine: Engine) -> None:
-    create(engine, conversion_rate="0.000000001")
-    response = top_up(engine, "9000000000.000000001")["response"]
+def test_wallets_response_numbers_are_exact_json_numbers(ledger: Ledger) -> None:
+    create(ledger, conversion_rate="0.000000001")
+    response = top_up(ledger, "9000000000.000000001")["response"]
     assert response["credit_balance"] == Decimal("9000000000.000000001")
     assert response["balance"] == Decimal("9.000000000000000001")
 
 
-def test_wallets_response_of_a_wallet_with_nothing_set(engine: Engine) -> None:
-    response = create(engine)["response"]
+def test_wallets_response_of_a_wallet_with_nothing_set(ledger: Ledger) -> None:
+    response = create(ledger)["response"]
     assert (
         response.items()
         >= {
@@ -109,9 +109,9 @@ def test_wallets_response_of_a_wallet_with_nothing_set(engine: Engine) -> None:
 
 @pytest.mark.parametrize("wallet_type", ["PROMOTIONAL", "PRE_PAID"])
 @pytest.mark.parametrize("price_type", ["ALL", "USAGE", "FIXED"])
-def test_wallets_create_terms_of_the_contract(engine: Engine, wallet_type: str, price_type: str) -> None:
+def test_wallets_create_terms_of_the_contract(ledger: Ledger, wallet_type: str, price_type: str) -> None:
     config = {"allowed_price_types": [price_type]}
-    response = create(engine, wallet_type=wallet_type, config=config)["response"]
+    response = create(ledger, wallet_type=wallet_type, config=config)["response"]
     assert (response["wallet_type"], response["config"]) == (wallet_type, config)
 
 
@@ -131,58 +131,58 @@ def test_wallets_create_terms_of_the_contract(engine: Engine, wallet_type: str, 
         ({"wallet_status": "closed"}, ["wallet_status"]),
     ],
 )
-def test_wallets_create_others_are_400(engine: Engine, fields: dict[str, Any], loc: list[Any]) -> None:
-    document = create(engine, **fields)
+def test_wallets_create_others_are_400(ledger: Ledger, fields: dict[str, Any], loc: list[Any]) -> None:
+    document = create(ledger, **fields)
     assert document["error"]["status"] == 400
     assert [item["loc"] for item in document["error"]["body"]["error"]["details"]["errors"]] == [["body", *loc]]
-    assert rows(engine, "select * from accounts") == []
+    assert kept(ledger, "accounts") == []
 
 
-def test_wallets_create_twice_is_409(engine: Engine) -> None:
-    create(engine, name="first")
-    document = create(engine, name="second")
+def test_wallets_create_twice_is_409(ledger: Ledger) -> None:
+    create(ledger, name="first")
+    document = create(ledger, name="second")
     refused(document, "wallet_exists", 409, body("A wallet with this id exists", "wallet_exists", wallet_id="w"))
-    assert rows(engine, "select name from wallets") == [{"name": "first"}]
+    assert kept(ledger, "wallets", "name") == [{"name": "first"}]
 
 
-def test_wallets_create_floor_lets_debits_go_below_zero(engine: Engine) -> None:
-    create(engine, floor="-5")
-    document = done(engine, "wallets.debit", wallet_id="w", credits=5)
+def test_wallets_create_floor_lets_debits_go_below_zero(ledger: Ledger) -> None:
+    create(ledger, floor="-5")
+    document = done(ledger, "wallets.debit", wallet_id="w", credits=5)
     assert document["response"]["credit_balance"] == -5
-    assert ask(engine, "wallets.debit", wallet_id="w", credits="0.000000001")["code"] == "insufficient_funds"
+    assert ask(ledger, "wallets.debit", wallet_id="w", credits="0.000000001")["code"] == "insufficient_funds"
 
 
 @pytest.mark.parametrize(
     "missing",
     [{}, {"auto_topup_amount": 1}, {"auto_topup_min_balance": 1}],
 )
-def test_wallets_policy_needs_both_numbers_when_the_trigger_is_on(engine: Engine, missing: dict[str, int]) -> None:
+def test_wallets_policy_needs_both_numbers_when_the_trigger_is_on(ledger: Ledger, missing: dict[str, int]) -> None:
     message = "auto_topup_min_balance and auto_topup_amount must be above zero when the trigger is on"
     answer = body(message, "policy_incomplete", field="auto_topup_trigger")
-    document = create(engine, auto_topup_trigger="balance_below_threshold", **missing)
+    document = create(ledger, auto_topup_trigger="balance_below_threshold", **missing)
     refused(document, "policy_incomplete", 400, answer)
-    create(engine, **missing)
-    refused(update(engine, auto_topup_trigger="balance_below_threshold"), "policy_incomplete", 400, answer)
+    create(ledger, **missing)
+    refused(update(ledger, auto_topup_trigger="balance_below_threshold"), "policy_incomplete", 400, answer)
 
 
-def test_wallets_policy_numbers_may_be_there_before_the_trigger_is_on(engine: Engine) -> None:
-    create(engine, auto_topup_min_balance=1, auto_topup_amount=2)
-    response = update(engine, auto_topup_trigger="balance_below_threshold")["response"]
+def test_wallets_policy_numbers_may_be_there_before_the_trigger_is_on(ledger: Ledger) -> None:
+    create(ledger, auto_topup_min_balance=1, auto_topup_amount=2)
+    response = update(ledger, auto_topup_trigger="balance_below_threshold")["response"]
     assert (response["auto_topup_min_balance"], response["auto_topup_amount"]) == (1, 2)
 
 
-def test_wallets_policy_that_an_account_cannot_hold_is_refused(engine: Engine) -> None:
+def test_wallets_policy_that_an_account_cannot_hold_is_refused(ledger: Ledger) -> None:
     policy = {"auto_topup_trigger": "balance_below_threshold", "auto_topup_amount": 5_000_000_000}
-    create(engine, auto_topup_min_balance=5_000_000_000)
-    document = update(engine, **policy)
+    create(ledger, auto_topup_min_balance=5_000_000_000)
+    document = update(ledger, **policy)
     message = "auto_topup_min_balance and auto_topup_amount together are more than an account can hold"
     refused(document, "balance_overflow", 400, body(message, "balance_overflow", field="auto_topup_amount"))
 
 
-def test_wallets_update_changes_what_is_given_and_leaves_the_rest(engine: Engine) -> None:
-    create(engine, **WALLET)
-    before = top_up(engine)["response"]
-    document = update(engine, name="New", metadata={"plan": "free"}, config={"allowed_price_types": ["ALL"]})
+def test_wallets_update_changes_what_is_given_and_leaves_the_rest(ledger: Ledger) -> None:
+    create(ledger, **WALLET)
+    before = top_up(ledger)["response"]
+    document = update(ledger, name="New", metadata={"plan": "free"}, config={"allowed_price_types": ["ALL"]})
     expected = {
         **before,
         "name": "New",
@@ -192,50 +192,50 @@ def test_wallets_update_changes_what_is_given_and_leaves_the_rest(engine: Engine
     }
     assert document["response"] == expected
     assert (document["code"], document["entry"]) == ("applied", None)
-    assert (events(engine)[-1][0], events(engine)[-1][1]["job_id"]) == ("wallet.updated", document["job_id"])
+    assert (events(ledger)[-1][0], events(ledger)[-1][1]["job_id"]) == ("wallet.updated", document["job_id"])
 
 
-def test_wallets_update_the_status_to_closed_is_the_job_of_terminate(engine: Engine) -> None:
-    create(engine)
-    assert update(engine, wallet_status="closed")["error"]["status"] == 400
+def test_wallets_update_the_status_to_closed_is_the_job_of_terminate(ledger: Ledger) -> None:
+    create(ledger)
+    assert update(ledger, wallet_status="closed")["error"]["status"] == 400
 
 
 @pytest.mark.parametrize("name", ["wallets.top_up", "wallets.debit"])
-def test_wallets_state_frozen_refuses_and_applies_nothing(engine: Engine, name: str) -> None:
-    create(engine)
-    top_up(engine)
-    assert update(engine, wallet_status="frozen")["response"]["wallet_status"] == "frozen"
-    document = ask(engine, name, wallet_id="w", amount=1, transaction_reason="INVOICE_PAYMENT")
+def test_wallets_state_frozen_refuses_and_applies_nothing(ledger: Ledger, name: str) -> None:
+    create(ledger)
+    top_up(ledger)
+    assert update(ledger, wallet_status="frozen")["response"]["wallet_status"] == "frozen"
+    document = ask(ledger, name, wallet_id="w", amount=1, transaction_reason="INVOICE_PAYMENT")
     refused(document, "wallet_frozen", 409, body("Wallet is frozen", "wallet_frozen"))
-    assert balance(engine, "wallet:w") == 10 * 10**9
-    update(engine, wallet_status="active")
-    assert ask(engine, name, wallet_id="w", amount=1, transaction_reason="INVOICE_PAYMENT")["status"] == "applied"
+    assert balance(ledger, "wallet:w") == 10 * 10**9
+    update(ledger, wallet_status="active")
+    assert ask(ledger, name, wallet_id="w", amount=1, transaction_reason="INVOICE_PAYMENT")["status"] == "applied"
 
 
 @pytest.mark.parametrize("name", ["wallets.top_up", "wallets.debit", "wallets.update", "wallets.terminate"])
-def test_wallets_state_closed_refuses_and_applies_nothing(engine: Engine, name: str) -> None:
-    create(engine)
-    done(engine, "wallets.terminate", wallet_id="w")
+def test_wallets_state_closed_refuses_and_applies_nothing(ledger: Ledger, name: str) -> None:
+    create(ledger)
+    done(ledger, "wallets.terminate", wallet_id="w")
     fields = (
         {"amount": 1, "transaction_reason": "INVOICE_PAYMENT"} if name in ("wallets.top_up", "wallets.debit") else {}
     )
-    document = ask(engine, name, wallet_id="w", **fields)
+    document = ask(ledger, name, wallet_id="w", **fields)
     refused(document, "wallet_closed", 409, body("Wallet is closed", "wallet_closed"))
-    assert balance(engine, "wallet:w") == 0
+    assert balance(ledger, "wallet:w") == 0
 
 
 @pytest.mark.parametrize("name", ["wallets.debit", "wallets.update", "wallets.terminate"])
-def test_wallets_errors_404_for_an_unknown_wallet(engine: Engine, name: str) -> None:
+def test_wallets_errors_404_for_an_unknown_wallet(ledger: Ledger, name: str) -> None:
     fields = {"credits": 1} if name == "wallets.debit" else {}
-    document = ask(engine, name, wallet_id="none", **fields)
+    document = ask(ledger, name, wallet_id="none", **fields)
     refused(document, "wallet_not_found", 404, body("Wallet not found", "wallet_not_found"))
 
 
-def test_wallets_errors_409_for_a_key_conflict(engine: Engine) -> None:
-    first = create(engine, idempotency_key="k")
-    document = create(engine, idempotency_key="k", conversion_rate="2.50")
+def test_wallets_errors_409_for_a_key_conflict(ledger: Ledger) -> None:
+    first = create(ledger, idempotency_key="k")
+    document = create(ledger, idempotency_key="k", conversion_rate="2.50")
     message = "The idempotency key was used for a job with another meaning"
     fields = {"conversion_rate": {"first": None, "now": "2.5"}}
     answer = body(message, "idempotency_conflict", job_id=first["job_id"], fields=fields)
     refused(document, "idempotency_conflict", 409, answer)
-    assert rows(engine, "select conversion_rate from wallets") == [{"conversion_rate": 1}]
+    assert kept(ledger, "wallets", "conversion_rate") == [{"conversion_rate": 1}]

@@ -9,11 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 
 from models.domain.deciding.decision import Limits
-from tests.support.builders import ask, balance, done, entries, grants_left, let_expire, rows, shown, sweep
-from tests.support.resealed import execute_resealed
+from tests.support.builders import ask, balance, done, entries, grants_left, let_expire, shown, sweep
+from tests.support.ledgers import Ledger, clock, let_time
 
 FAR = "2999-01-01"
 
@@ -22,33 +21,32 @@ FAR = "2999-01-01"
 class Desk:
     """A wallet of scale 0, and the jobs by what somebody called them."""
 
-    engine: Engine
+    ledger: Ledger
     ids: dict[str, str]
 
     def open(self, **terms: Any) -> None:
-        done(self.engine, "wallets.create", wallet_id="w", scale=0, **terms)
+        done(self.ledger, "wallets.create", wallet_id="w", scale=0, **terms)
 
     def top_up(self, credits: int, called: str = "", **fields: Any) -> dict[str, Any]:
         common = {"wallet_id": "w", "credits_to_add": credits, "transaction_reason": "INVOICE_REFUND"}
-        return self._called(called, done(self.engine, "wallets.top_up", **common, **fields))
+        return self._called(called, done(self.ledger, "wallets.top_up", **common, **fields))
 
     def debit(self, credits: int, called: str = "", **fields: Any) -> dict[str, Any]:
-        return self._called(called, done(self.engine, "wallets.debit", wallet_id="w", credits=credits, **fields))
+        return self._called(called, done(self.ledger, "wallets.debit", wallet_id="w", credits=credits, **fields))
 
     def hold(self, credits: int, called: str = "", **fields: Any) -> dict[str, Any]:
-        return self._called(called, done(self.engine, "wallets.hold", wallet_id="w", credits=credits, **fields))
+        return self._called(called, done(self.ledger, "wallets.hold", wallet_id="w", credits=credits, **fields))
 
     def reverse(self, of: str, **fields: Any) -> dict[str, Any]:
-        return ask(self.engine, "entries.reverse", job_id=self.ids[of], **fields)
+        return ask(self.ledger, "entries.reverse", job_id=self.ids[of], **fields)
 
     def over(self, called: str, ago: timedelta = timedelta(0)) -> None:
         """The time of a grant is over."""
-        let_expire(self.engine, self.ids[called], ago)
+        let_expire(self.ledger, self.ids[called], ago)
 
     def run_out(self, called: str) -> None:
         """The time of a hold is over."""
-        statement = "update holds set expires_at = clock_timestamp() where id = cast(:id as uuid)"
-        assert execute_resealed(self.engine, statement, id=self.ids[called]) == 1
+        let_time(self.ledger, "holds", "expires_at", only=self.ids[called])
 
     def _called(self, called: str, document: dict[str, Any]) -> dict[str, Any]:
         self.ids[called] = document["job_id"]
@@ -56,8 +54,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(engine: Engine) -> Desk:
-    return Desk(engine, {})
+def desk(ledger: Ledger) -> Desk:
+    return Desk(ledger, {})
 
 
 def debt_then_a_grant_that_expires(desk: Desk, between: Callable[[], object]) -> None:
@@ -101,9 +99,9 @@ def a_forced_reversal_beside_open_grants(desk: Desk, between: Callable[[], objec
     desk.debit(40)
     desk.top_up(70, priority=1)
     desk.reverse("spent", force=True)
-    assert sorted(grants_left(desk.engine).values()) == [0, 70], "plain credits pay first"
+    assert sorted(grants_left(desk.ledger).values()) == [0, 70], "plain credits pay first"
     desk.reverse("plain", force=True)
-    assert sorted(grants_left(desk.engine).values()) == [0, 30]
+    assert sorted(grants_left(desk.ledger).values()) == [0, 30]
 
 
 def a_debit_after_the_expiry_of_all_there_was(desk: Desk, between: Callable[[], object]) -> None:
@@ -128,7 +126,7 @@ def a_hold_outlives_its_grant_and_is_released(desk: Desk, between: Callable[[], 
     desk.hold(80, "hold")
     desk.over("grant")
     between()
-    done(desk.engine, "holds.release", job_id=desk.ids["hold"])
+    done(desk.ledger, "holds.release", job_id=desk.ids["hold"])
 
 
 def a_hold_outlives_its_grant_and_is_captured(desk: Desk, between: Callable[[], object]) -> None:
@@ -138,7 +136,7 @@ def a_hold_outlives_its_grant_and_is_captured(desk: Desk, between: Callable[[], 
     desk.hold(80, "hold")
     desk.over("grant")
     between()
-    done(desk.engine, "holds.capture", job_id=desk.ids["hold"], credits=50)
+    done(desk.ledger, "holds.capture", job_id=desk.ids["hold"], credits=50)
 
 
 def a_hold_runs_out(desk: Desk, between: Callable[[], object]) -> None:
@@ -155,9 +153,8 @@ def a_grant_begins_to_a_debt_and_expires(desk: Desk, between: Callable[[], objec
     desk.open(floor=-100)
     desk.debit(30)
     desk.top_up(100, "grant", effective_at="2998-01-01T00:00:00Z", expiry_date_utc=FAR)
-    assert shown(desk.engine) == (-30, 0, -30), "it does not count yet"
-    begun = "update grants set effective_at = clock_timestamp() - interval '2 seconds'"
-    execute_resealed(desk.engine, begun)
+    assert shown(desk.ledger) == (-30, 0, -30), "it does not count yet"
+    let_time(desk.ledger, "grants", "effective_at", ago=timedelta(seconds=2))
     between()
     desk.over("grant", timedelta(seconds=1))
 
@@ -167,8 +164,8 @@ def a_voided_grant_is_not_revived(desk: Desk, between: Callable[[], object]) -> 
     desk.top_up(100, "grant", priority=1)
     desk.debit(60, "debit")
     desk.hold(10, "hold")
-    done(desk.engine, "grants.void", wallet_id="w", job_id=desk.ids["grant"], reason="mistake", operator="o")
-    done(desk.engine, "holds.release", job_id=desk.ids["hold"])
+    done(desk.ledger, "grants.void", wallet_id="w", job_id=desk.ids["grant"], reason="mistake", operator="o")
+    done(desk.ledger, "holds.release", job_id=desk.ids["hold"])
     desk.reverse("debit")
     assert desk.reverse("grant", credits=61)["code"] == "insufficient_funds"
 
@@ -205,13 +202,13 @@ ENDS: dict[str, tuple[Callable[[Desk, Callable[[], object]], None], tuple[int, i
 @pytest.mark.parametrize("name", ENDS)
 def test_ends_right_whenever_the_sweep_runs(desk: Desk, name: str, swept: str) -> None:
     history, end = ENDS[name]
-    history(desk, (lambda: sweep(desk.engine)) if swept == "at every moment" else (lambda: None))
-    assert shown(desk.engine) == end
+    history(desk, (lambda: sweep(desk.ledger)) if swept == "at every moment" else (lambda: None))
+    assert shown(desk.ledger) == end
     if swept != "never":
-        sweep(desk.engine)
-        assert shown(desk.engine) == end, "the sweep is bookkeeping: it changes nothing that is shown"
-        assert balance(desk.engine, "wallet:w") == end[0]
-        assert sweep(desk.engine) == 0
+        sweep(desk.ledger)
+        assert shown(desk.ledger) == end, "the sweep is bookkeeping: it changes nothing that is shown"
+        assert balance(desk.ledger, "wallet:w") == end[0]
+        assert sweep(desk.ledger) == 0
 
 
 def test_answers_show_what_is_there_by_time(desk: Desk) -> None:
@@ -227,8 +224,8 @@ def test_a_top_up_into_debt_pays_it_and_grants_the_rest(desk: Desk) -> None:
     desk.open(floor=-100)
     desk.debit(50)
     desk.top_up(80, "grant", priority=1)
-    assert grants_left(desk.engine) == {entries(desk.engine, "wallet:w")[1]["grant_id"]: 30}
-    assert entries(desk.engine, "wallet:w")[1]["paid"] == [[desk.ids["grant"], 50]]
+    assert grants_left(desk.ledger) == {entries(desk.ledger, "wallet:w")[1]["grant_id"]: 30}
+    assert entries(desk.ledger, "wallet:w")[1]["paid"] == [[desk.ids["grant"], 50]]
 
 
 GRACE = Limits(expiry_grace=timedelta(seconds=900))
@@ -251,32 +248,32 @@ def test_a_debit_that_waited_uses_what_was_there_when_it_happened(
     desk.open()
     desk.top_up(100, "grant", expiry_date_utc=FAR)
     desk.over("grant", ago)
-    [clock] = rows(desk.engine, "select clock_timestamp() as now")
-    at = {} if happened is None else {"occurred_at": (clock["now"] - happened).isoformat()}
+    now = clock(desk.ledger)
+    at = {} if happened is None else {"occurred_at": (now - happened).isoformat()}
     for name in ("wallets.debit", "wallets.hold"):
-        assert ask(desk.engine, name, wallet_id="w", credits=40, **at)["code"] == code
-    assert sweep(desk.engine, GRACE) == (ago > GRACE.expiry_grace)
+        assert ask(desk.ledger, name, wallet_id="w", credits=40, **at)["code"] == code
+    assert sweep(desk.ledger, GRACE) == (ago > GRACE.expiry_grace)
 
 
 def test_a_top_up_that_waited_past_its_expiry_is_accepted_and_pays_a_debt(desk: Desk) -> None:
     desk.open(floor=-100)
     desk.debit(30)
-    [clock] = rows(desk.engine, "select clock_timestamp() as now")
+    now = clock(desk.ledger)
     times = {
-        "occurred_at": (clock["now"] - timedelta(seconds=20)).isoformat(),
-        "expiry_date_utc": (clock["now"] - timedelta(seconds=10)).isoformat(),
+        "occurred_at": (now - timedelta(seconds=20)).isoformat(),
+        "expiry_date_utc": (now - timedelta(seconds=10)).isoformat(),
     }
     desk.top_up(100, "grant", **times)
-    assert shown(desk.engine)[0] in (-30, 0)
+    assert shown(desk.ledger)[0] in (-30, 0)
     common = {"wallet_id": "w", "credits_to_add": 1, "transaction_reason": "INVOICE_REFUND"}
-    later = {**times, "occurred_at": (clock["now"] - timedelta(seconds=5)).isoformat()}
-    assert ask(desk.engine, "wallets.top_up", **common, **later)["code"] == "expiry_not_in_future"
+    later = {**times, "occurred_at": (now - timedelta(seconds=5)).isoformat()}
+    assert ask(desk.ledger, "wallets.top_up", **common, **later)["code"] == "expiry_not_in_future"
 
 
 @pytest.mark.parametrize("name", ["apps.update_balance", "wallets.debit", "users.upsert", "entries.reverse"])
 def test_a_job_from_the_future_is_refused_and_freezes_nothing(desk: Desk, name: str) -> None:
-    done(desk.engine, "apps.upsert", app_id="a", store_id=1)
-    done(desk.engine, "users.upsert", user_id=1)
+    done(desk.ledger, "apps.upsert", app_id="a", store_id=1)
+    done(desk.ledger, "users.upsert", user_id=1)
     desk.open()
     desk.top_up(10, "top-up")
     bodies: dict[str, dict[str, Any]] = {
@@ -285,8 +282,8 @@ def test_a_job_from_the_future_is_refused_and_freezes_nothing(desk: Desk, name: 
         "users.upsert": {"user_id": 1},
         "entries.reverse": {"job_id": desk.ids["top-up"]},
     }
-    document = ask(desk.engine, name, occurred_at="9999-12-31T00:00:00Z", **bodies[name])
+    document = ask(desk.ledger, name, occurred_at="9999-12-31T00:00:00Z", **bodies[name])
     assert (document["status"], document["code"]) == ("rejected", "occurred_in_future")
-    [clock] = rows(desk.engine, "select clock_timestamp() as now")
-    tolerated = (clock["now"] + timedelta(seconds=20)).isoformat()
-    assert done(desk.engine, name, occurred_at=tolerated, **bodies[name])["status"] == "applied"
+    now = clock(desk.ledger)
+    tolerated = (now + timedelta(seconds=20)).isoformat()
+    assert done(desk.ledger, name, occurred_at=tolerated, **bodies[name])["status"] == "applied"

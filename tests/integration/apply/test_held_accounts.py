@@ -7,11 +7,11 @@ from threading import Thread
 import pytest
 from sqlalchemy import Engine, text
 
+from models.batch.outcome import StoredOutcome
 from models.domain.deciding.commands import Job
 from models.domain.errors import TransientFault
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import make_engine
-from tasks.apply.outcome import StoredOutcome
 from tasks.apply.path import apply_uncontended
 from tasks.apply.retries import RetryingApplier
 from tests.acceptance.system import wait_until

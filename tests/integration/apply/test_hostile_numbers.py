@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from time import process_time
 
 import pytest
-from sqlalchemy import Engine
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import parse
 from models.domain.deciding.commands import Job
 from models.domain.outcome import Refusal
-from tests.support.builders import rows, settle
+from tests.support.builders import settle
+from tests.support.ledgers import Ledger, kept
 from tests.support.literals import HOSTILE
 from tests.support.servers.places import PLACES, Place
 from worker.encoding.serialization import loads
@@ -41,23 +41,23 @@ def cases(job: str) -> Iterator[tuple[Place, str, str]]:
 
 
 @pytest.mark.parametrize("name", sorted({place.job for place in NUMERIC}))
-def test_a_hostile_number_is_answered_stored_and_replayed(engine: Engine, name: str) -> None:
-    first = settle(engine, *(sent(*case) for case in cases(name)))
-    again = settle(engine, *(sent(*case) for case in cases(name)))
+def test_a_hostile_number_is_answered_stored_and_replayed(ledger: Ledger, name: str) -> None:
+    first = settle(ledger, *(sent(*case) for case in cases(name)))
+    again = settle(ledger, *(sent(*case) for case in cases(name)))
     assert [document["code"] for document in first] == ["invalid_request"] * len(first)
     assert again == [{**document, "replayed": True} for document in first]
     errors = [json.dumps(document["error"]) for document in first]
     for (place, *_), error in zip(cases(name), errors, strict=True):
         assert str(place.path[0]) in error
         assert len(error) < 2_000
-    stored = rows(engine, "select cast(body as jsonb) as body, idempotency_key from jobs")
+    stored = kept(ledger, "jobs", "body", "idempotency_key")
     assert len(stored) == len(first)
     assert all(row["body"] for row in stored)
 
 
 WITHOUT_NUMBERS = {
     "wallets.terminate", "holds.release", "grants.void", "auto_topup.resume", "auto_topup.run_now", "auto_topup.cancel",
-    "charges.settle",
+    "charges.settle", *(f"webhooks.{name}" for name in ("add", "update", "enable", "disable", "remove")),
 }  # fmt: skip
 
 
@@ -65,10 +65,10 @@ def test_every_contract_with_a_number_is_tried() -> None:
     assert {place.job for place in NUMERIC} == set(CATALOGUE) - WITHOUT_NUMBERS
 
 
-def test_another_hostile_number_under_the_key_is_another_meaning(engine: Engine) -> None:
+def test_another_hostile_number_under_the_key_is_another_meaning(ledger: Ledger) -> None:
     [place] = [place for place in NUMERIC if str(place) == "users.update_balance: amount_kopeks"]
     jobs = [sent(place, literal, "k") for literal in (*HOSTILE, "9" * 4300, "5")]
-    codes = [document["code"] for document in settle(engine, *jobs)]
+    codes = [document["code"] for document in settle(ledger, *jobs)]
     assert codes == ["invalid_request"] + ["idempotency_conflict"] * (len(jobs) - 1)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
+from models.batch.system_jobs import system_job
 from models.domain.accounts import AccountKey, Kind
 from models.domain.deciding.commands import Job
 from models.domain.deciding.top_up_commands import TopUpLook
 from tasks.apply.path import apply
-from tasks.scheduled.sweep import system_job
 from tests.support.builders import LIMITS, expire_job, job, reset, rows, settle
 
 SIZES = (1, 10, 200)

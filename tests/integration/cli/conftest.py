@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from sqlalchemy import Engine
 
+from tests.acceptance.system import System
 from tests.support.builders import ask, done, let_expire, rows
 from tests.support.command import Finished, run
 
@@ -97,3 +100,24 @@ def story(engine: Engine) -> Story:
 def grant_of(engine: Engine, job_id: str) -> str:
     """The id of the grant that a job made."""
     return str(rows(engine, "select grant_id from entries where job_id = cast(:id as uuid)", id=job_id)[0]["grant_id"])
+
+
+@pytest.fixture
+def on_redis(cli: Cli, redis_url: str) -> Cli:
+    """With a broker and no worker."""
+    return replace(cli, settings={**cli.settings, "broker_url": redis_url})
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def with_worker(
+    request: pytest.FixtureRequest, cli: Cli, database_url: str, engine: Engine, tmp_path: Path, unique_queue: str
+) -> Iterator[Cli]:
+    """With a broker and a money worker; the wallet w1 is there."""
+    broker_url = request.getfixturevalue(f"{request.param}_url")
+    done(engine, "wallets.create", wallet_id="w1", scale=2)
+    system = System(broker_url, database_url, engine, unique_queue, tmp_path)
+    try:
+        system.money_worker()
+        yield replace(cli, settings={**cli.settings, "broker_url": broker_url, "queue": unique_queue})
+    finally:
+        system.stop()

@@ -40,9 +40,9 @@ def test_config_markdown_is_the_page_of_the_docs(cli: Cli) -> None:
 
 
 def test_asyncapi_describes_every_job(cli: Cli) -> None:
-    document = yaml.safe_load(cli.text("asyncapi"))
-    assert document["asyncapi"].startswith("3.")
-    assert all(name in cli.text("asyncapi") for name in CATALOGUE)
+    text = cli.text("asyncapi")
+    assert yaml.load(text, yaml.CSafeLoader)["asyncapi"].startswith("3.")
+    assert all(name in text for name in CATALOGUE)
 
 
 def test_asyncapi_into_a_file(cli: Cli, tmp_path: Path) -> None:
@@ -53,4 +53,7 @@ def test_asyncapi_into_a_file(cli: Cli, tmp_path: Path) -> None:
 
 def test_asyncapi_where_no_file_can_be(cli: Cli, tmp_path: Path) -> None:
     said = told(cli("asyncapi", "--output", str(tmp_path / "nowhere" / "asyncapi.yaml")))
-    assert "asyncapi.yaml: No such file or directory; name a file in a directory that is there" in said
+    assert (
+        "asyncapi.yaml cannot be used: no such file or directory: name one that is there, or one in a directory"
+        " that is there" in said
+    )

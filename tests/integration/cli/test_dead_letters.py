@@ -65,7 +65,7 @@ def test_list_as_json_comes_in_pages(cli: Cli, letters: list[str]) -> None:
     assert first["next"] == letters[1]
     assert set(first["dead_letters"][0]) == {
         *("id", "status", "reason", "task", "queue", "error", "attempts", "first_seen", "last_seen", "producer"),
-        *("idempotency_key", "closed_at", "discard_reason", "job_id", "job_status", "job_code"),
+        *("idempotency_key", "closed_at", "closed_by", "discard_reason", "job_id", "job_status", "job_code"),
     }
     second = cli.json("dead-letters", "list", "--limit", "2", "--before", first["next"])
     assert [each["id"] for each in second["dead_letters"]] == letters[2:]
@@ -121,7 +121,9 @@ def test_what_is_not_there(cli: Cli, engine: Engine, command: list[str]) -> None
 
 
 def test_what_is_discarded_stays_with_the_reason_and_the_time(cli: Cli, engine: Engine, letters: list[str]) -> None:
-    assert cli.text("dead-letters", "discard", letters[0], "--reason", " by a test ") == "discarded 1 letter\n"
+    said = cli.text("dead-letters", "discard", letters[0], "--reason", " by a test ", "--by", "olga")
+    assert said == "discarded 1 letter\n"
+    assert cli.json("dead-letters", "show", letters[0])["closed_by"] == "olga"
     [row] = rows(engine, "select * from dead_letters where status = 'discarded'")
     assert (str(row["id"]), row["discard_reason"], bytes(row["body"])) == (letters[0], "by a test", BODY + b" ")
     assert row["closed_at"] > row["last_seen"]

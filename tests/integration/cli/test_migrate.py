@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.store.connection.patience import FIRST_LOOK_S, Silence
 from models.store.schema import migrations as schema
+from models.store.server.privileges import READERS, beyond, missing
 from models.store.server.server import Server, examine
 from tests.integration.cli.conftest import Cli, told
 from tests.support.builders import execute
@@ -21,7 +22,7 @@ from tests.support.command import SCRIPT
 from tests.support.servers.postgres_pair import configure, run, wait_for
 from tests.support.servers.proxy import Proxy
 from worker.database import migrating_engine
-from worker.local.embedded import EmbeddedPostgres
+from worker.local.servers.embedded import EmbeddedPostgres
 from worker.settings.settings import Settings
 
 HEAD = schema.head()
@@ -41,22 +42,36 @@ def test_up_down_and_up_again_says_from_where_to_where(empty: Cli) -> None:
 
 
 def test_json(empty: Cli) -> None:
-    assert empty.json("migrate", "--dry-run") == {"from": None, "to": HEAD, "changed": False, "granted": None}
-    assert empty.json("migrate") == {"from": None, "to": HEAD, "changed": True, "granted": None}
-    assert empty.json("migrate") == {"from": HEAD, "to": HEAD, "changed": False, "granted": None}
+    assert empty.json("migrate", "--dry-run") == {
+        "from": None,
+        "to": HEAD,
+        "changed": False,
+        "granted": None,
+        "reading": None,
+    }
+    assert empty.json("migrate") == {"from": None, "to": HEAD, "changed": True, "granted": None, "reading": None}
+    assert empty.json("migrate") == {"from": HEAD, "to": HEAD, "changed": False, "granted": None, "reading": None}
 
 
 def test_the_owner_migrates_and_grants(empty: Cli, empty_database_url: str) -> None:
     url = make_url(empty_database_url)
     role = f"app_{url.database}"
     workers = url.set(username=role, password="of workers").render_as_string(hide_password=False)
-    settings = {"owner_url": empty_database_url, "database_url": workers}
+    reader = f"reader_{url.database}"
+    readers = url.set(username=reader, password="of readers").render_as_string(hide_password=False)
+    settings = {"owner_url": empty_database_url, "database_url": workers, "flower_database_url": readers}
     said = empty.text("migrate", **settings)
     assert said.splitlines()[1] == f"migrate: {role} may do what workers need on the tables, and no more"
+    assert said.splitlines()[2] == f"migrate: {reader} may read the tables, and no more"
     assert "ok, 0 accounts" in empty.text("verify", **settings), "as the workers' role"
-    beyond = f"grant update on jobs to {role}; revoke insert on entries from {role}"
+    assert f"{reader} may do what who looks needs" in empty.text("grants", "--reading", "--apply", **settings)
+    only_looks = create_engine(readers)
+    with only_looks.connect() as connection:
+        assert (missing(connection, READERS), beyond(connection, READERS)) == ([], [])
+    only_looks.dispose()
+    changes = f"grant update on jobs to {role}; revoke insert on entries from {role}"
     owner = create_engine(empty_database_url)
-    execute(owner, beyond)
+    execute(owner, changes)
     assert "no more" in empty.text("grants", "--apply", **settings)
     engine = create_engine(workers)
     server = examine(engine)
@@ -65,7 +80,7 @@ def test_the_owner_migrates_and_grants(empty: Cli, empty_database_url: str) -> N
     assert (server.missing, server.beyond) == ([], [])
     assert "BALANCE_OWNER_URL" in told(empty("grants", "--apply"))
     assert "is the owner of BALANCE_OWNER_URL itself" in told(empty("grants", "--apply", owner_url=empty_database_url))
-    execute(owner, f"drop owned by {role}; drop role {role}")
+    execute(owner, f"drop owned by {role}; drop role {role}; drop owned by {reader}; drop role {reader}")
     owner.dispose()
 
 

@@ -5,48 +5,21 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
 from typing import Any
 
 import pytest
 from celery import Celery
-from sqlalchemy import Engine
 
 from models.contracts.catalogue import CATALOGUE
-from tests.acceptance.system import System
 from tests.integration.cli.conftest import NOWHERE, TIMEOUT_S, Cli, told
-from tests.support.builders import done
 from tests.support.command import SCRIPT
 from tests.support.servers.queues import taken
 
 TOP_UP = ["publish", "wallets.top_up", "--arg", "wallet_id=w1", "--arg", "transaction_reason=INVOICE_PAYMENT"]
 TERMINATE = ["publish", "wallets.terminate", "--arg", "wallet_id=w1"]
-
-
-@pytest.fixture
-def on_redis(cli: Cli, redis_url: str) -> Cli:
-    """With a broker and no worker."""
-    return replace(cli, settings={**cli.settings, "broker_url": redis_url})
-
-
-@pytest.fixture(params=["redis", "rabbitmq"])
-def with_worker(
-    request: pytest.FixtureRequest, cli: Cli, database_url: str, engine: Engine, tmp_path: Path, unique_queue: str
-) -> Iterator[Cli]:
-    """With a broker and a money worker; the wallet w1 is there."""
-    broker_url = request.getfixturevalue(f"{request.param}_url")
-    done(engine, "wallets.create", wallet_id="w1", scale=2)
-    system = System(broker_url, database_url, engine, unique_queue, tmp_path)
-    try:
-        system.money_worker()
-        yield replace(cli, settings={**cli.settings, "broker_url": broker_url, "queue": unique_queue})
-    finally:
-        system.stop()
 
 
 def sent(url: str, queue: str = "balance") -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
@@ -15,6 +17,7 @@ from models.store.connection.session import transaction
 from models.store.write import dead_letters
 from tests.integration.cli.conftest import Cli
 from tests.support.builders import done
+from tests.support.command import SCRIPT
 from worker.cli.operations import up
 from worker.cli.terminal import faults, output, tables
 from worker.cli.terminal.tables import Column
@@ -95,3 +98,32 @@ def test_json_keeps_its_meaning() -> None:
         output.write_json({"text": TEXT + "\U000e0001", "fine": "Анна 😀"})
     assert json.loads(written.getvalue()) == {"text": TEXT + "\U000e0001", "fine": "Анна 😀"}
     assert "Анна 😀" in written.getvalue()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["why", "{}"], ["why", "k", "--producer", "{}"], ["accounts", "show", "wallet:{}"],
+        ["jobs", "list", "--key", "{}"],
+        ["accounts", "list", "--customer", "{}"], ["jobs", "list", "--producer", "{}"], ["report", "--from", "{}"],
+        ["dead-letters", "list", "--reason", "{}"], ["charges", "list", "--account", "wallet:{}"], ["{}"],
+        ["jobs", "reconcile", "{}"], ["publish", "wallets.debit", "--key", "{}"], ["up", "--data-dir", "{}"],
+    ],
+)  # fmt: skip
+def test_an_argument_that_is_no_text_is_said_to_be_none(cli: Cli, command: list[str]) -> None:
+    """Bytes that are not UTF-8 come in as lone surrogates, which no database takes."""
+    done = cli(*(each.format("a\udcff") for each in command))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("balance-worker: the argument ")
+    assert "\\udcff is not UTF-8" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_answers_are_utf8_whatever_the_locale(cli: Cli, engine: Engine) -> None:
+    done(engine, "wallets.create", wallet_id="Анна 😀")
+    environment = dict(os.environ) | {f"BALANCE_{name.upper()}": value for name, value in cli.settings.items()}
+    for form in ([], ["--csv"], ["--json"]):
+        found = subprocess.run([SCRIPT, "report", *form], env=environment | {"PYTHONIOENCODING": "ascii"},
+                               capture_output=True, timeout=60)  # fmt: skip
+        assert found.returncode == 0, found.stderr
+        assert "wallet:Анна 😀" in found.stdout.decode()

@@ -72,7 +72,7 @@ CASES: Final[dict[str, tuple[Callable[[Path], Path], str]]] = {
     ),
     "a line break in the name": (lambda path: path / "a\nb", ".* cannot be used: choose a name in UTF-8, without .*"),
     "bytes that are no text": (
-        lambda path: path / os.fsdecode(b"\xff"), ".* cannot be used: choose a name in UTF-8, without .*",
+        lambda path: path / os.fsdecode(b"\xff"), "the argument .* is not UTF-8: .*",
     ),
     "nobody's home": (lambda _: Path("~nosuchuser/data"), ".*leads nowhere .*: choose a whole path with --data-dir"),
     "postgres is a file": (

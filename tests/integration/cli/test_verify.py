@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from threading import Event
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 from sqlalchemy import Engine
 
 from tests.integration.cli.conftest import Cli, Story
 from tests.support.builders import execute
 from worker.cli.terminal.waiting import Waiting
+from worker.clock import now
 
 _TAMPER = """
     update entries set amount = amount + 1
@@ -38,6 +41,28 @@ def test_a_changed_entry_is_named(cli: Cli, engine: Engine, story: Story) -> Non
     first = found["findings"][0]
     assert (first["account"], first["seq"]) == ("wallet:w1", 2)
     assert first["problem"] == "balance_after is 1750, but 1250 and 501 make 1751"
+
+
+@pytest.mark.tampered_ledger
+def test_what_came_of_it_is_left_for_prometheus(cli: Cli, engine: Engine, story: Story, tmp_path: Path) -> None:
+    file, before = tmp_path / "balance.prom", now().timestamp()
+    cli.text("verify", "--textfile", str(file))
+    found = _samples(file)
+    assert before <= found.pop("balance_verify_timestamp_seconds") <= now().timestamp()
+    assert found == {"balance_verify_ok": 1, "balance_verify_findings": 0, "balance_verify_entries": 7}
+    execute(engine, _TAMPER, seq=2)
+    findings = cli.json("verify", "--textfile", str(file), code=1)["findings"]
+    found = _samples(file)
+    assert (found["balance_verify_ok"], found["balance_verify_findings"]) == (0, len(findings))
+    assert [*tmp_path.iterdir()] == [file]
+    done = cli("verify", "--textfile", str(tmp_path / "nowhere" / "x.prom"))
+    assert done.returncode == 2
+    assert "cannot be used: no such file or directory" in done.stderr
+
+
+def _samples(file: Path) -> dict[str, float]:
+    families = text_string_to_metric_families(file.read_text(encoding="utf-8"))
+    return {sample.name: sample.value for family in families for sample in family.samples}
 
 
 @pytest.mark.tampered_ledger

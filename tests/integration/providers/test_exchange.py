@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
-from threading import Barrier, Event, Thread
+from threading import Barrier, Event
 from time import monotonic
 
 import pytest
 
+from tests.support.servers.listening import listening
 from tests.support.servers.tls import authority
 from worker.providers.exchange import Exchange, NoAnswer
 
@@ -22,27 +22,6 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 def exchange(timeout_s: float = PATIENCE_S, connections: int = 4, ca: str | None = None) -> closing[Exchange]:
     return closing(Exchange(timeout_s=timeout_s, connections=connections, answer_bytes_max=65_536, ca=ca))
-
-
-@contextmanager
-def listening(speak: Callable[[socket.socket], None], count: int = 1) -> Iterator[str]:
-    """A server's URL; `speak` has each of so many connections, in a thread of its own."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            speak(connection)
-
-    threads = [Thread(target=serve, daemon=True) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    finally:
-        listener.close()
-        for thread in threads:
-            thread.join(PATIENCE_S)
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n"], ids=["headers", "body"])

@@ -16,8 +16,8 @@ from tests.integration.providers.asked import request
 from tests.integration.providers.conftest import SERVICE, SHARED
 from tests.support.servers.child import Child, running
 from tests.support.servers.recording_proxy import HELD, LOST, RecordingProxy, Reply
+from worker.outgoing.signature import key_of, signed
 from worker.providers.http import HttpProvider
-from worker.providers.signature import key_of, signed
 
 SUCCEEDED, PENDING, DECLINED = ProviderStatus.SUCCEEDED, ProviderStatus.PENDING, ProviderStatus.DECLINED
 NEEDS_ACTION, UNKNOWN = ProviderStatus.NEEDS_ACTION, ProviderStatus.UNKNOWN
@@ -177,7 +177,7 @@ def test_what_is_asked(service: RecordingProxy) -> None:
     expected = {
         "content-type": "application/json",
         "idempotency-key": str(asked.id),
-        **signed(key_of(SHARED), str(asked.id), NOON, seen.body),
+        **signed([key_of(SHARED)], str(asked.id), NOON, seen.body),
     }
     assert expected.items() <= seen.headers.items()
 

@@ -10,7 +10,7 @@ from models.store.connection.session import make_engine
 from tests.integration.store.filled import fill
 from tests.support.emptied import emptied, shared_engine
 from tests.support.servers import servers
-from worker.local.embedded import EmbeddedPostgres
+from worker.local.servers.embedded import EmbeddedPostgres
 
 __all__ = ["emptied", "kept", "shared_engine"]
 

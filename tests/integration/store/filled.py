@@ -23,10 +23,11 @@ def fill(engine: Engine) -> None:
     """Something of every kind: accounts with their terms, grants and holds in every state, refusals, pruned jobs."""
     done(engine, "users.upsert", user_id=1, telegram_id=77, floor_kopeks=-50)
     done(engine, "users.upsert", user_id=2, idempotency_key="old")
+    done(engine, "accounts.set_alerts", account="user:1", thresholds=["0.5", 100])
     spent = done(engine, "users.update_balance", user_id=1, amount_kopeks=-30, metadata={"a": "1"})
     execute_resealed(engine, "update jobs set settled_at = settled_at - interval '90 days'")
     with transaction(engine) as connection:
-        assert jobs.prune(connection, 30, 100) == 3
+        assert jobs.prune(connection, 30, 100) == 4
     done(engine, "entries.reverse", job_id=spent["job_id"])
     ask(engine, "users.update_balance", user_id=1, amount_kopeks=-500)
     ask(engine, "users.update_balance", user_id=404, amount_kopeks=1)

@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
 
+from models.batch.outcome import StoredOutcome
 from models.domain.deciding.commands import Job
 from models.domain.errors import DeploymentFault, DoubtfulFault, Fault, KeyRace, TransientFault
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import snapshot, transaction
 from tasks.apply.faults import FaultLog
-from tasks.apply.outcome import StoredOutcome
 from tasks.apply.retries import Failed, RetryingApplier, Undecided
 from tasks.reminder import Reminder
 from tests.integration.store.racing import engine_of_its_own

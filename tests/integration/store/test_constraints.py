@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
+from tests.integration.store.on_their_way import fill_events
 from tests.support.builders import ask, done, execute, rows
 
 
@@ -18,7 +19,7 @@ def engine(emptied: Engine) -> Engine:
 @pytest.fixture
 def ledger(engine: Engine) -> None:
     """A user with two entries, a wallet with a grant and a hold, an app, a wallet with two charges, one open, and a
-    refused job."""
+    refused job; an event that waits for the broker and for an endpoint."""
     done(engine, "users.upsert", user_id=1, telegram_id=77)
     done(engine, "users.upsert", user_id=2)
     done(engine, "users.update_balance", user_id=1, amount_kopeks=100)
@@ -35,6 +36,7 @@ def ledger(engine: Engine) -> None:
     done(engine, "auto_topup.set_policy", cooldown_s=0, provider="http", **agreed)
     done(engine, "auto_topup.run_now", account="wallet:c")
     ask(engine, "users.update_balance", user_id=404, amount_kopeks=1, idempotency_key="refused")
+    fill_events(engine)
 
 
 def copy(table: str, where: str, **changes: str) -> str:
@@ -179,7 +181,57 @@ CASES: dict[str, tuple[str, str]] = {
     "an event of an unknown type": ("ck_outbox_type", "update outbox set type = 'user.created'"),
     "an event told twice": (
         "uq_outbox_job_id_type",
-        "insert into outbox (type, job_id) select type, job_id from outbox",
+        copy("outbox", "true", id="t.id + 1000"),
+    ),
+    "an event of nothing": ("ck_outbox_of_a_job_or_a_letter", "update outbox set job_id = null"),
+    "an event in no lane": ("ck_outbox_lane", "update outbox set lane = 16"),
+    "a lane too many": ("ck_outbox_lanes_lane", "insert into outbox_lanes values (16, 0)"),
+    "an event of nothing for the broker": (
+        "ck_stream_backlog_of_a_job_or_a_letter",
+        "update stream_backlog set job_id = null",
+    ),
+    "an event in no lane for the broker": ("ck_stream_backlog_lane", "update stream_backlog set lane = -1"),
+    "an endpoint disabled for no known reason": (
+        "ck_webhook_endpoints_disabled",
+        "update webhook_endpoints set disabled = 'mood'",
+    ),
+    "a secret before the first": (
+        "ck_webhook_endpoints_secret_version",
+        "update webhook_endpoints set secret_version = 0",
+    ),
+    "a key cut short": ("ck_webhook_endpoints_keys", "update webhook_endpoints set secret_key = 'short'"),
+    "a former secret that signs for ever": (
+        "ck_webhook_endpoints_former_secret",
+        "update webhook_endpoints set former_version = 1, former_key = '12345678'",
+    ),
+    "a former secret of no key": (
+        "ck_webhook_endpoints_former_key",
+        "update webhook_endpoints set former_version = 1, former_until = now()",
+    ),
+    "failures since never": ("ck_webhook_endpoints_failures", "update webhook_endpoints set failures = 1"),
+    "a delivery of no known status": (
+        "ck_webhook_deliveries_status",
+        "update webhook_deliveries set status = 'lost', ended_at = now()",
+    ),
+    "a delivery that waits and has ended": (
+        "ck_webhook_deliveries_ended",
+        "update webhook_deliveries set ended_at = now()",
+    ),
+    "a delivery of nothing": (
+        "ck_webhook_deliveries_of_a_job_or_a_letter",
+        "update webhook_deliveries set job_id = null",
+    ),
+    "a delivery tried less than never": (
+        "ck_webhook_deliveries_attempts",
+        "update webhook_deliveries set attempts = -1",
+    ),
+    "a delivery to no endpoint": (
+        "fk_webhook_deliveries_endpoint_id_webhook_endpoints",
+        "update webhook_deliveries set endpoint_id = gen_random_uuid()",
+    ),
+    "a queue of no endpoint": (
+        "fk_webhook_queues_endpoint_id_webhook_endpoints",
+        "update webhook_queues set endpoint_id = gen_random_uuid()",
     ),
     "a journal without its head": ("ck_journals_head_of_chain", r"update journals set head = '\x' where seq > 0"),
     "a journal that shows nothing as its last": (
@@ -206,6 +258,10 @@ CASES: dict[str, tuple[str, str]] = {
     "an anchor without a whole hash": (
         "ck_anchors_hash_length",
         "insert into anchors (sequence, hash, until) values (1, 'l', 0)",
+    ),
+    "an event of no letter": (
+        "fk_outbox_letter_id_dead_letters",
+        "update outbox set job_id = null, letter_id = gen_random_uuid()",
     ),
     "an event of no job": ("fk_outbox_job_id_jobs", "update outbox set job_id = gen_random_uuid()"),
 }

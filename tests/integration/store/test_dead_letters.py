@@ -66,10 +66,10 @@ def statements_of(engine: Engine) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
-def test_a_batch_is_one_statement_and_keeps_its_order(engine: Engine) -> None:
+def test_a_batch_is_one_statement_beside_that_of_its_events_and_keeps_its_order(engine: Engine) -> None:
     with statements_of(engine) as statements:
         ids = park(engine, *(letter(number) for number in range(300)))
-    assert len(statements) == 1
+    assert len(statements) == 2
     assert len(set(ids)) == 300
     assert found(engine, since=None)[:100] == ids[:-101:-1]
 
@@ -260,6 +260,7 @@ CASES = {
     "ck_dead_letters_closed_when_no_longer_parked": "status = 'replayed'",
     "ck_dead_letters_discarded_for_a_reason": "status = 'discarded', closed_at = now()",
     "ck_dead_letters_discard_reason_says_something": "status = 'discarded', closed_at = now(), discard_reason = ''",
+    "ck_dead_letters_closed_by_somebody": "closed_by = 'olga'",
     "ck_dead_letters_whole_identity": "producer = 'p'",
     "ck_dead_letters_attempts": "attempts = 0",
     "ck_dead_letters_seen_in_order": "last_seen = first_seen - interval '1 s'",

@@ -142,7 +142,7 @@ HARMFUL: Final[dict[str, tuple[list[str], str]]] = {
         "journal:1",
     ),
     "a refused job put in": ([FORGED.format(account="null", events=64, like=REFUSED),
-                              "insert into outbox (type, job_id) values ('job.rejected', 'ffffffff-ffff-7fff-bfff-ffffffffff00')"],
+                              "insert into outbox (lane, type, job_id) values (0, 'job.rejected', 'ffffffff-ffff-7fff-bfff-ffffffffff00')"],
                              "job:ffffffff-ffff-7fff-bfff-ffffffffff00"),
     "a refused job put in as one of long ago": ([FORGED.format(account="null", events="null", like=REFUSED)], "jobs"),
     "a job put in, with an entry and its balance": (
@@ -154,22 +154,31 @@ HARMFUL: Final[dict[str, tuple[list[str], str]]] = {
          " and a.ref = '1'"],
         "user:1",
     ),
-    "an event deleted": (
-        [f"delete from outbox where job_id = (select job_id from entries where account_id = {OF_USER} and seq = 2)"], "user:1",
-    ),
-    "every event deleted": (["delete from outbox"], "user:1"),
     "an event put in": (
-        [f"insert into outbox (type, job_id) select 'wallet.updated', job_id from entries where account_id = {OF_USER} and seq = 2"],
+        [f"insert into outbox (lane, type, job_id) select 0, 'wallet.updated', job_id from entries where account_id = {OF_USER} and seq = 2"],
         "user:1",
     ),
     "an event of a pruned job put in": (
-        [f"insert into outbox (type, job_id) select 'wallet.updated', job_id from entries where account_id = {OF_USER} and seq = 1"],
+        [f"insert into outbox (lane, type, job_id) select 0, 'wallet.updated', job_id from entries where account_id = {OF_USER} and seq = 1"],
+        "user:1",
+    ),
+    "an event that waits for the broker put in": (
+        ["insert into stream_backlog (lane, id, type, job_id) select 0, 0, 'wallet.updated', job_id from entries"
+         f" where account_id = {OF_USER} and seq = 2"],
+        "user:1",
+    ),
+    "an event that waits for an endpoint put in": (
+        ["insert into webhook_endpoints (id, name, url, removed, secret_version, secret_key, created_at, updated_at, failures)"
+         " values ('ffffffff-ffff-7fff-bfff-ffffffffff01', 'n', 'https://n.example', false, 1, '12345678', now(), now(), 0)",
+         "insert into webhook_deliveries (endpoint_id, id, queue, type, job_id, status, attempts, queued_at)"
+         " select 'ffffffff-ffff-7fff-bfff-ffffffffff01', 0, 1, 'wallet.updated', job_id, 'waiting', 0, now() from entries"
+         f" where account_id = {OF_USER} and seq = 2"],
         "user:1",
     ),
     "an event under another job": (
         ["update outbox set job_id = (select id from jobs where code = 'unchanged' order by id limit 1)"
          " where id = (select min(id) from outbox where type = 'user.balance.updated')"],
-        "user:1",
+        "app:a/2",
     ),
     "a body and its events taken away as if pruned": (
         ["delete from outbox where job_id in (select id from jobs where code = 'insufficient_funds')",

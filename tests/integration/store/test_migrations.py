@@ -14,12 +14,13 @@ from sqlalchemy import Engine, create_engine, inspect, make_url
 
 from models.store.audit.entries import audit
 from models.store.schema import migrations as schema
-from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox, records, top_ups
+from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox, records, top_ups, webhooks
 from models.tables.base import Base
+from tests.integration.store.on_their_way import fill_events
 from tests.support.builders import balance, done, execute, let_expire, rows, sweep
 from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.servers import servers
-from worker.local.embedded import EmbeddedPostgres
+from worker.local.servers.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[3]
 TABLES = {
@@ -35,6 +36,11 @@ TABLES = {
         ledger.Grant,
         ledger.Hold,
         outbox.OutboxEvent,
+        outbox.OutboxLane,
+        outbox.StreamEvent,
+        webhooks.Endpoint,
+        webhooks.DeliveryQueue,
+        webhooks.Delivery,
         records.Journal,
         records.Record,
         anchors.Anchor,
@@ -70,6 +76,8 @@ def fill(engine: Engine) -> None:
     done(engine, "auto_topup.set_policy", account="wallet:w", trigger="interval", interval="daily", amount=1)
     done(engine, "auto_topup.run_now", account="wallet:w")
     execute(engine, "insert into switches (name, is_on, set_at, set_by) values ('charging', true, now(), 'me')")
+    done(engine, "accounts.set_alerts", account="user:1", thresholds=[100, "0.5"])
+    fill_events(engine)
     execute(engine, "insert into anchors (sequence, hash, until) values (1, sha256('l'), 1)")
     assert {table: len(rows(engine, f"select 1 from {table}")) > 0 for table in TABLES} == dict.fromkeys(TABLES, True)
 

@@ -10,20 +10,24 @@
 | auto_topup.fired, .declined, .suspended, .resumed | CASES: looks, charges and what becomes of them |
 | charge.needs_action | CASES: a charge that its payer has to confirm |
 | job.rejected | CASES: every refusal; not a replay, not a key conflict |
+| balance.low | CASES: levels passed by a job, by time, or when they are set; test_alerts.py |
+| grant.will_expire, grant.expired, hold.expired | CASES: what time does; test_expiry_notices.py |
+| dead_letter.parked | test_event_form.py: parked, parked again after a replay, come again |
 """
 
 import re
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine
 
+from models.batch.system_jobs import hold_job, system_job, warn_job
 from models.domain.accounts import AccountKey, Kind
 from models.domain.deciding.commands import Job
 from models.domain.deciding.top_up_commands import TopUpLook
 from models.domain.events import EventType
-from tasks.scheduled.sweep import system_job
 from tests.support.builders import done, entries, events, execute, expire_job, job, let_expire, settle
 from tests.support.resealed import execute_resealed
 
@@ -39,6 +43,12 @@ DECLINED = "auto_topup.declined"
 SUSPENDED = "auto_topup.suspended"
 RESUMED = "auto_topup.resumed"
 ACTION = "charge.needs_action"
+LOW = "balance.low"
+WILL_EXPIRE = "grant.will_expire"
+GRANT_EXPIRED = "grant.expired"
+HOLD_EXPIRED = "hold.expired"
+PARKED = "dead_letter.parked"
+AGREED = {"auto_topup_min_balance": 10, "auto_topup_amount": 5, "auto_topup_trigger": "balance_below_threshold"}
 W = AccountKey(Kind.WALLET, "w")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
@@ -57,8 +67,7 @@ def jobs(engine: Engine) -> dict[str, str]:
     ids["set"] = done(engine, "apps.update_balance", app_id="a", store_id=1, balance=100)["job_id"]
     unlisted = {"user_id": 1, "amount_kopeks": 1, "create_transaction": False}
     ids["unlisted"] = done(engine, "users.update_balance", **unlisted)["job_id"]
-    agreed = {"auto_topup_min_balance": 10, "auto_topup_amount": 5, "auto_topup_trigger": "balance_below_threshold"}
-    done(engine, "wallets.create", wallet_id="w", **agreed)
+    done(engine, "wallets.create", wallet_id="w", **AGREED)
     common = {"wallet_id": "w", "transaction_reason": "INVOICE_REFUND"}
     ids["grant"] = done(engine, "wallets.top_up", credits_to_add=15, expiry_date_utc="2999-01-01", **common)["job_id"]
     ids["plain"] = done(engine, "wallets.top_up", credits_to_add=5, **common)["job_id"]
@@ -108,6 +117,10 @@ def charged(ids: dict[str, str], status: str, **fields: Any) -> Job:
     return job("charges.settle", charge_id=ids["charge"], status=status, **fields)
 
 
+def alerts(account: str, *thresholds: int | str) -> Job:
+    return job("accounts.set_alerts", account=account, thresholds=[*thresholds])
+
+
 def auto_top_up() -> Job:
     return system_job("autotopup.top_up", "1", {}, TopUpLook(W, 1))
 
@@ -139,13 +152,20 @@ CASES: dict[str, tuple[Make, list[str]]] = {
     "a charge to be confirmed": (lambda ids: [charged(ids, "needs_action")], [ACTION, SUSPENDED]),
     "a policy resumed": (
         lambda ids: [charged(ids, "needs_action"), job("auto_topup.resume", account="wallet:c")],
-        [ACTION, SUSPENDED, RESUMED, DROPPED],
+        [ACTION, SUSPENDED, RESUMED],
     ),
     "a charge given back": (
         lambda ids: [charged(ids, "succeeded"), charged(ids, "refunded")],
         [MOVED, MOVED, SUSPENDED],
     ),
     "a charge given up": (lambda ids: [charged(ids, "void")], []),
+    "a wallet created below its minimum": (
+        lambda _: [
+            job("wallets.create", wallet_id="other", **AGREED),
+            job("wallets.top_up", wallet_id="other", credits_to_add=10, transaction_reason="INVOICE_REFUND"),
+        ],
+        [WALLET, DROPPED, MOVED, RECOVERED],
+    ),
     "a minimum raised": (lambda _: [update(auto_topup_min_balance=21)], [WALLET, DROPPED]),
     "a minimum lowered": (
         lambda _: [debit(15), update(auto_topup_min_balance=5)],
@@ -154,6 +174,19 @@ CASES: dict[str, tuple[Make, list[str]]] = {
     "a policy switched off": (
         lambda _: [debit(15), update(auto_topup_trigger="disabled"), top_up(50)],
         [MOVED, DROPPED, WALLET, MOVED],
+    ),
+    "a policy switched off, and on again above": (
+        lambda _: [
+            debit(15),
+            update(auto_topup_trigger="disabled"),
+            top_up(50),
+            update(auto_topup_trigger="balance_below_threshold"),
+        ],
+        [MOVED, DROPPED, WALLET, MOVED, WALLET, RECOVERED],
+    ),
+    "a policy agreed to anew while it is below": (
+        lambda _: [debit(15), policy(account="wallet:w", provider="none")],
+        [MOVED, DROPPED],
     ),
     "a policy switched on": (
         lambda _: [
@@ -165,9 +198,28 @@ CASES: dict[str, tuple[Make, list[str]]] = {
     ),
     "a wallet frozen and thawed": (
         lambda _: [debit(15), update(wallet_status="frozen"), update(wallet_status="active")],
-        [MOVED, DROPPED, WALLET, WALLET, DROPPED],
+        [MOVED, DROPPED, WALLET, WALLET],
     ),
-    "credits expired": (lambda ids: [expire_job(W, ids["grant"])], [MOVED, DROPPED]),
+    "credits expired": (lambda ids: [expire_job(W, ids["grant"])], [MOVED, DROPPED, GRANT_EXPIRED]),
+    "credits that do not expire yet": (lambda ids: [expire_job(W, ids["grant"])], []),
+    "credits that will expire": (lambda ids: [warn_job(W, UUID(ids["grant"]), 0)], [WILL_EXPIRE]),
+    "credits that will expire, told before": (
+        lambda ids: [warn_job(W, UUID(ids["grant"]), 0), warn_job(W, UUID(ids["grant"]), 1)],
+        [WILL_EXPIRE],
+    ),
+    "a hold that ran out": (lambda ids: [hold_job(W, UUID(ids["hold"]))], [MOVED, HOLD_EXPIRED]),
+    "a hold that ran out, found by a debit": (
+        lambda ids: [debit(1), hold_job(W, UUID(ids["hold"]))],
+        [MOVED, HOLD_EXPIRED],
+    ),
+    "levels set": (lambda _: [alerts("wallet:w", 15, 20)], []),
+    "levels set above what is there": (lambda _: [alerts("wallet:w", 15, 21, 30)], [LOW]),
+    "a level passed": (lambda _: [alerts("user:1", "0.50"), correct(amount_kopeks=-60)], [USER, LOW]),
+    "a level passed in what is not to be seen": (
+        lambda _: [alerts("user:1", 1), correct(amount_kopeks=-60, create_transaction=False)],
+        [LOW],
+    ),
+    "an app's level passed": (lambda _: [alerts("app:a/1", 60), set_app(60), set_app(59)], [APP, APP, LOW]),
     "a top-up taken back": (lambda ids: [reverse(ids["plain"])], [MOVED]),
     "a grant taken back": (lambda ids: [reverse(ids["grant"])], [MOVED, DROPPED]),
     "a wallet terminated": (lambda _: [job("wallets.terminate", wallet_id="w")], [MOVED, WALLET]),
@@ -197,45 +249,17 @@ def test_each_job_tells_exactly_this(engine: Engine, jobs: dict[str, str], case:
     make, expected = CASES[case]
     if case == "credits expired":
         let_expire(engine, jobs["grant"])
+    if case.startswith("a hold that ran out"):
+        jobs["hold"] = done(engine, "wallets.hold", wallet_id="w", credits=3)["job_id"]
+        execute_resealed(engine, "update holds set expires_at = clock_timestamp()")
+        execute(engine, "delete from outbox")
     settle(engine, *make(jobs))
     assert [kind for kind, _ in events(engine)] == expected
 
 
 def test_every_event_type_has_a_case() -> None:
-    assert {kind for _, expected in CASES.values() for kind in expected} == {kind.value for kind in EventType}
-
-
-def test_the_event_of_a_change_tells_the_entry_and_the_account(engine: Engine, jobs: dict[str, str]) -> None:
-    [document] = settle(engine, correct(producer="shop", idempotency_key="k"))
-    [(kind, payload)] = events(engine)
-    assert payload == {
-        "id": f"{document['job_id']}.{USER}",
-        "type": kind,
-        "created_at": document["entry"]["created_at"],
-        "job_id": document["job_id"],
-        "producer": "shop",
-        "idempotency_key": "k",
-        "account": "user:1",
-        "data": {
-            "entry": document["entry"],
-            "account": {**document["response"], "balance_rubles": float(document["response"]["balance_rubles"])},
-        },
-    }
-
-
-def test_the_event_of_a_refusal_tells_the_code_and_the_error(engine: Engine, jobs: dict[str, str]) -> None:
-    [document] = settle(engine, correct(user_id=404))
-    [(_, payload)] = events(engine)
-    assert TIME.fullmatch(payload.pop("created_at"))
-    assert payload == {
-        "id": f"{document['job_id']}.{REJECTED}",
-        "type": REJECTED,
-        "job_id": document["job_id"],
-        "producer": "default",
-        "idempotency_key": document["idempotency_key"],
-        "account": None,
-        "data": {"name": "users.update_balance", "code": "user_not_found", "error": document["error"]},
-    }
+    told = {kind for _, expected in CASES.values() for kind in expected} | {PARKED}
+    assert told == {kind.value for kind in EventType} - {"webhook.disabled"}
 
 
 def test_events_name_account_and_job_in_the_order_in_which_they_became_true(

@@ -13,19 +13,19 @@ import pytest
 from alembic import command
 from sqlalchemy import Engine, create_engine, make_url, text
 
+from models.batch.outcome import StoredOutcome
 from models.domain.deciding.commands import Job
 from models.domain.errors import DeploymentFault
 from models.domain.retry import RetryPolicy
 from models.store.connection.session import make_engine, snapshot
 from models.store.schema import migrations as schema
-from tasks.apply.outcome import StoredOutcome
 from tasks.apply.retries import RetryingApplier
 from tasks.auto_topup import scan as autotopup
 from tasks.scheduled import expiry
 from tasks.scheduled import prune as housekeeping
 from tests.support.builders import LIMITS, job
 from tests.support.servers import servers
-from worker.local.embedded import EmbeddedPostgres
+from worker.local.servers.embedded import EmbeddedPostgres
 
 HEAD = schema.head()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -10,13 +13,17 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from models.domain.errors import TransientFault
+from models.store.connection.session import make_engine, snapshot
 from models.store.schema.migrations import upgrade
 from tests.support.servers.postgres_pair import NAME, Standby, configure, pair, run, wait_for
 from worker.doctor.database import examine_database
 from worker.doctor.finding import Finding
-from worker.local.embedded import EmbeddedPostgres
+from worker.local.servers.embedded import EmbeddedPostgres
+from worker.settings.database_urls import canonical
 from worker.settings.settings import Settings
 
+NOWHERE = "127.0.0.1:1"
 PLAIN = "plain"  # a role that may not see who is synchronous, as the workers' is
 FOLLOWS = "select count(*) = 1 from pg_stat_replication where state = 'streaming'"
 
@@ -123,6 +130,42 @@ def test_a_commit_that_waits_is_seen_by_its_own_role(servers: tuple[EmbeddedPost
             configure(primary, synchronous_standby_names="")
 
 
+def test_standbys_that_have_stopped_answering_are_not_called_away(servers: tuple[EmbeddedPostgres, Standby]) -> None:
+    """As behind a network that swallows everything: their connections stay for `wal_sender_timeout`."""
+    primary, standby = servers
+    configure(primary, synchronous_standby_names=NAME)
+    wait_for(primary, "select count(*) = 1 from pg_stat_replication where sync_state = 'sync'")
+    receivers = [pid for (pid,) in run(standby, "select pid from pg_stat_wal_receiver")]
+    for pid in receivers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with closing(psycopg.connect(primary.url.replace("+psycopg", "", 1), autocommit=True)) as connection:
+            connection.pgconn.send_query(b"create table unheard (n integer)")
+            connection.pgconn.flush()
+            wait_for(primary, "select count(*) = 1 from pg_stat_activity where wait_event = 'SyncRep'"
+                              " and query_start < clock_timestamp() - interval '2 seconds'")  # fmt: skip
+            finding = findings(primary)["database.standbys"]
+    finally:
+        for pid in receivers:
+            os.kill(pid, signal.SIGCONT)
+        configure(primary, synchronous_standby_names="")
+    assert (finding.level, finding.found) == ("failure", "1 of 1 synchronous, 1 commits waiting")
+    assert ("does not answer" in finding.meaning, "reply_time" in finding.action) == (True, True)
+
+
+def test_of_several_servers_it_is_said_why_each_cannot_be_used(servers: tuple[EmbeddedPostgres, Standby]) -> None:
+    """The last one, which is all that the driver's first line is about, may be a standby that is well."""
+    _, standby = servers
+    url = make_url(standby.url)
+    both = canonical(f"postgresql://{url.username}:{url.password}@{NOWHERE},127.0.0.1:{standby.port}/balance")
+    each = rf"none of 2 servers can be used: {NOWHERE}: Connection refused.*; 127.0.0.1:{standby.port}: session is read"
+    engine = make_engine(both)
+    with pytest.raises(TransientFault, match=f"database out of reach: {each}"), snapshot(engine):
+        raise AssertionError("there is no session to be had")
+    engine.dispose()
+    assert re.search(each, next(examine_database(Settings(database_url=both))).found)
+
+
 @pytest.mark.parametrize("name", ["fsync", "full_page_writes", "synchronous_commit"])
 def test_what_a_crash_would_lose_is_named(servers: tuple[EmbeddedPostgres, Standby], name: str) -> None:
     primary, _ = servers
@@ -137,10 +180,10 @@ def test_what_a_crash_would_lose_is_named(servers: tuple[EmbeddedPostgres, Stand
 
 def test_a_table_that_a_crash_empties_is_named(servers: tuple[EmbeddedPostgres, Standby]) -> None:
     primary, _ = servers
-    run(primary, "alter table dead_letters set unlogged")
+    run(primary, "alter table anchors set unlogged")
     finding = findings(primary)["database.durability"]
-    run(primary, "alter table dead_letters set logged")
-    assert (finding.level, finding.found) == ("failure", "unlogged: dead_letters")
+    run(primary, "alter table anchors set logged")
+    assert (finding.level, finding.found) == ("failure", "unlogged: anchors")
 
 
 def read_only_database(primary: EmbeddedPostgres, _: Standby) -> EmbeddedPostgres:
@@ -181,3 +224,4 @@ def test_a_synchronous_standby_that_goes_is_missed(servers: tuple[EmbeddedPostgr
     for finding in found.values():
         assert (finding.level, finding.found) == ("failure", "0 of 1 synchronous, 0 commits waiting")
         assert "Commits wait" in finding.meaning
+        assert "only where none can have been promoted" in finding.action, "this server may be the one that is cut off"

@@ -8,7 +8,7 @@ import pytest
 import redis
 from kombu import Connection, Exchange, Queue
 
-from tasks.client import BalanceClient, PublishFailed
+from balance_client import BalanceClient, PublishFailed
 
 
 def test_a_lost_binding_swallows_what_is_published(redis_url: str, unique_queue: str) -> None:
@@ -36,7 +36,7 @@ def publish_until_refused(client: BalanceClient) -> None:
 def test_rabbitmq_swallows_what_it_cannot_put_into_a_queue(
     rabbitmq_url: str, unique_queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.publishing.confirmed.PAUSE_S", 0.01)
+    monkeypatch.setattr("balance_client.publishing.confirmed.PAUSE_S", 0.01)
     full = {"x-queue-type": "quorum", "x-max-length": 1, "x-overflow": "reject-publish"}
     with Connection(rabbitmq_url) as connection:
         plain = connection.Producer()

@@ -15,7 +15,7 @@ from tests.integration.transport.workers import left, number_of, send, working
 from tests.support.servers import servers
 from tests.support.servers.proxy import Proxy
 from worker.brokers.redis.channel import Transport
-from worker.local.embedded import EmbeddedValkey
+from worker.local.servers.embedded import EmbeddedValkey
 
 _QUICK = {"health_check_interval": 1, "socket_timeout": 2, "socket_connect_timeout": 2, "socket_keepalive": True}
 

@@ -9,9 +9,9 @@ from typing import Any
 import kombu
 import pytest
 
-from tasks.brokers.addresses import kombu_url, redis_address, sentinel_options
-from tasks.brokers.tls import Tls
-from tasks.client import BalanceClient, PublishFailed
+from balance_client import BalanceClient, PublishFailed
+from balance_client.brokers.addresses import kombu_url, redis_address, sentinel_options
+from balance_client.brokers.tls import Tls
 from tests.support.servers.redis_group import RedisGroup
 from tests.support.servers.servers import server_directory
 from tests.support.servers.tls import Authority, authority

@@ -33,11 +33,12 @@ _FORKS.set_forkserver_preload(
         "worker.cli.accounts.commands", "worker.cli.accounts.repair", "worker.cli.dead_letters.actions",
         "worker.cli.documents.asyncapi", "worker.cli.documents.config", "worker.cli.jobs.commands",
         "worker.cli.jobs.publish", "worker.cli.operations.anchor", "worker.cli.operations.migrate",
-        "worker.cli.operations.verify", "worker.cli.terminal.explanation",
+        "worker.cli.operations.verify", "worker.cli.operations.http", "worker.http.server",
+        "worker.cli.terminal.explanation",
         "worker.doctor.examination", "models.store.read.jobs", "models.store.read.dead_letters",
         "models.store.read.explained",
         "models.store.audit.entries", "models.store.schema.migrations", "models.store.server.diagnosis",
-        "tasks.client", "rich.console", "rich.table", "rich.progress", "rich.status", "rich.text",
+        "balance_client.client", "rich.console", "rich.table", "rich.progress", "rich.status", "rich.text",
     ]
 )  # fmt: skip
 STACKS: Final = signal.SIGRTMIN
@@ -102,6 +103,20 @@ class Fork:
 def celery(words: list[str], *, environment: Mapping[str, str], log: Path, app: str = "worker.app") -> Fork:
     """`celery -A worker.app …`."""
     return Fork(start(_celery, app, words, environment=environment, stdout=log, stderr=log))
+
+
+def command(words: list[str], before: Callable[[], None] | None, *, environment: Mapping[str, str], log: Path) -> Fork:
+    """`balance-worker …`."""
+    return Fork(start(_command, words, before, environment=environment, stdout=log, stderr=log))
+
+
+def _command(words: list[str], before: Callable[[], None] | None) -> None:
+    if before is not None:
+        before()
+    from worker.cli.main import main
+
+    sys.argv = ["balance-worker", *words]
+    main()
 
 
 def _celery(app: str, words: list[str]) -> None:

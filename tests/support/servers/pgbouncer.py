@@ -12,10 +12,10 @@ from typing import IO
 import pytest
 from sqlalchemy import make_url
 
-from worker.local.localserver import LocalServer, write_private
 from worker.local.ports import HOST
+from worker.local.servers.localserver import LocalServer, write_private
+from worker.local.servers.unprivileged import admit, give, let_through, unprivileged_identity
 from worker.local.spawn import spawn
-from worker.local.unprivileged import admit, give, let_through, unprivileged_identity
 
 _FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin")
 

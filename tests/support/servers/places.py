@@ -11,12 +11,13 @@ from jsonschema import Draft7Validator
 
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.spec.examples import EXAMPLES
-from models.contracts.spec.schemas import Schema, schemas
+from models.contracts.spec.parts import Schema
+from models.contracts.spec.schemas import schemas
 
 SCHEMAS: Final = schemas()
 _CANDIDATES: Final[tuple[Any, ...]] = (
     "UTC", "2027-01-31T12:00:00Z", "0193a5c2-7b1e-7c40-8a52-3f0d6f1f9b11", "wallet:w", "https://pay.example/1", 1, 0,
-    -1, True, [], {},
+    -1, True, [], {}, ["wallet"], ["wallet.updated"],
 )  # fmt: skip
 Path = tuple[str | int, ...]
 

@@ -13,12 +13,12 @@ from typing import Any
 import psycopg
 
 from tests.support.servers import servers
-from worker.local.embedded import EmbeddedPostgres, _postgres_programs
-from worker.local.localserver import open_log, write_private
 from worker.local.ports import HOST
 from worker.local.server_error import ServerError
+from worker.local.servers.embedded import EmbeddedPostgres, _postgres_programs
+from worker.local.servers.localserver import open_log, write_private
+from worker.local.servers.unprivileged import give
 from worker.local.spawn import spawn
-from worker.local.unprivileged import give
 
 NAME = "standby"  # by which synchronous_standby_names names it
 

@@ -17,9 +17,9 @@ from typing import IO, ClassVar, Final
 
 import pytest
 
-from worker.local.localserver import LocalServer, end, write_private
 from worker.local.ports import HOST, free_port
 from worker.local.server_error import ServerError
+from worker.local.servers.localserver import LocalServer, end, write_private
 from worker.local.spawn import spawn
 
 # Debian's /usr/sbin/rabbitmq-server is a wrapper that becomes the machine's rabbitmq user: the program itself is here.

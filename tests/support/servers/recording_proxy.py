@@ -132,6 +132,7 @@ class RecordingProxy:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body go one after the other: the second would wait for 40 ms
 
     def answer(self, asked: Asked) -> None:
         raise NotImplementedError

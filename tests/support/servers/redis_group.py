@@ -18,8 +18,8 @@ import pytest
 import redis
 
 from tests.support.servers.tls import Authority
-from worker.local.localserver import end, open_log
 from worker.local.ports import HOST, free_port
+from worker.local.servers.localserver import end, open_log
 from worker.local.spawn import spawn
 
 MASTER_NAME: Final = "balance"

@@ -31,7 +31,7 @@ def server_directory(what: str = "test", *, in_memory: bool = False) -> Iterator
     `in_memory`: not on a disk, where there is room for it: each test has a database of its own, which is then made in
     a ninth of the time.
     """
-    from worker.local.unprivileged import admit, unprivileged_identity
+    from worker.local.servers.unprivileged import admit, unprivileged_identity
 
     where = _MEMORY if in_memory and _MEMORY.is_dir() and disk_usage(_MEMORY).free >= _ROOM else None
     with TemporaryDirectory(prefix=f"balance-{what}-", dir=where, ignore_cleanup_errors=True) as name:

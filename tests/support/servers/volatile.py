@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.local.embedded import EmbeddedPostgres, EmbeddedValkey
+from worker.local.servers.embedded import EmbeddedPostgres, EmbeddedValkey
 
 
 class VolatilePostgres(EmbeddedPostgres):

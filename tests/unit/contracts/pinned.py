@@ -169,6 +169,14 @@ PINNED: dict[str, tuple[dict[str, Any], str, str]] = {
         '{"account":"wallet:w_1"}',
         "f25946b3124232a86f13567edfbe43ad75edbe371698a7b094de26f67eb49cfa",
     ),
+    "accounts.set_alerts": (
+        {
+            "account": "wallet:w_1",
+            "thresholds": ["10.50", "1e2", 0, "10.5"],
+        },
+        '{"account":"wallet:w_1","thresholds":["100","10.5","0"]}',
+        "074508155ad8a3c4f1dafdb0c3a413cdb40299d7f024245b1371ffde131e6531",
+    ),
     "charges.settle": (
         {
             "charge_id": "0193A5C2-7b1e-7c42-8a52-3f0d6f1f9b13",
@@ -180,5 +188,40 @@ PINNED: dict[str, tuple[dict[str, Any], str, str]] = {
         '{"charge_id":"0193a5c2-7b1e-7c42-8a52-3f0d6f1f9b13","code":"authentication_required","link'
         '":"https://pay.example/1","reference":"pi_1","status":"needs_action"}',
         "482e1b8e2493090df2efbd725dd5cd3e971de3ddf1de836fc4dccd5404253431",
+    ),
+    "webhooks.add": (
+        {
+            "name": "shop",
+            "url": "https://shop.example/hooks",
+            "types": ["wallet.updated", "job.rejected"],
+            "kinds": ["wallet", "app"],
+        },
+        '{"kinds":["app","wallet"],"name":"shop","types":["job.rejected","wallet.updated"],"url":"https://shop.example/hooks"}',
+        "828d1d785eb171cd037df797ff04d50d8bd082e74190061d756a5fb2d4372064",
+    ),
+    "webhooks.update": (
+        {"endpoint_id": "0193a5c2-7b1e-7c43-8a52-3f0d6f1f9b14", "url": "https://shop.example/v2", "types": None},
+        '{"endpoint_id":"0193a5c2-7b1e-7c43-8a52-3f0d6f1f9b14","types":null,"url":"https://shop.example/v2"}',
+        "e3ee57fcea25d56dbf29faf9be01d373356dd6ec2ed6df9408fef0fd493df089",
+    ),
+    "webhooks.enable": (
+        {"endpoint_id": "0193a5c2-7b1e-7c43-8a52-3f0d6f1f9b14"},
+        '{"endpoint_id":"0193a5c2-7b1e-7c43-8a52-3f0d6f1f9b14"}',
+        "1d82205b06ea83d804f39c8517d0a74a6a69fd517af390012528d87d77252673",
+    ),
+    "webhooks.disable": (
+        {"endpoint_id": "0193a5c2-7b1e-7c43-8a52-3f0d6f1f9b14"},
+        '{"endpoint_id":"0193a5c2-7b1e-7c43-8a52-3f0d6f1f9b14"}',
+        "00e7bb81d4e0406136557bf38c2a2018e925f821af5e437d9bbd6128e3df0539",
+    ),
+    "webhooks.rotate_secret": (
+        {"endpoint_id": "0193a5c2-7b1e-7c43-8a52-3f0d6f1f9b14", "overlap_s": 60},
+        '{"endpoint_id":"0193a5c2-7b1e-7c43-8a52-3f0d6f1f9b14","overlap_s":60}',
+        "cb3d09f51e181f72adedfd47cafcca71c38cdb5b8db5bef09045a8c635369be4",
+    ),
+    "webhooks.remove": (
+        {"endpoint_id": "0193a5c2-7b1e-7c43-8a52-3f0d6f1f9b14"},
+        '{"endpoint_id":"0193a5c2-7b1e-7c43-8a52-3f0d6f1f9b14"}',
+        "e319dc8e63fc28d5b11afa9bccb5f1aaea2c659f3a596d44b8b99032a7f3f339",
     ),
 }

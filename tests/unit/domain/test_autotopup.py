@@ -60,18 +60,20 @@ def test_follow(case: tuple[str, Side, bool, Side, bool, int, tuple[EventType, .
     earlier = NOW - timedelta(days=1)
     since = earlier if was_due else None
     before = replace(wallet_account(balance=old, **old_terms, due_at=since, crossing=3), updated_at=earlier)
-    after = wallet_account(balance=new, **new_terms, due_at=since, crossing=3)
-    followed, told = autotopup.follow(before, after, FACTS)
+    told_before = evaluation.below(before, earlier)
+    after = wallet_account(balance=new, **new_terms, due_at=since, crossing=3, dropped=told_before)
+    followed, told = autotopup.follow(after, FACTS)
     policy = policy_of(followed)
     assert (policy.due_at is not None, policy.crossing - 3, told) == (is_due, looks, events)
     if is_due:
         assert policy.due_at == (earlier if was_due else NOW), "since when it is due"
+    assert policy.dropped is (told == DROPPED or (told_before and told != RECOVERED))
     assert replace(followed, policy=after.policy) == after, "nothing else changes"
 
 
 def test_follow_leaves_an_account_alone_that_has_nothing_to_follow() -> None:
     account = wallet_account(balance=50, **ON)
-    assert autotopup.follow(account, account, FACTS)[0] is account
+    assert autotopup.follow(account, FACTS)[0] is account
 
 
 @pytest.mark.parametrize(

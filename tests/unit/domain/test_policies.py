@@ -134,7 +134,15 @@ def test_what_it_had_come_to_stands_and_what_held_it_back_is_agreed_to_anew() ->
     }  # fmt: skip
     policy = policy_of(agreed(wallet_account(**ON, **{**state, "balance": 0}), **LEVEL))
     assert policy == Policy(
-        BELOW, 10, 50, version=5, crossing=7, topped_up_at=NOW - DAY, reason=Reason.FIRED, open_charge=UUID(int=1)
+        BELOW,
+        10,
+        50,
+        version=5,
+        crossing=7,
+        topped_up_at=NOW - DAY,
+        reason=Reason.FIRED,
+        open_charge=UUID(int=1),
+        dropped=True,
     ), "one charge at a time: it is looked at when that one is settled"
     without = policy_of(agreed(wallet_account(**ON, **{**state, "open_charge": None}), **LEVEL))
     assert (without.due_at, without.crossing) == (NOW, 8)
@@ -224,7 +232,7 @@ def test_resume_puts_it_in_force_and_counts_declines_anew() -> None:
 
 def test_the_three_fields_are_a_policy() -> None:
     made = policy_of(agreed(wallet_account(), "wallets.update", **FIELDS))
-    assert made == Policy(BELOW, 10, 50, version=1, due_at=NOW, crossing=1)
+    assert made == Policy(BELOW, 10, 50, version=1, due_at=NOW, crossing=1, dropped=True)
     assert made == policy_of(agreed(wallet_account(), **LEVEL))
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from models.batch.system_jobs import system_job
 from models.domain.accounts import Account, AccountKey, Kind, WalletStatus
 from models.domain.charging.policies import TopUpTrigger
 from models.domain.deciding.commands import Job
@@ -15,7 +16,6 @@ from models.domain.deciding.top_up_commands import TopUpLook
 from models.domain.events import EventType
 from models.domain.jobs.decide import decide
 from models.domain.outcome import Code, Refusal
-from tasks.scheduled.sweep import system_job
 from tests.support.builders import LIMITS, NOW, expire_job, grant, job, remaining, wallet_account
 
 WALLET = AccountKey(Kind.WALLET, "w")
@@ -134,7 +134,7 @@ def test_what_expired_is_told_by_the_sweep_and_noted() -> None:
 
 
 def test_auto_top_up_answers_its_crossing_once() -> None:
-    decision = decided(auto_top_up(3), wallet_account(balance=5, **DUE))
+    decision = decided(auto_top_up(3), wallet_account(balance=5, **DUE, dropped=True))
     assert decision.account.balance == 55
     assert decision.events == (
         EventType.WALLET_TRANSACTION_CREATED,

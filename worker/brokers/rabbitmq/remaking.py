@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from amqp.exceptions import AMQPNotImplementedError, NotFound, PreconditionFailed
 
-from tasks.routing import queue_arguments, undropped
+from balance_client.routing import queue_arguments, undropped
 
 _AHEAD: Final = 100  # messages that may be on their way here
 _LAST_S: Final = 0.2  # after the last message: RabbitMQ does not say which is the last

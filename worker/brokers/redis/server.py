@@ -8,7 +8,7 @@ from kombu import transport as kombu_transports
 from kombu.transport import redis
 from redis import exceptions
 
-from tasks.brokers.sentinels import SentinelChannel
+from balance_client.brokers.sentinels import SentinelChannel
 from worker.brokers.kept_queues import KeepsQueues
 
 _stock: Any = redis  # its stubs leave out most of what is built on here

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any, Final, Protocol
 
 import typer
 from sqlalchemy import Connection
 
 from models.domain.accounts import Account, Kind
-from models.domain.credits.levels import Levels, open_grants, open_holds
+from models.domain.credits.levels import open_grants, open_holds
 from models.store.read import accounts as history
 from models.store.read.accounts import AccountNow
 from models.store.read.credits import credits_of
@@ -21,20 +20,25 @@ from worker.cli.accounts.entries import entry_document, tell_entries
 from worker.cli.accounts.facts import account_document, account_facts
 from worker.cli.accounts.grants import EveryGrant, OpenGrants
 from worker.cli.accounts.holds import EveryHold, OpenHolds
-from worker.cli.auto_topup.sentences import sentence
-from worker.cli.terminal.arguments import ACCOUNT_FORMS, account_key, account_name
+from worker.cli.accounts.levels import level_facts, levels_document
+from worker.cli.accounts.then import show_then
+from worker.cli.terminal.arguments import account_key, account_name, since_when
 from worker.cli.terminal.faults import NO, Stop
 from worker.cli.terminal.listing import Listing
-from worker.cli.terminal.output import AsJson, decimal, when, write_json
+from worker.cli.terminal.output import AsJson, write_json
 from worker.cli.terminal.reading import reading
 from worker.cli.terminal.tables import Column, facts
+from worker.encoding.shown import decimal, when
+from worker.encoding.written import ACCOUNT_FORMS
 from worker.runtime import limits_of
 from worker.settings.settings import load_settings
+from worker.wording.top_ups import sentence
 
 _LIST_EXAMPLES = """\
 \b
 Examples:
   balance-worker accounts list --kind wallet
+  balance-worker accounts list --customer c-17
   balance-worker accounts list --after wallet:w100 --limit 100 --json
 """
 _SHOW_EXAMPLES = """\
@@ -42,6 +46,7 @@ _SHOW_EXAMPLES = """\
 Examples:
   balance-worker accounts show wallet:w1
   balance-worker accounts show wallet:w1 --grants --holds --entries 0
+  balance-worker accounts show wallet:w1 --at 2027-01-31T12:00:00Z
   balance-worker accounts show user:telegram=99 --entries 5
   balance-worker accounts show app:1/2 --before 120 --json
 """
@@ -57,6 +62,10 @@ class Part(Protocol):
 
 def list_accounts(
     kind: Annotated[Kind | None, typer.Option(metavar="KIND", help="user, wallet or app.")] = None,
+    customer: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="The wallets of this customer, in the order in which they were opened."),
+    ] = None,
     after: Annotated[
         str | None, typer.Option(metavar="ACCOUNT", help="The page that follows the one ending with this account.")
     ] = None,
@@ -69,8 +78,13 @@ def list_accounts(
     not a sweep has run. Where the ledger adds up to something else, that stands beside it.
     """
     start = account_key(after, "--after") if after else None
+    if customer is not None and kind not in (None, Kind.WALLET):
+        raise typer.BadParameter("wallets alone have a customer", param_hint="--customer")
     with reading("accounts") as connection:
-        page = history.account_list(connection, kind, limit, start)
+        if customer is None:
+            page = history.account_list(connection, kind, limit, start)
+        else:
+            page = history.accounts_of_customer(connection, customer, limit, start)
     nothing = "there are no more such accounts" if start else "there are no such accounts"
     _LISTING.show(page, nothing, as_json=as_json)
 
@@ -87,14 +101,25 @@ def show_account(
         bool, typer.Option("--grants", help="Every grant there ever was, recomputed from the entries alone.")
     ] = False,
     every_hold: Annotated[bool, typer.Option("--holds", help="Every hold there ever was, and how it ended.")] = False,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="As it was then: 2027-01-31T12:00:00Z, 12h or 7d.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Shows one account: what is there now, what it is, its open grants and holds, its entries, the newest first.
 
     The balance is what publishers are told: credits that have expired or have not begun are not counted, whether or
     not a sweep has run. Spendable is what is not held either; a debit may go below it down to the floor.
+
+    With --at it is what the entries before that time tell: balance, grants and holds as they were. They do not tell its
+    floor, its status and its profile, which are not shown.
     """
     name = account_name(account, "ACCOUNT")
+    if at is not None:
+        if every_grant or every_hold:
+            raise typer.BadParameter("shows the open ones of then: leave --grants and --holds out", param_hint="--at")
+        show_then(account, name, since_when(at, "--at"), count, before, as_json=as_json)
+        return
     with reading("the account") as connection:
         found = history.account_now(connection, name)
         if found is None:
@@ -109,7 +134,7 @@ def show_account(
         document["entries"] = [entry_document(entry, scale) for entry in entries.rows]
         write_json({**document, "next": entries.last and entries.last.seq})
         return
-    facts(_facts(found) | account_facts(found.account, top_up))
+    facts(level_facts(found.account, found.levels) | account_facts(found.account, top_up))
     for part in parts.values():
         part.tell()
     if entries.rows:
@@ -143,40 +168,12 @@ def _summary(found: AccountNow) -> dict[str, Any]:
     account = found.account
     return {
         "account": str(account.key),
-        **_levels(found.levels, account.scale),
+        **levels_document(found.levels, account.scale),
         "scale": account.scale,
         "unit": account.unit,
         "status": account.status,
         "entries": account.seq,
         "updated_at": account.updated_at,
-    }
-
-
-def _levels(levels: Levels, scale: int) -> dict[str, Any]:
-    """Each as units and as a decimal."""
-    told: dict[str, Any] = {}
-    for name, units in asdict(levels).items():
-        told |= {name: units, f"{name}_decimal": decimal(units, scale)}
-    return told
-
-
-def _facts(found: AccountNow) -> dict[str, str]:
-    account, there = found.account, found.levels
-
-    def told(units: int) -> str:
-        return decimal(units, account.scale)
-
-    of_wallet = {
-        "held": told(there.held) if there.held else "",
-        "spendable": told(there.spendable),
-        "expired, not written off": told(there.expired) if there.expired else "",
-        "not begun": told(there.future) if there.future else "",
-        "in the ledger": told(there.ledger_balance),
-    }
-    return {
-        "account": str(account.key),
-        "balance": f"{told(there.balance)} {account.unit}",
-        **(of_wallet if account.key.kind is Kind.WALLET else {}),
     }
 
 

@@ -10,8 +10,9 @@ from models.domain.credits.grants import Draw
 from models.domain.credits.holds import HoldChange
 from models.domain.ledger import Entry
 from models.store.read.page import Page
-from worker.cli.terminal.output import decimal, remark, signed, when
+from worker.cli.terminal.output import remark
 from worker.cli.terminal.tables import Column, heading, table
+from worker.encoding.shown import decimal, signed, when
 
 
 def entry_document(entry: Entry, scale: int) -> dict[str, Any]:

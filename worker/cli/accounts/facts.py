@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
-from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
-from models.domain import money
 from models.domain.accounts import Account
-from models.domain.idempotency import canonical
-from worker.cli.terminal.output import decimal, when
-
-_UNITS: Final = frozenset({"threshold", "amount", "target", "charge_min", "charge_max", "monthly_cap", "wanted"})
+from worker.encoding.shown import decimal, when
+from worker.wording.fields import told
 
 
 def account_document(account: Account, top_up: str | None) -> dict[str, Any]:
@@ -22,6 +17,7 @@ def account_document(account: Account, top_up: str | None) -> dict[str, Any]:
         "set_at": account.set_at,
         "created_at": account.created_at,
         account.key.kind.value: asdict(account.profile),
+        "low_at": list(account.low_at or ()),
         "auto_top_up": top_up,
     }
 
@@ -34,30 +30,11 @@ def account_facts(account: Account, top_up: str | None) -> dict[str, str]:
         "created": when(account.created_at),
         "updated": when(account.updated_at),
         "last set": when(account.set_at),
-        **{
-            name.replace("_", " "): _told(name, value, account.scale) for name, value in asdict(account.profile).items()
-        },
+        **{name.replace("_", " "): told(name, value, account.scale) for name, value in asdict(account.profile).items()},
+        **({} if account.low_at is None else {"told below": _levels(account)}),
         **({} if top_up is None else {"auto top-up": top_up}),
     }
 
 
-def policy_facts(account: Account) -> dict[str, str]:
-    """What was agreed to, and where it stands."""
-    if account.policy is None:
-        return {}
-    agreed = {name: value for name, value in asdict(account.policy).items() if value is not None}
-    return {name.replace("_", " "): _told(name, value, account.scale) for name, value in agreed.items()}
-
-
-def _told(field: str, value: Any, scale: int) -> str:
-    if field in _UNITS:
-        return decimal(value, scale)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, datetime):
-        return when(value)
-    if isinstance(value, Decimal):
-        return money.text(value)
-    if isinstance(value, (dict, list)):
-        return canonical(value) if value else ""
-    return "" if value is None else str(value)
+def _levels(account: Account) -> str:
+    return ", ".join(decimal(each, account.scale) for each in account.low_at or ())

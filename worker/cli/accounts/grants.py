@@ -9,8 +9,8 @@ from typing import Any
 
 from models.domain.credits.grants import Grant, GrantState
 from models.store.read.explained import ExplainedGrant
-from worker.cli.terminal.output import decimal, when
 from worker.cli.terminal.tables import Column, heading, table
+from worker.encoding.shown import decimal, when
 
 
 @dataclass(frozen=True, slots=True)

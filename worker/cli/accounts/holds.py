@@ -8,8 +8,8 @@ from typing import Any
 
 from models.domain.credits.holds import Hold
 from models.store.read.explained import ExplainedHold
-from worker.cli.terminal.output import decimal, when
 from worker.cli.terminal.tables import Column, heading, table
+from worker.encoding.shown import decimal, when
 
 
 @dataclass(frozen=True, slots=True)

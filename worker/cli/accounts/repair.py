@@ -9,21 +9,22 @@ from typing import Annotated, Any, Final
 import typer
 from sqlalchemy import Engine
 
+from models.batch.outcome import StoredOutcome
 from models.domain.accounts import AccountKey, Kind
 from models.domain.deciding.commands import Job
 from models.domain.outcome import Status
 from models.store.connection.session import snapshot
 from models.store.read import accounts as history
 from models.store.read.credits import WrongGrant, credits_of
-from tasks.apply.outcome import StoredOutcome
 from tasks.apply.path import apply
 from tasks.scheduled.repair import RepairPlan, follows_its_entries, repair_plan
 from worker.cli.terminal.arguments import account_key
 from worker.cli.terminal.faults import NO, Stop
-from worker.cli.terminal.output import AsJson, decimal, line, raw, signed, write_json
+from worker.cli.terminal.output import AsJson, line, raw, write_json
 from worker.cli.terminal.tables import Column, facts, heading, table
 from worker.cli.terminal.waiting import Waiting
 from worker.database import engine_for
+from worker.encoding.shown import decimal, signed
 from worker.runtime import limits_of
 from worker.settings.settings import Settings, load_settings
 

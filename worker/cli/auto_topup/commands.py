@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from models.store.read.charges import charge_list
 from models.store.read.looks import looks
 from models.store.read.top_ups import TopUpStanding, standing, standings
-from worker.cli.accounts.facts import policy_facts
 from worker.cli.auto_topup.accounts import topped_up
 from worker.cli.auto_topup.rows import (
     LOOK_COLUMNS,
@@ -18,10 +17,8 @@ from worker.cli.auto_topup.rows import (
     look_cells,
     look_document,
     standing_document,
-    standing_facts,
 )
-from worker.cli.auto_topup.sentences import sentence
-from worker.cli.charges.rows import CHARGES, charge_document, charge_facts
+from worker.cli.charges.rows import CHARGES, charge_document
 from worker.cli.terminal.arguments import account_key, account_name
 from worker.cli.terminal.faults import NO, Stop
 from worker.cli.terminal.output import AsJson, line, remark, write_json
@@ -29,6 +26,10 @@ from worker.cli.terminal.reading import reading
 from worker.cli.terminal.tables import facts, heading, table
 from worker.runtime import limits_of
 from worker.settings.settings import load_settings
+from worker.wording.charges import charge_facts
+from worker.wording.fields import policy_facts
+from worker.wording.policies import standing_facts
+from worker.wording.top_ups import sentence
 
 _LIST_EXAMPLES: Final = """\
 \b

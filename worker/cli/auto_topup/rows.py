@@ -7,17 +7,17 @@ from typing import Any, Final
 
 from models.domain import money
 from models.domain.auto_topup.evaluation import Fire, Hold, currency_of
-from models.domain.charging.policies import Policy, TopUpTrigger
+from models.domain.charging.policies import Policy
 from models.store.read.looks import LookShown
 from models.store.read.top_ups import TopUpStanding
-from worker.cli.auto_topup.sentences import NO_POLICY
-from worker.cli.charges.rows import charge_document, in_currency, price
+from worker.cli.charges.rows import charge_document
 from worker.cli.terminal.listing import Listing
-from worker.cli.terminal.output import decimal, signed, when
 from worker.cli.terminal.tables import Column
-
-DUE: Final = "due"
-_UNITS: Final = ("threshold", "amount", "target", "charge_min", "charge_max", "monthly_cap", "wanted")
+from worker.encoding.shown import decimal, when
+from worker.wording.charges import in_currency, price
+from worker.wording.fields import UNITS
+from worker.wording.policies import DUE, short, terms
+from worker.wording.top_ups import NO_POLICY
 
 
 def standing_document(found: TopUpStanding) -> dict[str, Any]:
@@ -39,34 +39,6 @@ def standing_document(found: TopUpStanding) -> dict[str, Any]:
         "suspended_at": found.suspended_at,
         "open_charge": found.charge and charge_document(found.charge),
     }
-
-
-def standing_facts(found: TopUpStanding) -> dict[str, str]:
-    """For people."""
-    account, policy = found.account, found.account.policy
-    cap = None if policy is None else policy.monthly_cap
-    charged = decimal(found.charged, account.scale)
-    return {
-        "account": str(account.key),
-        "status": account.status or "",
-        "spendable": decimal(found.spendable, account.scale),
-        "now": short(found.result),
-        "until": when(found.result.until) if isinstance(found.result, Hold) else "",
-        "charged this month": "" if cap is None else f"{charged} of {decimal(cap, account.scale)}",
-        "the month ends": "" if cap is None else when(found.month_ends),
-        "suspended since": when(found.suspended_at),
-    }
-
-
-def short(result: Fire | Hold) -> str:
-    """What a look comes to, in a word or two."""
-    match result:
-        case Fire():
-            return DUE
-        case Hold(reason=reason, code=None):
-            return reason.value
-        case Hold(reason=reason, code=code):
-            return f"{reason.value}: {code}"
 
 
 def look_document(look: LookShown) -> dict[str, Any]:
@@ -133,20 +105,17 @@ def _result_document(found: TopUpStanding, result: Fire | Hold) -> dict[str, Any
 
 def _policy_document(policy: Policy, scale: int) -> dict[str, Any]:
     document = asdict(policy)
-    return document | {f"{name}_decimal": decimal(document[name], scale) or None for name in _UNITS}
+    return document | {f"{name}_decimal": decimal(document[name], scale) or None for name in UNITS}
 
 
 def _cells(found: TopUpStanding) -> list[str]:
     account, policy = found.account, found.account.policy or NO_POLICY
-    by_level = policy.trigger is TopUpTrigger.BALANCE_BELOW_THRESHOLD
-    to_target = f"to {decimal(policy.target, account.scale)}"
     until = found.result.until if isinstance(found.result, Hold) else None
     fire = found.unpaused if isinstance(found.unpaused, Fire) else None
     return [
         str(account.key),
         decimal(found.spendable, account.scale),
-        f"below {decimal(policy.threshold, account.scale)}" if by_level else (policy.interval or policy.trigger).value,
-        to_target if policy.amount is None else signed(policy.amount, account.scale),
+        *terms(policy, account.scale),
         policy.provider.value,
         short(found.result),
         when(until),

@@ -11,10 +11,11 @@ import typer
 from models.store.connection.session import snapshot, transaction
 from models.store.read.charges import ChargingNow, charging_now
 from models.store.write.top_ups import switches
-from worker.cli.terminal.output import AsJson, remark, when, write_json
+from worker.cli.terminal.output import AsJson, remark, write_json
 from worker.cli.terminal.tables import facts
 from worker.cli.terminal.waiting import Waiting
 from worker.database import engine_for
+from worker.encoding.shown import when
 from worker.settings.settings import Settings, load_settings
 
 _SHOW_EXAMPLES: Final = """\

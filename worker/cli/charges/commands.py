@@ -10,12 +10,13 @@ import typer
 from models.domain.charging.charges import ChargeStatus
 from models.store.read import accounts as history
 from models.store.read.charges import charge, charge_list
-from worker.cli.charges.rows import CHARGES, charge_document, charge_facts
+from worker.cli.charges.rows import CHARGES, charge_document
 from worker.cli.terminal.arguments import account_name
 from worker.cli.terminal.faults import NO, Stop
 from worker.cli.terminal.output import AsJson, write_json
 from worker.cli.terminal.reading import reading
 from worker.cli.terminal.tables import facts
+from worker.wording.charges import charge_facts
 
 _LIST_EXAMPLES: Final = """\
 \b

@@ -11,11 +11,11 @@ import typer
 from models.contracts.jobs.top_ups import ChargesSettle
 from models.store.read.charges import charge
 from worker.cli.charges.commands import missing
-from worker.cli.charges.rows import price
 from worker.cli.jobs.publishing import WAIT_S, Key, Producer, Wait, key_of, publish_and_show
 from worker.cli.terminal.confirm import confirm
 from worker.cli.terminal.output import AsJson
 from worker.cli.terminal.reading import reading
+from worker.wording.charges import price
 
 _EXAMPLES: Final = """\
 \b

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 import typer
 from sqlalchemy import Engine
 
-from models.domain.letters import GARBAGE, LetterStatus, Obstacle
-from models.store.connection.session import snapshot, transaction
-from models.store.read.dead_letters import Letter, LetterCount, LetterFilter, LetterSummary, at_once, count, find, whole
-from models.store.write import dead_letters
-from tasks.publishing.confirmed import NotAccepted
+from balance_client.publishing.confirmed import NotAccepted
+from models.domain.letters import GARBAGE, LetterStatus
+from models.store.connection.session import snapshot
+from models.store.read.dead_letters import Letter, LetterCount, LetterFilter, count, whole
 from worker.cli.dead_letters.commands import Reason, Since, Task, Until, letter_filter, missing
 from worker.cli.terminal.confirm import confirm
 from worker.cli.terminal.faults import NO, Stop
-from worker.cli.terminal.output import AsJson, line, remark, when, write_json
+from worker.cli.terminal.output import AsJson, line, remark, write_json
 from worker.cli.terminal.progress import Advance
 from worker.cli.terminal.waiting import Waiting
 from worker.database import engine_for
+from worker.dead_letters.discarding import Discarding
+from worker.dead_letters.obstacles import not_discardable, not_replayable
 from worker.dead_letters.replay import Replay
 from worker.encoding.urls import mask_url
 from worker.settings.settings import Settings, load_settings
@@ -40,10 +41,10 @@ Examples:
   balance-worker dead-letters discard 3f0c5e0e-7d0b-4c55-9a39-5f0a3a1f7d11 --reason "sent by a test"
   balance-worker dead-letters discard --parked-for garbage --until 1d --reason "port scan, ticket 17"
 """
-_AT_ONCE: Final = 1_000
 
 Ids = Annotated[list[UUID] | None, typer.Argument(metavar="ID...", help="The letters, instead of a filter.")]
 All = Annotated[bool, typer.Option("--all", help="All that are parked, when no other filter is given.")]
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who does it; it is kept with the letter.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask when there is more than one.")]
 
 
@@ -55,6 +56,7 @@ def replay(
     until: Until = None,
     everything: All = False,
     yes: Yes = False,
+    by: By = None,
     as_json: AsJson = False,
 ) -> None:
     """Publishes the messages of dead letters again, as they came, to the queue that they came from.
@@ -62,11 +64,11 @@ def replay(
     Under its key a job is applied once, whatever else happened to it. A letter is marked as replayed when the broker
     has its message; an interrupted run goes on when it is repeated. What still cannot be settled is parked again.
     """
-    with _database() as (engine, settings), Replay(engine, settings) as publishing:
+    with _database() as (engine, settings), Replay(engine, settings, by) as publishing:
         if ids:
             _no_filter(reason, task, since, until, everything)
             letters = _letters(engine, ids)
-            _refuse([sentence for letter in letters if (sentence := _not_replayable(letter))])
+            _refuse([sentence for letter in letters if (sentence := not_replayable(letter))])
             total, left_out, batches = len(letters), 0, publishing.these(letters)
         else:
             wanted = _filter(reason, task, since, until, everything)
@@ -95,6 +97,7 @@ def discard(
     until: Until = None,
     everything: All = False,
     yes: Yes = False,
+    by: By = None,
     as_json: AsJson = False,
 ) -> None:
     """Closes dead letters that are not wanted. The rows stay, with the reason and the time.
@@ -103,25 +106,24 @@ def discard(
     """
     if not reason.strip():
         raise typer.BadParameter("say why: whoever looks later has nothing else to go by", param_hint="--reason")
+    wanted: LetterFilter | None = None
     with _database() as (engine, _):
         if ids:
             _no_filter(parked_for, task, since, until, everything)
             letters = _letters(engine, ids)
-            _refuse([sentence for letter in letters if (sentence := _not_discardable(letter))])
-            pages = iter([ids])
+            _refuse([sentence for letter in letters if (sentence := not_discardable(letter))])
             total = len(letters)
         else:
             wanted = _filter(parked_for, task, since, until, everything)
             total = _count(engine, wanted).total
-            pages = _parked(engine, wanted)
         if total > 1 and not yes:
             confirm(f"Discard {_letters_of(total)}?")
         discarded = 0
+        closing = Discarding(engine, reason.strip(), by)
         with Advance("Discarding", total) as advance:
-            for page in pages:
-                with transaction(engine) as connection:
-                    discarded += dead_letters.discard(connection, page, reason.strip())
-                advance.by(len(page))
+            for closed in closing.parked(wanted) if wanted is not None else [closing.these(ids or [])]:
+                discarded += closed
+                advance.by(closed)
     if as_json:
         write_json({"discarded": discarded})
     else:
@@ -165,18 +167,6 @@ def _count(engine: Engine, wanted: LetterFilter) -> LetterCount:
         return count(connection, wanted)
 
 
-def _parked(engine: Engine, wanted: LetterFilter) -> Iterator[list[UUID]]:
-    """The ids of letters that are parked now, a page at a time; pages are closed before the next one is read."""
-    with snapshot(engine) as connection:
-        wanted = at_once(connection, wanted)
-    while True:
-        with snapshot(engine) as connection:
-            page = [letter.id for letter in find(connection, wanted, _AT_ONCE).rows]
-        if not page:
-            return
-        yield page
-
-
 def _publish(batches: Iterator[int], total: int, settings: Settings) -> int:
     replayed = 0
     with Advance("Replaying", total) as advance:
@@ -196,44 +186,6 @@ def _publish(batches: Iterator[int], total: int, settings: Settings) -> int:
 def _refuse(sentences: list[str]) -> None:
     if sentences:
         raise Stop("\n".join([*sentences, "nothing was changed"]), NO)
-
-
-def _not_replayable(letter: LetterSummary) -> str | None:
-    """Why it is not sent again, in a sentence."""
-    this, job = f"letter {letter.id}", letter.job
-    match letter.replay_obstacle:
-        case Obstacle.DISCARDED:
-            return (
-                f"{this} was discarded at {when(letter.closed_at)} ({letter.discard_reason}):"
-                " if the job is wanted after all, publish it again under its key"
-            )
-        case Obstacle.GARBAGE:
-            return (
-                f"{this} is no Celery message and cannot be sent again: publish the job as a message"
-                f" (docs/publishing.md), then `balance-worker dead-letters discard {letter.id} --reason …`"
-            )
-        case Obstacle.ANSWERED if job is not None:
-            return (
-                f"{this} was replayed at {when(letter.closed_at)} and its key is answered:"
-                f" `balance-worker jobs show {job.id}`"
-            )
-        case _:
-            return None
-
-
-def _not_discardable(letter: LetterSummary) -> str | None:
-    """Why it is not closed, in a sentence."""
-    at = when(letter.closed_at)
-    match letter.discard_obstacle:
-        case Obstacle.DISCARDED:
-            return f"letter {letter.id} was discarded already, at {at} ({letter.discard_reason})"
-        case Obstacle.REPLAYED:
-            return (
-                f"letter {letter.id} was replayed at {at}: its message has gone to the queue and discarding would"
-                " not stop it; if it is parked again, it can be discarded"
-            )
-        case _:
-            return None
 
 
 def _letters_of(count: int) -> str:

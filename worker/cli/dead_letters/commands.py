@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from textwrap import indent
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
-from msgspec import DecodeError
 
 from models.domain.letters import LetterStatus, NextStep
 from models.store.read.dead_letters import Letter, LetterFilter, LetterSummary, find, whole
 from worker.cli.terminal.arguments import since_when
 from worker.cli.terminal.faults import NO, Stop
 from worker.cli.terminal.listing import Listing
-from worker.cli.terminal.output import AsJson, block, indented, raw, when, write_json
+from worker.cli.terminal.output import AsJson, block, raw, write_json
 from worker.cli.terminal.reading import reading
 from worker.cli.terminal.tables import Column, facts, heading
+from worker.encoding.shown import indented, readable, when
+from worker.encoding.written import TIME_FORMS
 
 _LIST_EXAMPLES = """\
 \b
@@ -31,12 +31,11 @@ _SHOW_EXAMPLES = """\
 Examples:
   balance-worker dead-letters show 3f0c5e0e-7d0b-4c55-9a39-5f0a3a1f7d11
 """
-TIMES: Final = "2027-01-31, 2027-01-31T12:00:00Z, 30m, 12h or 7d"
 
 Task = Annotated[
     str | None, typer.Option(metavar="NAME", help="Letters whose message asks for this job, like wallets.top_up.")
 ]
-Since = Annotated[str | None, typer.Option(metavar="TIME", help=f"Last seen since then: {TIMES}.")]
+Since = Annotated[str | None, typer.Option(metavar="TIME", help=f"Last seen since then: {TIME_FORMS}.")]
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Last seen up to then.")]
 Reason = Annotated[
     str | None, typer.Option("--reason", metavar="CODE", help="Letters parked for this reason, like failed or expired.")
@@ -101,6 +100,7 @@ def show_letter(
             "first seen": when(letter.first_seen),
             "last seen": when(letter.last_seen),
             f"{letter.status.value} at": when(letter.closed_at),
+            "by": letter.closed_by or "",
             "discarded because": letter.discard_reason or "",
             "job": "" if letter.job is None else f"{letter.job.id} ({letter.job.code.value})",
             "next": _next(letter),
@@ -111,7 +111,7 @@ def show_letter(
     heading("Properties")
     block(indented(letter.properties))
     heading(f"Body, {len(letter.body)} bytes")
-    block(_readable(letter.body))
+    block(readable(letter.body))
 
 
 def missing(letter_id: UUID) -> Stop:
@@ -162,6 +162,7 @@ def _summary(letter: LetterSummary) -> dict[str, Any]:
         "first_seen": letter.first_seen,
         "last_seen": letter.last_seen,
         "closed_at": letter.closed_at,
+        "closed_by": letter.closed_by,
         "discard_reason": letter.discard_reason,
         "job_id": None if letter.job is None else letter.job.id,
         "job_status": None if letter.job is None else letter.job.status,
@@ -207,14 +208,6 @@ def _text(body: bytes) -> Any:
         return body.decode()
     except UnicodeDecodeError:
         return None
-
-
-def _readable(body: bytes) -> str:
-    """The body for people: JSON indented, anything else with its strange bytes made visible."""
-    try:
-        return indented(body.decode())
-    except (UnicodeDecodeError, DecodeError):
-        return indent(body.decode("utf-8", "backslashreplace"), "  ", lambda _: True)  # no line of it begins as ours do
 
 
 def register(app: typer.Typer) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from models.contracts.spec.asyncapi import to_yaml
-from worker.cli.terminal.faults import Stop
+from worker.cli.terminal.files import about
 from worker.cli.terminal.output import block, remark
 
 _EXAMPLES = """\
@@ -27,10 +27,8 @@ def asyncapi(
     if output is None:
         block(text.removesuffix("\n"))
         return
-    try:
+    with about(output):
         output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise Stop(f"cannot write {output}: {error.strerror}; name a file in a directory that is there") from error
     remark(f"wrote {output}")
 
 

@@ -39,12 +39,15 @@ def arguments(contract: type[Contract] | None, pairs: Sequence[str], json_object
             raise typer.BadParameter(f"{pair!r} is not key=value", param_hint="--arg")
         if key in given:
             raise typer.BadParameter(f"{key} is given twice", param_hint="--arg")
-        given[key] = _value(text, fields.get(key))
+        given[key] = typed(text, fields.get(key))
     return given
 
 
-def _value(text: str, schema: Schema | None) -> Any:
-    """JSON where it is JSON, otherwise the text itself. What the contract takes as text alone is not looked into."""
+def typed(text: str, schema: Schema | None) -> Any:
+    """What a text means in a field: JSON where it is JSON, otherwise the text itself.
+
+    What the contract takes as text alone is not looked into.
+    """
     types = set() if schema is None else {item.get("type") for item in alternatives(schema)}
     if "string" in types and types <= {"string", "integer", "null"} and (text != "null" or "null" not in types):
         return text

@@ -18,19 +18,23 @@ from models.store.read import jobs as job_history
 from models.store.read.entries import RelatedEntry
 from models.store.read.jobs import JobDetails, JobFilter, JobSummary, jobs
 from worker.cli.accounts.entries import entry_document
-from worker.cli.terminal.arguments import ACCOUNT_FORMS, account_name, since_when
+from worker.cli.terminal.arguments import account_name, since_when
 from worker.cli.terminal.faults import NO, Stop
 from worker.cli.terminal.listing import Listing
-from worker.cli.terminal.output import AsJson, block, decimal, indented, raw, signed, when, write_json
+from worker.cli.terminal.output import AsJson, block, raw, write_json
 from worker.cli.terminal.reading import reading
 from worker.cli.terminal.tables import Column, facts, heading, table
+from worker.encoding.shown import decimal, indented, signed, when
 from worker.encoding.visible import visible
+from worker.encoding.written import ACCOUNT_FORMS
 
 _LIST_EXAMPLES = """\
 \b
 Examples:
   balance-worker jobs list --account wallet:w1
   balance-worker jobs list --since 2h --code insufficient_funds
+  balance-worker jobs list --account wallet:w1 --since 2027-01-01 --until 2027-02-01
+  balance-worker jobs list --key invoice-17
   balance-worker jobs list --producer billing --status rejected --json
 """
 _SHOW_EXAMPLES = """\
@@ -55,6 +59,10 @@ def list_jobs(
         str | None,
         typer.Option(metavar="TIME", help="Settled since then: 2027-01-31, 2027-01-31T12:00:00Z, 30m, 12h or 7d."),
     ] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Settled before then.")] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="K", help="The job under this idempotency key, of any producer.")
+    ] = None,
     before: Annotated[
         UUID | None, typer.Option(metavar="JOB_ID", help="The page that follows the one ending with this job.")
     ] = None,
@@ -63,8 +71,9 @@ def list_jobs(
 ) -> None:
     """Lists settled jobs, the newest first. A job that still waits in the queue is not among them."""
     start = since_when(since, "--since") if since else None
+    end = since_when(until, "--until") if until else None
     with reading("jobs") as connection:
-        wanted = JobFilter(None, producer, name, status, code, start)
+        wanted = JobFilter(None, producer, name, status, code, start, end, key)
         if account is not None:
             wanted = _on_account(connection, wanted, account)
         page = jobs(connection, wanted, limit, before)
@@ -93,7 +102,7 @@ def show_job(
             NO,
         )
     if as_json:
-        write_json(_document(found))
+        write_json(job_document(found))
     else:
         _tell(found)
 
@@ -162,7 +171,8 @@ _LISTING: Final[Listing[JobSummary]] = Listing(
 )
 
 
-def _document(found: JobDetails) -> dict[str, Any]:
+def job_document(found: JobDetails) -> dict[str, Any]:
+    """All of it, for programs."""
     return {
         **_identity(found.job),
         "scale": found.job.scale,

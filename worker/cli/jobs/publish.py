@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import typer
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.wire.envelope import Contract
 from worker.cli.jobs.arguments import arguments
+from worker.cli.jobs.bulk import Bulk
 from worker.cli.jobs.list import list_jobs
 from worker.cli.jobs.publishing import WAIT_S, Producer, Wait, publish_and_show
 from worker.cli.terminal.output import AsJson, remark
@@ -27,6 +29,8 @@ Examples:
   balance-worker publish entries.reverse --arg job_id=0198c0de-0000-7000-8000-000000000002 --arg credits=2.50
   balance-worker publish users.update_balance --json-args '{"user_id": 42, "amount_kopeks": -500}' --json
   balance-worker publish apps.update_balance --arg app_id=1 --arg store_id=2 --arg balance=70 --wait 0
+  balance-worker publish wallets.top_up --csv gifts.csv
+  balance-worker publish --jsonl jobs.jsonl --results told.jsonl --resume
 """
 
 
@@ -43,15 +47,40 @@ def publish(
     producer: Producer = None,
     wait: Wait = WAIT_S,
     list_: Annotated[bool, typer.Option("--list", help="List the jobs with their arguments; publish nothing.")] = False,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Publish a file: a job a line, the fields are columns.")
+    ] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option("--jsonl", metavar="FILE", help="Publish a file: a JSON object a line.")
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What came of each line, as JSON.  [default: FILE.results.jsonl]"),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a file: lines that are done, as the results say, are left out.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Publishes one job and shows its outcome.
+    """Publishes one job and shows its outcome; or a file of jobs, each under the key on its line.
 
     A value is read as the job takes it there: text as it is, everything else as JSON. Publishing again under the same
     key is safe: the job is applied once and answered alike. Ends with 1 when the job was refused, and with 3 when it
     was published but has no outcome yet.
     """
     contract = None if name is None else _contract(CATALOGUE, name)
+    if (file := csv or jsonl) is not None:
+        if (csv and jsonl) or arg or key is not None or json_args != "{}" or list_:
+            raise typer.BadParameter("a file goes with NAME, --producer, --wait, --results, --resume and --json alone")
+        if results is None and file.exists() and not (file.is_file() or file.is_dir()):
+            raise typer.BadParameter(
+                "jobs that come through a pipe need a FILE for what came of them", param_hint="--results"
+            )
+        told = results or file.with_name(f"{file.name}.results.jsonl")
+        Bulk(file, csv is not None, name, producer, wait, told, resume).run(as_json=as_json)
+        return
+    if resume or results is not None:
+        raise typer.BadParameter("--results and --resume go with a file: --csv or --jsonl")
     if list_:
         list_jobs(CATALOGUE if contract is None else {contract.NAME: contract}, as_json)
         return

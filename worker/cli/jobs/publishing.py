@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
 import typer
 
+from balance_client import BalanceClient, InvalidJob, JobParked, OutcomeTimeout, PublishFailed
+from balance_client.publishing.handles import JobHandle, Outcome
 from models.contracts.replies.outcome import encode
 from models.contracts.wire.envelope import DEFAULT_PRODUCER
-from tasks.client import BalanceClient, InvalidJob, JobParked, OutcomeTimeout, PublishFailed
-from tasks.publishing.handles import JobHandle, Outcome
+from worker.brokers import own_client
+from worker.brokers.own_client import UnknownProducer
 from worker.cli.terminal.faults import NO, UNKNOWN, Stop
-from worker.cli.terminal.output import block, decimal, indented, line, remark, signed, write_json
+from worker.cli.terminal.output import block, line, remark, write_json
 from worker.cli.terminal.tables import facts, heading
 from worker.cli.terminal.waiting import Waiting
 from worker.clock import now
+from worker.encoding.shown import decimal, indented, signed
 from worker.encoding.urls import mask_url
-from worker.publishers.producers import producers_in
 from worker.settings.settings import Settings, load_settings
 
 Producer = Annotated[
@@ -36,6 +39,10 @@ Key = Annotated[
 WAIT_S: Final = 10
 
 
+def _nothing(_outcome: Outcome) -> Mapping[str, str]:
+    return {}
+
+
 def key_of(given: str | None, name: str) -> str:
     """The key that was given, or one that names the moment: told before anything can go wrong, so that the job can be
     published again under it."""
@@ -47,10 +54,17 @@ def key_of(given: str | None, name: str) -> str:
 
 
 def publish_and_show(
-    name: str, body: dict[str, Any], key: str, producer: str | None, wait_s: float, *, as_json: bool
+    name: str,
+    body: dict[str, Any],
+    key: str,
+    producer: str | None,
+    wait_s: float,
+    *,
+    as_json: bool,
+    also: Callable[[Outcome], Mapping[str, str]] = _nothing,
 ) -> None:
     """Publishes the job under this key and shows its outcome. Ends with 1 when it was refused, with 3 when it has no
-    outcome yet."""
+    outcome yet. `also`: what is shown beside the outcome."""
     outcome, handle = _publish(name, {"idempotency_key": key, **body}, producer, wait_s)
     if outcome is None:
         if as_json:
@@ -60,29 +74,18 @@ def publish_and_show(
             line(f"published {handle.name} key={handle.idempotency_key}")
         return
     if as_json:
-        write_json(outcome.raw)
+        write_json({**outcome.raw, **also(outcome)})
     else:
         _tell(handle.name, outcome)
+        if beside := also(outcome):
+            facts(beside)
     if not outcome.applied:
         raise typer.Exit(NO)
 
 
 def _publish(name: str, body: dict[str, Any], producer: str | None, wait_s: float) -> tuple[Outcome | None, JobHandle]:
     settings = load_settings()
-    try:
-        client = BalanceClient(
-            settings.broker_url,
-            producer or DEFAULT_PRODUCER,
-            settings.result_backend,
-            settings.queue,
-            partitions=settings.partitions,
-            secret=_secret(settings, producer or DEFAULT_PRODUCER),
-            tls_ca=settings.broker_tls_ca,
-            tls_cert=settings.broker_tls_cert,
-            tls_key=settings.broker_tls_key,
-        )
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--producer") from error
+    client = client_of(settings, producer)
     key = body["idempotency_key"]
     look = f"`balance-worker jobs show --producer {producer or DEFAULT_PRODUCER} --key {key}`"
     with client, Waiting(f"Publishing {name}") as waiting:
@@ -96,10 +99,7 @@ def _publish(name: str, body: dict[str, Any], producer: str | None, wait_s: floa
                 f"{problems}\nnothing was published; its arguments: `balance-worker publish {name} --list`"
             ) from error
         except PublishFailed as error:
-            raise Stop(
-                f"{mask_url(str(error))}: see that the broker runs and that BALANCE_BROKER_URL names it;"
-                f" now it is {mask_url(settings.broker_url)}"
-            ) from error
+            raise Stop(not_taken(error, settings)) from error
         except OutcomeTimeout as error:
             cause = error.__cause__
             why = f" ({mask_url(str(cause))})" if cause else ""  # the result backend is away
@@ -112,16 +112,30 @@ def _publish(name: str, body: dict[str, Any], producer: str | None, wait_s: floa
             raise Stop(f"{error}; `balance-worker dead-letters list` shows it", NO) from error
 
 
-def _secret(settings: Settings, producer: str) -> str | None:
-    if settings.producers is None:
-        return None
-    known = producers_in(settings.producers.get_secret_value()).by_name
-    if producer not in known:
-        raise Stop(
-            f"BALANCE_PRODUCERS names no producer {producer!r}, so its jobs would be parked; there are "
-            f"{', '.join(known)}: choose one with --producer"
-        )
-    return known[producer].secrets[0]
+def not_taken(error: PublishFailed[Any], settings: Settings) -> str:
+    """What to look at when the broker takes nothing."""
+    return (
+        f"{mask_url(str(error))}: see that the broker runs and that BALANCE_BROKER_URL names it;"
+        f" now it is {mask_url(settings.broker_url)}"
+    )
+
+
+def client_of(settings: Settings, producer: str | None) -> BalanceClient:
+    """A client that publishes as this producer, signed where workers know theirs."""
+    try:
+        return own_client.client_of(settings, producer)
+    except UnknownProducer as error:
+        raise Stop(f"{error}: choose one with --producer") from error
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--producer") from error
+
+
+def secret_of(settings: Settings, producer: str) -> str | None:
+    """What signs this producer's messages; None where workers take messages as they come."""
+    try:
+        return own_client.secret_of(settings, producer)
+    except UnknownProducer as error:
+        raise Stop(f"{error}: choose one with --producer") from error
 
 
 def _tell(name: str, outcome: Outcome) -> None:

@@ -14,7 +14,7 @@ from worker.cli.terminal.tables import Column, facts, table
 from worker.cli.terminal.waiting import Waiting
 from worker.doctor.examination import examine
 from worker.doctor.finding import Counts, Finding
-from worker.observability.logs import configure_logging
+from worker.observability.log.configuring import configure_logging
 from worker.settings.settings import load_settings
 
 _EXAMPLES = """\

@@ -9,12 +9,11 @@ import typer
 
 from models.store.connection.patience import Silence
 from models.store.schema import migrations as schema
-from models.store.server.roles import role_of
 from tasks.reminder import Reminder
 from worker.cli.terminal.confirm import confirm
 from worker.cli.terminal.output import AsJson, line, remark, write_json
 from worker.cli.terminal.waiting import Waiting
-from worker.database import grant_workers, meaning_of, migrating_engine
+from worker.database import grant_roles, meaning_of, migrating_engine
 from worker.encoding.urls import mask_url
 from worker.settings.settings import load_settings
 
@@ -36,13 +35,15 @@ def migrate(
 ) -> None:
     """Brings the tables of the database to this version. Running it again, or twice at once, does no harm.
 
-    With BALANCE_OWNER_URL set it runs as that owner, and the role of BALANCE_DATABASE_URL is granted what workers need.
+    With BALANCE_OWNER_URL set it runs as that owner, the role of BALANCE_DATABASE_URL is granted what workers need, and
+    that of BALANCE_FLOWER_DATABASE_URL what reading needs.
     """
     if down is not None and revision != "head":
         raise typer.BadParameter("give either REVISION, to go up, or --down REVISION", param_hint="--down")
     settings = load_settings()
     engine = migrating_engine(settings, _tell())
     granted: str | None = None
+    reading: str | None = None
     with Waiting("Connecting to the database"):
         before = schema.current(engine)
     if not dry_run:
@@ -51,19 +52,29 @@ def migrate(
         with Waiting("Migrating"):
             if down is None:
                 schema.upgrade(engine, revision)
-                role = role_of(settings.database_url) if settings.owner_url and revision == "head" else None
-                granted = role if role is not None and grant_workers(settings, role) else None
+                if revision == "head":
+                    granted, reading = grant_roles(settings)
             else:
                 schema.downgrade(engine, down)
     after = _target(down or revision) if dry_run else schema.current(engine)
     if as_json:
-        write_json({"from": before, "to": after, "changed": not dry_run and before != after, "granted": granted})
+        write_json(
+            {
+                "from": before,
+                "to": after,
+                "changed": not dry_run and before != after,
+                "granted": granted,
+                "reading": reading,
+            }
+        )
     elif before == after:
         line(f"migrate: at {_named(after)} already, nothing to do")
     else:
         line(f"migrate: {_named(before)} -> {_named(after)}{' (dry run, nothing changed)' if dry_run else ''}")
     if granted is not None and not as_json:
         line(f"migrate: {granted} may do what workers need on the tables, and no more")
+    if reading is not None and not as_json:
+        line(f"migrate: {reading} may read the tables, and no more")
 
 
 def _tell() -> Callable[[Silence], None]:

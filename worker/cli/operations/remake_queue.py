@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from amqp.exceptions import AMQPError
 
-from tasks.publishing.result_reader import broker_connection
+from balance_client.publishing.result_reader import broker_connection
 from worker.brokers.queues import arguments_of
 from worker.brokers.rabbitmq.connection import use_transport
 from worker.brokers.rabbitmq.remaking import InUse, Remaking

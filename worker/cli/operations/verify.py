@@ -10,7 +10,7 @@ import typer
 from sqlalchemy import Engine
 
 from models.domain.evidence.finding import Finding
-from models.store.audit.entries import audit
+from models.store.audit.entries import Report, audit
 from models.store.connection.session import snapshot
 from models.store.read import accounts as history
 from worker.anchors.comparison import Comparison, compare
@@ -18,8 +18,10 @@ from worker.anchors.faults import AnchorFault
 from worker.anchors.keys import Signer, Verifier, public_keys
 from worker.anchors.places import place_of
 from worker.cli.terminal.faults import NO, Stop
+from worker.cli.terminal.files import about
 from worker.cli.terminal.output import AsJson, line, write_json
 from worker.cli.terminal.waiting import Waiting
+from worker.clock import now
 from worker.database import engine_for
 from worker.settings.settings import Settings, load_settings
 
@@ -28,6 +30,7 @@ _EXAMPLES = """\
 Examples:
   balance-worker verify
   balance-worker verify --against /mnt/worm/ledger.anchors --public-key anchor-51d2….pub
+  balance-worker verify --textfile /var/lib/prometheus/node-exporter/balance.prom     from cron, each night
   balance-worker verify --json | jq -r '.findings[] | [.account, .seq, .problem] | @tsv'
 """
 
@@ -39,6 +42,10 @@ def verify(
     public_key: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="Keys that sign them; may be repeated. Absent: that of BALANCE_ANCHOR_KEY."),
+    ] = None,
+    textfile: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what came of it there too, for Prometheus: docs/metrics.md."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -84,8 +91,24 @@ def verify(
         line(f"verify: {verdict}, {', '.join(f'{count} {name}' for name, count in counts.items())}")
         if compared is not None:
             _tell(compared)
+    if textfile is not None:
+        _write(textfile, report)  # last: what was found is said, whatever becomes of the file
     if not report.coherent:
         raise typer.Exit(NO)
+
+
+def _write(textfile: Path, report: Report) -> None:
+    from worker.metrics import catalogue
+    from worker.metrics.textfile import write_textfile
+
+    samples = [
+        (catalogue.VERIFY_OK, (), int(report.coherent)),
+        (catalogue.VERIFY_FINDINGS, (), len(report.findings)),
+        (catalogue.VERIFY_ENTRIES, (), report.entries),
+        (catalogue.VERIFY_AT, (), now().timestamp()),
+    ]
+    with about(textfile):
+        write_textfile(textfile, samples)
 
 
 def _compared(engine: Engine, against: str, public_key: list[Path], settings: Settings) -> Comparison:

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import datetime, timedelta
 
 import typer
 
-from models.domain.accounts import AccountKey, Kind
+from models.domain.accounts import AccountKey
 from models.domain.deciding.commands import TelegramUser
-
-ACCOUNT_FORMS: Final = "wallet:w1, user:42, user:telegram=99 or app:1/2"
-_TELEGRAM: Final = "telegram="
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_AGO: Final = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
+from worker.encoding import written
+from worker.encoding.written import Unreadable
 
 
 def account_name(text: str, hint: str) -> AccountKey | TelegramUser:
     """The account that a text names. `hint` is the option that the error speaks of."""
-    kind, _, ref = text.partition(":")
-    if ref and kind in list(Kind):
-        if kind != Kind.USER and (kind != Kind.APP or _is_app(ref)):
-            return AccountKey(Kind(kind), ref)
-        number = ref.removeprefix(_TELEGRAM)
-        if kind == Kind.USER and number.isascii() and number.isdecimal() and int(number) < 2**63:
-            return AccountKey(Kind.USER, str(int(number))) if number == ref else TelegramUser(int(number))
-    raise typer.BadParameter(f"{text!r} names no account; write {ACCOUNT_FORMS}", param_hint=hint)
+    try:
+        return written.account_name(text)
+    except Unreadable as error:
+        raise typer.BadParameter(str(error), param_hint=hint) from error
 
 
 def account_key(text: str, hint: str) -> AccountKey:
@@ -38,18 +29,8 @@ def account_key(text: str, hint: str) -> AccountKey:
 
 
 def since_when(text: str, hint: str) -> datetime | timedelta:
-    """A time, or how long ago: 2027-01-31, 2027-01-31T12:00:00Z, 90s, 30m, 12h, 7d. Without a zone it is UTC."""
-    if ago := _AGO.fullmatch(text):
-        return timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    """A time, or how long ago, as people write it."""
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"{text!r} is no time; write 2027-01-31, 2027-01-31T12:00:00Z, 30m, 12h or 7d", param_hint=hint
-        ) from error
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
-def _is_app(ref: str) -> bool:
-    app_id, _, store_id = ref.partition("/")
-    return bool(app_id and store_id)
+        return written.moment(text)
+    except Unreadable as error:
+        raise typer.BadParameter(str(error), param_hint=hint) from error

@@ -33,17 +33,21 @@ class Stop(Exception):
         self.code = code
 
 
-def stop(error: Exception) -> NoReturn:
-    """Ends the process as the error demands."""
+def said_of(error: Exception) -> str | None:
+    """What is wrong and what to do about it, in a sentence; None for an error that nobody expected."""
     if isinstance(error, Stop):
-        _say(str(error))
-        sys.exit(error.code)
+        return str(error)
     # It knows whatever can go wrong, the database's ways too: a command that stops for a reason of its own needs none.
     from worker.cli.terminal.explanation import explain
 
-    if (sentence := explain(error)) is not None:
+    return explain(error)
+
+
+def stop(error: Exception) -> NoReturn:
+    """Ends the process as the error demands."""
+    if (sentence := said_of(error)) is not None:
         _say(sentence)
-        sys.exit(FAULT)
+        sys.exit(error.code if isinstance(error, Stop) else FAULT)
     sys.stderr.write(visible(mask_url("".join(traceback.format_exception(error))), keep="\n\t"))
     _say("this is a mistake in balance-worker; please report it with the lines above")
     sys.exit(BUG)

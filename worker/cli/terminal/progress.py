@@ -14,9 +14,12 @@ from worker.cli.terminal.waiting import PATIENCE_S
 
 
 class Advance:
-    """A bar on stderr while the block runs. It appears after two seconds, and only on a terminal."""
+    """A bar on stderr while the block runs. It appears after two seconds, and only on a terminal. Without a total it
+    says how much is done."""
 
-    def __init__(self, doing: str, total: int, console: Console | None = None, after_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, doing: str, total: int | None, console: Console | None = None, after_s: float = PATIENCE_S
+    ) -> None:
         self._doing, self._total, self._console = doing, total, console
         self._begins = monotonic() + after_s
         self._shown = console is not None or sys.stderr.isatty()

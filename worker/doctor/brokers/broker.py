@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from celery import Celery
 
-from tasks.brokers.tls import advice
+from balance_client.brokers.tls import advice
 from worker.brokers.refusals import next_step
 from worker.doctor.brokers import rabbitmq, redis_server
 from worker.doctor.finding import Finding, failure, ok

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from tasks.brokers.addresses import redis_address
+from balance_client.brokers.addresses import redis_address
 from worker.brokers.refusals import next_step
 from worker.clock import now
 from worker.doctor.brokers.sentinels import examine_sentinels

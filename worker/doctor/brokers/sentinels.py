@@ -6,7 +6,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from tasks.brokers.addresses import RedisAddress
+from balance_client.brokers.addresses import RedisAddress
 from worker.doctor.finding import Finding, failure, ok, warning
 from worker.doctor.steps import told
 from worker.settings.settings import Settings

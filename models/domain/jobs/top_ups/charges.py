@@ -55,7 +55,7 @@ def settle(command: ChargeSettle, account: Account | None, job: Job, context: De
         case ChargeStatus.NEEDS_ACTION if charge.status is ChargeStatus.PENDING:
             return _needs_action(account, told, context)
         case ChargeStatus.VOID if charge.status in OPEN:
-            return replace(followed(account, _closed(account, told, context), context), charge=told)
+            return replace(followed(_closed(account, told, context), context), charge=told)
     if charge.status in (ChargeStatus.SUCCEEDED, ChargeStatus.REFUNDED) and command.status is ChargeStatus.SUCCEEDED:
         return Decision(account, Code.UNCHANGED)
     return Refusal(
@@ -76,7 +76,7 @@ def _succeeded(account: Account, charge: Charge, job: Job, context: DecisionCont
         confirmed = paid.policy.suspended == NEEDS_ACTION and paid.policy.open_charge is None
         state = {"suspended": None} if confirmed else {}
         paid = autotopup.changed(paid, declines=0, not_before=None, **state)
-    decision = bought(account, paid, charge.units, CHARGED, job, context)
+    decision = bought(paid, charge.units, CHARGED, job, context)
     return replace(decision, charge=replace(charge, credited_by=job.id))
 
 
@@ -92,7 +92,7 @@ def _declined(account: Account, charge: Charge, context: DecisionContext) -> Dec
         else:
             wait = min(context.limits.decline_backoff * 2 ** min(declines - 1, _DOUBLINGS_MAX), _BACKOFF_MAX)
             after = autotopup.changed(after, declines=declines, not_before=context.now + wait)
-    return replace(followed(account, after, context, events), charge=charge)
+    return replace(followed(after, context, events), charge=charge)
 
 
 def _needs_action(account: Account, charge: Charge, context: DecisionContext) -> Decision:
@@ -102,7 +102,7 @@ def _needs_action(account: Account, charge: Charge, context: DecisionContext) ->
     if after.policy is not None and after.policy.suspended is None:
         after = _suspended(after, NEEDS_ACTION, after.policy.declines)
         events = (*events, EventType.AUTO_TOP_UP_SUSPENDED)
-    return replace(followed(account, after, context, events), charge=charge)
+    return replace(followed(after, context, events), charge=charge)
 
 
 def _refunded(account: Account, charge: Charge, job: Job, context: DecisionContext) -> Decision | Refusal:
@@ -119,7 +119,7 @@ def _refunded(account: Account, charge: Charge, job: Job, context: DecisionConte
     if isinstance(decision, Refusal):
         return decision
     if decision.entry is None:  # it was taken back by a job before, and the policy may have been resumed since
-        decision = followed(account, refunded(replace(account, updated_at=context.now)), context)
+        decision = followed(refunded(replace(account, updated_at=context.now)), context)
     return replace(decision, code=Code.APPLIED, charge=charge)
 
 

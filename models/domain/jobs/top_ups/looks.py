@@ -72,7 +72,7 @@ def resume(command: TopUpResume, account: Account | None, job: Job, context: Dec
     if after.policy == account.policy:
         return Decision(account, Code.UNCHANGED)
     events = (EventType.AUTO_TOP_UP_RESUMED,) if account.policy.suspended is not None else ()
-    return followed(account, replace(after, updated_at=context.now), context, events)
+    return followed(replace(after, updated_at=context.now), context, events)
 
 
 def cancel(command: TopUpCancel, account: Account | None, job: Job, context: DecisionContext) -> Decision | Refusal:
@@ -92,7 +92,7 @@ def cancel(command: TopUpCancel, account: Account | None, job: Job, context: Dec
         after = autotopup.changed(after, open_charge=None)
     elif account.policy.trigger is TopUpTrigger.DISABLED:
         return Decision(account, Code.UNCHANGED)
-    return replace(followed(account, replace(after, updated_at=context.now), context), charge=charge)
+    return replace(followed(replace(after, updated_at=context.now), context), charge=charge)
 
 
 def given_up(account: Account, context: DecisionContext) -> Charge | None:
@@ -105,13 +105,13 @@ def given_up(account: Account, context: DecisionContext) -> Charge | None:
     return replace(charge, status=ChargeStatus.VOID, settled_at=context.now, code="cancelled")
 
 
-def followed(before: Account, after: Account, context: DecisionContext, events: tuple[EventType, ...] = ()) -> Decision:
+def followed(after: Account, context: DecisionContext, events: tuple[EventType, ...] = ()) -> Decision:
     """The decision that changes the policy alone."""
-    followed_, crossing = autotopup.follow(before, after, context)
+    followed_, crossing = autotopup.follow(after, context)
     return Decision(followed_, events=(*events, *crossing))
 
 
-def bought(before: Account, account: Account, units: int, reason: str, job: Job, context: DecisionContext) -> Decision:
+def bought(account: Account, units: int, reason: str, job: Job, context: DecisionContext) -> Decision:
     """The decision by which a top-up is credited."""
     description = "Auto top-up"
     if isinstance(account.profile, Wallet):
@@ -124,7 +124,7 @@ def bought(before: Account, account: Account, units: int, reason: str, job: Job,
         details = entry_details(job, context, ledger.EntryKind.DEPOSIT, reason, description)
         after, entry = ledger.post(account, units, details)
         event = EventType.USER_BALANCE_UPDATED
-    after, crossing = autotopup.follow(before, after, context)
+    after, crossing = autotopup.follow(after, context)
     return Decision(after, entry=entry, events=(event, *crossing))
 
 
@@ -157,7 +157,7 @@ def _fire(account: Account, policy: Policy, fire: Fire, job: Job, context: Decis
         after = autotopup.noted(autotopup.changed(fired, open_charge=charge.id), context)
         after = replace(after, updated_at=context.now)
         return Decision(after, events=(EventType.AUTO_TOP_UP_FIRED,), charge=charge)
-    decision = bought(account, fired, fire.units, INVOICED, job, context)
+    decision = bought(fired, fire.units, INVOICED, job, context)
     charge = replace(charge, status=ChargeStatus.SUCCEEDED, settled_at=context.now, credited_by=job.id)
     return replace(decision, charge=charge, events=(*decision.events, EventType.AUTO_TOP_UP_FIRED))
 

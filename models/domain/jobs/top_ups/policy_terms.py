@@ -42,7 +42,7 @@ def set_policy(command: PolicySet, account: Account | None, job: Job, context: D
     if terms.trigger is TopUpTrigger.INTERVAL:
         terms = replace(terms, anchor=terms.anchor or _anchor(terms, account.policy) or context.now)
     after = replace(account, policy=taken_over(terms, account.policy), updated_at=context.now)
-    return followed(account, _scheduled(after, account.policy, context), context)
+    return followed(_scheduled(after, account.policy, context), context)
 
 
 def taken_over(terms: Policy, before: Policy | None) -> Policy:
@@ -58,6 +58,7 @@ def taken_over(terms: Policy, before: Policy | None) -> Policy:
         topped_up_at=before.topped_up_at,
         reason=before.reason,
         open_charge=before.open_charge,
+        dropped=before.dropped,
     )
 
 

@@ -16,6 +16,11 @@ from worker.brokers.redis.lua import FENCE, FENCED, PUT_BACK
 _LEASES = "balance.lease"
 
 
+def lease_of(queue: str) -> str:
+    """The key of a partition's lease, without the key prefix."""
+    return f"{_LEASES}.{queue}"
+
+
 @dataclass(frozen=True, slots=True)
 class PartitionKeys:
     """What a partition has in Redis besides its lists; without the key prefix."""
@@ -31,7 +36,7 @@ class PartitionKeys:
         """`channel` says how the records of ordinary queues are called."""
         frame = len(record_end(queue).encode())
         return cls(
-            queue, f"{_LEASES}.{queue}", f"{channel.unacked_key}.{queue}", f"{channel.unacked_index_key}.{queue}", frame
+            queue, lease_of(queue), f"{channel.unacked_key}.{queue}", f"{channel.unacked_index_key}.{queue}", frame
         )
 
 

@@ -101,7 +101,7 @@ class Leases:
         # The loss is found in the middle of taking: the channel is closed after that.
         channel = PartitionChannel(
             consumer.connection.connection, keys, token,
-            lambda: consumer.hub.call_soon(self._lose, keys.queue, token),
+            lambda: consumer.hub.call_soon(self._found_lost, keys.queue, token),
         )  # fmt: skip
         channel.basic_qos(0, self._prefetch, False)
         consumer.app.amqp.TaskConsumer(
@@ -109,6 +109,11 @@ class Leases:
             on_message=on_message,
         ).consume()  # fmt: skip
         return channel
+
+    def _found_lost(self, queue: str, token: str) -> None:
+        """Found by each take of a channel, until it is closed; the partition may be ours again by then."""
+        if self._tokens.get(queue) == token:
+            self._lose(queue)
 
     def _lose(self, queue: str) -> None:
         self._tokens.pop(queue, None)

@@ -1,0 +1,1 @@
+"""A Django app: the outbox in Django's own database and transactions. Needs Django."""

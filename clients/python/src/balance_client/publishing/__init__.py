@@ -1,0 +1,1 @@
+"""The producer's side behind the client: messages made, accepted by the broker, and their outcomes read."""

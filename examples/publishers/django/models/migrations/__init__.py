@@ -1,0 +1,1 @@
+"""How they came to be."""

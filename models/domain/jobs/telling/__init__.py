@@ -1,0 +1,1 @@
+"""Decisions about who is told what: levels of accounts, endpoints of webhooks."""

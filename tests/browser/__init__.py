@@ -1,0 +1,1 @@
+"""Pages of ours in Flower, as a browser shows them."""

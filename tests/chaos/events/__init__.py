@@ -1,0 +1,1 @@
+"""Events of a run: who receives them, and whether all of them came."""

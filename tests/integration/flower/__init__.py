@@ -1,0 +1,1 @@
+"""What pages in Flower read with, and what that costs."""

@@ -1,0 +1,1 @@
+"""The sender of webhooks against real servers, most of which misbehave."""

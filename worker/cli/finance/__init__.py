@@ -1,0 +1,1 @@
+"""balance-worker accounts statement, report, jobs reconcile, why."""

@@ -1,0 +1,1 @@
+"""balance-worker top: the command, and what it draws."""

@@ -1,0 +1,1 @@
+"""balance-worker webhooks: endpoints, and what they are sent."""

@@ -1,0 +1,1 @@
+"""The stream of events on a broker: Redis or RabbitMQ."""

@@ -1,0 +1,1 @@
+"""Accounts: looked for, one of them with its course, its grants and its entries, its statement, an entry undone."""

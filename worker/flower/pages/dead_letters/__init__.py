@@ -1,0 +1,1 @@
+"""Dead letters, in Flower: one, many, and what is done with them."""

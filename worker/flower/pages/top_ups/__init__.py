@@ -1,0 +1,1 @@
+"""Auto top-up: policies, and what was charged by them."""

@@ -1,0 +1,1 @@
+"""Servers of our own: PostgreSQL and Valkey from wheels, kept running."""

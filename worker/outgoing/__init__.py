@@ -1,0 +1,1 @@
+"""What all HTTP requests of ours share, whoever they go to."""

@@ -1,0 +1,1 @@
+"""The threads of an I/O worker in which events leave: the relay, and the deliveries of webhooks."""
