@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime
+from select import select
 from time import monotonic
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
@@ -132,7 +133,7 @@ class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
             return look_at
         work = self._work(silent_s)
         self.patience.tell(Silence(round(silent_s), work))
-        if silent_s >= self.patience.limit_s and not self._worth_waiting(work):
+        if silent_s >= self.patience.limit_s and not self._worth_waiting(work) and not self._answered():
             self._give_up(f"no answer for {silent_s:.0f} s")
         return silent_s + LOOK_EVERY_S
 
@@ -142,6 +143,11 @@ class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
         if work.for_standby:
             return self.patience.standbys
         return self.patience.works or work.seconds < self.patience.limit_s
+
+    def _answered(self) -> bool:
+        """Whether the answer came while the server was asked what it does: then it does nothing for us any more."""
+        readable, _, _ = select([self.pgconn.socket], [], [], 0)
+        return bool(readable)
 
     def _work(self, silent_s: float) -> Work | None:
         """None: nobody says. Raises OperationalError when the server that is there now has no such session."""

@@ -15,7 +15,7 @@ from models.batch.outcome import StoredOutcome
 from models.domain.deciding.commands import Job
 from models.domain.errors import KeyRace, TransientFault
 from models.store.connection import patience
-from models.store.connection.patience import Patience, Silence
+from models.store.connection.patience import Patience, PatientConnection, Silence
 from models.store.connection.session import make_engine, snapshot
 from tasks.apply.path import apply
 from tests.acceptance.system import wait_until
@@ -32,6 +32,7 @@ LIMIT_S = 2.0
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FIRST_LOOK_S", "LOOK_EVERY_S", "STOP_AFTER_S"):
         monkeypatch.setattr(patience, name, 0.3)
+    monkeypatch.setattr(patience, "_ASKING_S", 10)  # a busy machine is not a frozen server
 
 
 @pytest.fixture
@@ -201,6 +202,20 @@ def test_a_connection_that_the_server_knows_nothing_of_is_given_up_at_once(engin
         with pytest.raises(TransientFault, match="knows nothing of this connection"):
             answer.result(30)
         assert [outcome.replayed for outcome in worker.apply(upsert()).result(30)] == [False]
+
+
+def test_an_answer_that_comes_while_the_server_is_asked_is_taken(
+    engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow_to_ask(connection: PatientConnection, _: float) -> None:
+        assert connection.session is not None
+        state = f"select state from pg_stat_activity where pid = {connection.session.pid}"
+        wait_until("the statement to end", lambda: rows(engine, state) == [{"state": "idle in transaction"}])
+
+    monkeypatch.setattr(PatientConnection, "_work", slow_to_ask)
+    with working(database_url, limit_s=0.3) as worker, snapshot(worker.engine) as connection:
+        assert connection.execute(text("select 1 from pg_sleep(1)")).scalar_one() == 1
+    assert worker.told
 
 
 def test_a_server_that_works_on_one_statement_after_another_is_not_given_up(engine: Engine, database_url: str) -> None:
