@@ -1,0 +1,1 @@
+"""Shards: a ledger in many parts, each with accounts of its own."""
