@@ -25,6 +25,7 @@ from models.contracts.message import Malformed
 from models.contracts.wire.dead_letter import DeadLetter
 from models.domain.deciding.commands import Job
 from tasks.apply.retries import Backoffs, Failed, Undecided
+from worker.brokers.rabbitmq.connection import written_together
 from worker.consuming.callback_sender import FollowUps, letter_of, not_allowed
 from worker.consuming.delivery import Delivery, understand
 from worker.consuming.result_writer import ResultWriter
@@ -174,13 +175,9 @@ class BatchConsumer:
         """
         self._results.store([(delivery.request, answer) for delivery, answer in settled if delivery.answerable])
         self._observer.settled([(delivery.request, answer) for delivery, answer in settled], seconds)
-        followed = []
-        for delivery, answer in settled:
-            if follow_ups := delivery.follow_ups(answer):
-                followed.append((delivery, follow_ups))
-            else:
-                self._acknowledge(delivery)
-        return followed
+        told = [(delivery, delivery.follow_ups(answer)) for delivery, answer in settled]
+        self._acknowledge([delivery for delivery, follow_ups in told if not follow_ups])
+        return [each for each in told if each[1]]
 
     def _follow_up(self, followed: Sequence[tuple[Delivery, list[FollowUp]]]) -> Backoffs[None]:
         """Sends on at least once: who dies before the acknowledgement is answered alike, and sends again."""
@@ -197,11 +194,16 @@ class BatchConsumer:
                 yield from self._parking(letters)
         finally:
             self.unacknowledged = 0
-        for delivery, _ in followed:
-            self._acknowledge(delivery)
+        self._acknowledge([delivery for delivery, _ in followed])
 
-    def _acknowledge(self, delivery: Delivery) -> None:
-        delivery.message.ack_log_error(_LOG, self._consumer.connection_errors)
+    def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        errors = self._consumer.connection_errors
+        try:
+            with written_together(self._consumer.connection):
+                for delivery in deliveries:
+                    delivery.message.ack_log_error(_LOG, errors)
+        except errors as error:
+            _LOG.warning("batch.unacknowledged", error=repr(error), next="its messages come again, and are replayed")
 
 
 def _outcome_or_letter(delivery: Delivery, became: StoredOutcome | Failed | None) -> StoredOutcome | DeadLetter:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from celery.utils.time import maybe_make_aware
-from celery.worker.request import Request
 from celery.worker.state import revoked as revoked_ids
 from celery.worker.strategy import proto1_to_proto2  # type: ignore[attr-defined]  # not in the stubs
 
@@ -17,10 +16,10 @@ from models.contracts.catalogue import CATALOGUE
 from models.contracts.message import Malformed, parse
 from models.contracts.wire.dead_letter import DeadLetter
 from models.contracts.wire.travel import TRACEPARENT, sampled
-from models.domain.accounts import AccountKey
 from models.domain.deciding.commands import Job
 from worker.brokers.rabbitmq.unreadable import UNREADABLE
 from worker.consuming.admission import check_place, queue_of
+from worker.consuming.money_request import MoneyRequest
 from worker.dead_letters.message import letter_of, sending_of
 from worker.encoding.names import is_name, may_be_theirs
 from worker.encoding.serialization import loads
@@ -32,55 +31,10 @@ from worker.publishers.producers import ANYBODY, STRANGER, Sender
 from worker.runtime import Runtime
 
 if TYPE_CHECKING:
-    from worker.tracing.tracer import Span, Tracer
-
-# All that a request has of a message's headers, for whoever watches; the rest asks Celery for what it may not do here:
-# wait, expire, kill, count a chord, call back, write the results of other tasks.
-_SHOWN: Final = ("lang", "root_id", "parent_id", "origin")
-_SHOWN_MAX: Final = 1_024  # characters of each
-_NAME_MAX: Final = 255
+    from worker.tracing.tracer import Tracer
 
 _NOTHING: Final[Any] = [[], {}, {}]
 _ANY_JOB: Final = next(iter(CATALOGUE))  # whose settings a message of no known job is handled by
-
-
-class MoneyRequest(Request):
-    """A request that Celery may not throw away: whether a job is still wanted is decided where it can be recorded."""
-
-    asked: Job | Malformed  # what the message was understood as
-    traceparent: str | None = None  # of the trace that the job is part of: its own span's, where it has one
-    span: Span | None = None
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.request_dict["correlation_id"] = self.id  # what an answer is found by
-
-    @property
-    def argsrepr(self) -> str:
-        return "()"
-
-    @property
-    def kwargsrepr(self) -> str:
-        """Whose job it is, about which account: what Flower may show and look for. Arguments are for the ledger alone,
-        whichever client has sent them."""
-        if isinstance(self.asked, Malformed):
-            return f"not a job: {self.asked.reason}"
-        target = getattr(self.asked.command, "target", None)  # none where it is refused for its arguments
-        account = {"account": str(target)} if isinstance(target, AccountKey) else {}
-        return repr({**account, "producer": self.asked.producer, "key": self.asked.key})  # in which Flower can search
-
-    def info(self, safe: bool = False) -> Any:
-        """What `celery inspect active` says."""
-        return {**super().info(safe=True), "args": self.argsrepr, "kwargs": self.kwargsrepr}
-
-    def revoked(self) -> bool:
-        return False
-
-    def terminate(self, pool: Any, signal: Any = None) -> None:
-        """Not at all: no process works on it alone, and a job in hand is applied or rolled back as a whole."""
-
-    def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
-        """The same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +87,10 @@ def understand(message: Any, runtime: Runtime, app: Any, consumer: Any) -> Deliv
         job = error
     except Exception as error:  # noqa: BLE001 - a message that breaks the parser itself is kept like any other
         job = Malformed("unreadable", repr(error))
-    task_id = headers.get("id") or _headers(message).get("id")
+    task_id: Any = headers.get("id") or _headers(message).get("id")
     request = MoneyRequest(
-        message, app=app, hostname=consumer.hostname, eventer=of_tasks(consumer.event_dispatcher),
-        task=app.tasks[name if name in CATALOGUE else _ANY_JOB], connection_errors=consumer.connection_errors,
-        body=content, decoded=True, headers=_requested(headers, name, task_id),
+        message, app, consumer, of_tasks(consumer.event_dispatcher), app.tasks[name if name in CATALOGUE else _ANY_JOB],
+        task_id=task_id if is_name(task_id) else str(uuid4()), name=name, headers=headers, content=content,
     )  # fmt: skip
     if (parent := _traceparent(headers)) is not None:
         job = _traced(request, job, parent, runtime.tracer)
@@ -164,17 +117,6 @@ def _traced(request: MoneyRequest, job: Job | Malformed, parent: str, tracer: Tr
         request.span = tracer.begin(request.name, "consumer", parent, about)
         request.traceparent = request.span.traceparent or parent
     return replace(job, traceparent=request.traceparent) if isinstance(job, Job) else job
-
-
-def _requested(headers: dict[str, Any], name: str, task_id: Any) -> dict[str, Any]:
-    """The headers of the request."""
-    shown = {each: text[:_SHOWN_MAX] for each in _SHOWN if isinstance(text := headers.get(each), str)}
-    return {
-        **shown,
-        "id": task_id if is_name(task_id) else str(uuid4()),
-        "task": name[:_NAME_MAX],
-        "ignore_result": headers.get("ignore_result") is True,
-    }
 
 
 def _headers(message: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from celery.events.dispatcher import EventDispatcher
 from worker.brokers.retrying import ONCE_MORE
 
 _BUFFERED_MAX: Final = 1_000
+_TOGETHER: Final = 600  # events in one message: those of a usual batch. Celery's 24 would be a message for eight jobs
 
 
 class Dispatcher(EventDispatcher):
@@ -31,7 +32,7 @@ class Dispatcher(EventDispatcher):
     _publish: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{**kwargs, "buffer_limit": _TOGETHER})
         # What could not be sent waits for the next connection; Celery would keep the heartbeats of a whole outage.
         self._outbound_buffer: deque[Any] = deque(maxlen=_BUFFERED_MAX)
 

@@ -27,6 +27,8 @@ class CeleryObserver:
     def received(self, request: Request) -> None:
         state.task_reserved(request)
         signals.task_received.send(sender=self._consumer, request=request)
+        if request.eventer is None:
+            return  # nobody wants to know: what it would be told is not made
         request.send_event(
             "task-received", name=request.name, args=request.argsrepr, kwargs=request.kwargsrepr,
             root_id=request.root_id, parent_id=request.parent_id, retries=0,
@@ -38,7 +40,8 @@ class CeleryObserver:
         for request in requests:
             request.worker_pid, request.time_start = pid, at  # type: ignore[assignment]  # the stubs want a str
             state.active_requests.add(request)
-            request.send_event("task-started")
+            if request.eventer is not None:
+                request.send_event("task-started")
         # Whatever names a publisher may think of, they are one here: the counts would grow with them.
         names = (request.name if request.name in CATALOGUE else "unknown" for request in requests)
         state.total_count.update(names)  # type: ignore[arg-type]  # a Counter, not a dict
@@ -60,10 +63,12 @@ class CeleryObserver:
 def _tell(request: Request, answer: Answer, runtime_s: float) -> None:
     """Events for Flower, and Celery's signals."""
     if isinstance(answer, StoredOutcome):
+        signals.task_success.send(sender=request.task, result=answer)
+        if request.eventer is None:
+            return
         code = answer.code.value if answer.status is Status.APPLIED else f"rejected: {answer.code.value}"
         code = f"{code} (replayed)" if answer.replayed else code
         request.send_event("task-succeeded", result=code, runtime=runtime_s)
-        signals.task_success.send(sender=request.task, result=answer)
     else:
         request.send_event("task-failed", exception=str(answer), traceback="")
         signals.task_failure.send(

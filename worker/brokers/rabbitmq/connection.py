@@ -6,7 +6,8 @@ for the whole timeout: every consumer is cancelled, every channel is closed.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import structlog
@@ -15,6 +16,7 @@ from kombu.transport import pyamqp
 
 from tasks.reminder import Reminder
 from worker.brokers.kept_queues import KeepsQueues
+from worker.brokers.rabbitmq.frames import TcpTransport, TlsTransport
 from worker.brokers.rabbitmq.unreadable import frame_handler
 from worker.brokers.refusals import TakesNothing, next_step
 
@@ -40,7 +42,16 @@ class Connection(_stock.Connection):  # type: ignore[misc]  # Any, see _stock
         self.kept_queues = kept_queues
         super().__init__(*args, **{"frame_handler": frame_handler, **kwargs})
 
+    def Transport(  # noqa: N802 - py-amqp's name
+        self, host: str, connect_timeout: float | None, ssl: Any = False, read_timeout: float | None = None,
+        write_timeout: float | None = None, **options: Any,
+    ) -> Any:  # fmt: skip
+        timeouts = {"connect_timeout": connect_timeout, "read_timeout": read_timeout, "write_timeout": write_timeout}
+        return (TlsTransport if ssl else TcpTransport)(host, ssl=ssl, **timeouts, **options)
+
     def blocking_read(self, timeout: float | None = None) -> Any:
+        if (frame := self.transport.frame_here()) is not None:
+            return self.on_inbound_frame(frame)
         try:
             return super().blocking_read(timeout)
         except TimeoutError:
@@ -55,6 +66,19 @@ class Connection(_stock.Connection):  # type: ignore[misc]  # Any, see _stock
             _LOG.error("broker.blocked", error=str(error), next=next_step(error, ""))
         self.collect()
         raise error
+
+
+@contextmanager
+def written_together(connection: Any) -> Iterator[None]:
+    """What the block sends over a connection of kombu's goes out at once, at its end; but for RabbitMQ nothing changes.
+
+    Raises one of the connection's errors then, if it does not."""
+    transport = getattr(connection.connection, "transport", None)
+    if not isinstance(transport, (TcpTransport, TlsTransport)):
+        yield
+        return
+    with transport.held_back():
+        yield
 
 
 class Transport(_stock.Transport):  # type: ignore[misc]  # Any, see _stock
