@@ -27,6 +27,8 @@ class Named:
     def missing(self, there: Iterable[AccountKey]) -> list[AccountKey]:
         """Accounts that may be created, as they are not there yet; in one order for all."""
         creating = {command.target for command in self.wanted if isinstance(command, commands.CREATES)}
+        if not creating:
+            return []
         return sorted(creating.difference(there), key=str)
 
 

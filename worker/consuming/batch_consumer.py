@@ -197,9 +197,11 @@ class BatchConsumer:
         self._acknowledge([delivery for delivery, _ in followed])
 
     def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        if not deliveries:
+            return
         errors = self._consumer.connection_errors
         try:
-            with written_together(self._consumer.connection):
+            with written_together(deliveries[0].message.channel):
                 for delivery in deliveries:
                     delivery.message.ack_log_error(_LOG, errors)
         except errors as error:

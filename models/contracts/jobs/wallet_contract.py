@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -99,10 +100,11 @@ class WalletBody(BaseModel):
 
 _ORDER: Final = dict.fromkeys(WalletBody.model_fields)  # of the body, in which answers have stood ever since
 _AS_IT_IS: Final = [
-    (field, name)
+    field
     for field in WalletBody.model_fields
-    if (name := _NAMES.get(field, field)) in {*_TERMS, "metadata"} - {"conversion_rate"}
+    if _NAMES.get(field, field) in {*_TERMS, "metadata"} - {"conversion_rate"}
 ]
+_read_as_it_is: Final = attrgetter(*(_NAMES.get(field, field) for field in _AS_IT_IS))
 
 
 def wallet_body(account: Account, context: DecisionContext) -> dict[str, Any]:
@@ -130,8 +132,7 @@ def wallet_body(account: Account, context: DecisionContext) -> dict[str, Any]:
         "id": account.key.ref,
         "updated_at": account.updated_at,
     }
-    for field, name in _AS_IT_IS:
-        body[field] = getattr(wallet, name)
+    body.update(zip(_AS_IT_IS, _read_as_it_is(wallet), strict=True))
     return body
 
 

@@ -56,10 +56,12 @@ class Move:
 
     @property
     def held(self) -> int:
-        return sum(hold.remaining for hold in self.holds.values())
+        return sum(hold.remaining for hold in self.holds.values()) if self.holds else 0
 
     @property
     def plain(self) -> int:
+        if not self.grants and not self.holds:  # most wallets, at every move
+            return self.balance
         return self.balance - sum(grant.remaining for grant in self.grants.values()) - self.held
 
     @property
@@ -229,7 +231,7 @@ def spendable(account: Account, at: datetime) -> int:
 
 def held(account: Account, at: datetime) -> int:
     """What holds that have not run out reserve, in units."""
-    return sum(hold.remaining for hold in account.holds if not hold.lapsed(at))
+    return sum(hold.remaining for hold in account.holds if not hold.lapsed(at)) if account.holds else 0
 
 
 def _parts(grants: Iterable[Grant], units: int) -> list[Draw]:

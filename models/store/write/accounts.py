@@ -16,6 +16,7 @@ from models.store.write import grants, holds, profiles, rows
 from models.store.write.top_ups import policies
 from models.tables import accounts as tables
 
+_KINDS: Final = {kind.value: kind for kind in Kind}  # looked up for each row: a call of Kind takes three times as long
 # Sorted ids: two transactions that want the same accounts queue up for the first one instead of deadlocking.
 COLUMNS: Final = (
     "id, kind, ref, unit, scale, balance, seq, floor, head, set_at, created_at, updated_at, granted, held, changes,"
@@ -97,7 +98,7 @@ def read(
     All of it is only changed under the lock, so it is read after it. Grants and holds that are named by their ids are
     read even if nothing is left of them.
     """
-    shown = profiles.load(connection, {row.id: Kind(row.kind) for row in locked})
+    shown = profiles.load(connection, {row.id: _KINDS[row.kind] for row in locked})
     holding = [row for row in locked if row.granted or row.held]  # few, and most of the time none
     granted_ids, named = [row.id for row in holding], list(grant_ids)
     granted = grants.load(connection, granted_ids, named) if granted_ids or named else {}
@@ -121,7 +122,7 @@ def every(connection: Connection) -> Iterator[tuple[Locked, Account | None]]:
     """Every account by its id, without grants and holds, beside its row; None when what it shows is gone."""
     last = -1
     while page := connection.execute(_EVERY, {"last": last}).all():
-        shown = profiles.load(connection, {row.id: Kind(row.kind) for row in page})
+        shown = profiles.load(connection, {row.id: _KINDS[row.kind] for row in page})
         agreed = _policies(connection, page)
         for row in page:
             yield row, _account(row, shown[row.id], policy=agreed.get(row.id)) if row.id in shown else None
@@ -192,6 +193,6 @@ def _account(
     account_id, kind, ref, unit, scale, balance, seq = values[:7]
     floor, head, set_at, created_at, updated_at, left, reserved, changes, _, low_at = values[7:17]
     return Account(
-        account_id, AccountKey(Kind(kind), ref), unit, scale, balance, seq, floor, bytes(head), set_at, created_at,
+        account_id, AccountKey(_KINDS[kind], ref), unit, scale, balance, seq, floor, bytes(head), set_at, created_at,
         updated_at, profile, granted, held, left, reserved, changes, policy, None if low_at is None else tuple(low_at),
     )  # fmt: skip

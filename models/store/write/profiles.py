@@ -43,18 +43,19 @@ def _load(connection: Connection, kind: Kind, ids: list[int]) -> dict[int, Profi
     profile, (query, enums) = _PROFILES[kind], _SELECT[kind]
     found: dict[int, Profile] = {}
     for account_id, *values in connection.execute(query, {"ids": ids}).all():
-        for number, enum in enums:
-            values[number] = enum(values[number])
+        for number, members in enums:
+            values[number] = members[values[number]]
         found[account_id] = profile(*values)
     return found
 
 
-def _select(kind: Kind) -> tuple[TextClause, list[tuple[int, type[Enum]]]]:
+def _select(kind: Kind) -> tuple[TextClause, list[tuple[int, dict[str, Enum]]]]:
     """Values come in the order of the profile's fields, so that one is made without looking up names row by row."""
     table, names = _TABLES[kind].__tablename__, [field.name for field in fields(_PROFILES[kind])]
     columns = ", ".join(f'"{name}"' for name in ("account_id", *names))
     query = text(f"select {columns} from {table} where account_id = any(cast(:ids as bigint[]))")  # noqa: S608 - names come from our tables
-    return query, [(names.index(name), enum) for name, enum in enums(_PROFILES[kind]).items()]
+    words = {name: {member.value: member for member in enum} for name, enum in enums(_PROFILES[kind]).items()}
+    return query, [(names.index(name), members) for name, members in words.items()]
 
 
 _SELECT: Final = {kind: _select(kind) for kind in Kind}

@@ -69,11 +69,11 @@ class Connection(_stock.Connection):  # type: ignore[misc]  # Any, see _stock
 
 
 @contextmanager
-def written_together(connection: Any) -> Iterator[None]:
-    """What the block sends over a connection of kombu's goes out at once, at its end; but for RabbitMQ nothing changes.
-
-    Raises one of the connection's errors then, if it does not."""
-    transport = getattr(connection.connection, "transport", None)
+def written_together(channel: Any) -> Iterator[None]:
+    """What the block sends over the connection of a channel goes out at once, at its end. Any other than RabbitMQ's is
+    left alone. Raises one of the connection's errors if it does not go out."""
+    # Not its `transport`, which would connect again where there is none.
+    transport = getattr(getattr(channel, "connection", None), "_transport", None)
     if not isinstance(transport, (TcpTransport, TlsTransport)):
         yield
         return
