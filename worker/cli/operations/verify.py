@@ -10,7 +10,7 @@ import typer
 from sqlalchemy import Engine
 
 from models.domain.evidence.finding import Finding
-from models.store.audit.entries import Report, audit
+from models.store.audit.ledger import Report, audit
 from models.store.connection.session import snapshot
 from models.store.read import accounts as history
 from worker.anchors.comparison import Comparison, compare
