@@ -16,8 +16,7 @@ FINDINGS_KEPT: Final = 10_000
 """Findings beyond are counted: whoever has that many looks at the first ones, and memory stays small."""
 ACCOUNTS, JOURNALS, JOBS, REST = "accounts", "journals", "jobs", "rest"
 STEPS: Final = (ACCOUNTS, JOURNALS, JOBS, REST)
-"""In their order. What is walked, range by range: accounts by their ids, journals by record, jobs by their ids; and what
-is looked at once."""
+"""In their order. Accounts, records and jobs are walked, range by range; the rest is looked at once."""
 
 
 @value(frozen=True, slots=True)

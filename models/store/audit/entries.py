@@ -1,4 +1,4 @@
-"""The audit of accounts: every chain and sum of theirs, from what was written. What must hold: models/store/audit/ledger.py"""
+"""The audit of accounts: every chain and sum of theirs. What must hold is in models/store/audit/ledger.py."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ _MASKED: Final = text("""
     where not a.has_policy and p.account_id between :first and :last
     union all
     select a.kind, a.ref, 'policies, as it says, that is not there' from accounts a
-    where a.has_policy and a.id between :first and :last and not exists (select from policies p where p.account_id = a.id)
+    where a.has_policy and a.id between :first and :last
+      and not exists (select from policies p where p.account_id = a.id)
 """)
 
 

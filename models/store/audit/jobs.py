@@ -52,12 +52,14 @@ _NEVER_TOLD: Final = text(f"""
 """)  # noqa: S608 - our own column list
 _PRUNED: Final = text("""
     select id from jobs
-    where id between :first and :last and body is null and (cast(:until as timestamptz) is null or settled_at > cast(:until as timestamptz))
+    where id between :first and :last
+      and body is null and (cast(:until as timestamptz) is null or settled_at > cast(:until as timestamptz))
     order by id
 """)
 _ASKED: Final = text("""
     select id, name, fingerprint, cast(body as text) as body from jobs
-    where id between :first and :last and body is not null and fingerprint <> sha256(convert_to(name || E'\\n' || cast(body as text), 'UTF8'))
+    where id between :first and :last
+      and body is not null and fingerprint <> sha256(convert_to(name || E'\\n' || cast(body as text), 'UTF8'))
     order by id
 """)
 

@@ -35,7 +35,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, text
 
 from models.domain.evidence.finding import Finding
-from models.domain.evidence.progress import ACCOUNTS, JOBS, JOURNALS, REST, Progress, Report
+from models.domain.evidence.progress import ACCOUNTS, JOBS, JOURNALS, REST, WHOLE, Part, Progress, Report
 from models.store.audit import charges, endpoints, jobs, journals, walks
 from models.store.audit.entries import Accounts
 from models.store.audit.journals import Notes
@@ -45,6 +45,13 @@ from models.store.write.rows import LOWEST, Among
 
 LOOKED_MAX_S: Final = 900.0
 """How long one moment is read, ending with the range in which it is over: the server keeps what is dead since then."""
+
+
+_NAMED: Final = text("select current_database() || ', schema ' || coalesce(current_schema(), '-')")
+_SIZE: Final = text("""
+    select sum(cast(reltuples as bigint)) from pg_class
+    where oid in (to_regclass('entries'), to_regclass('records'), to_regclass('jobs')) and reltuples > 0
+""")
 
 
 class AnotherLedger(Exception):
@@ -81,6 +88,19 @@ def verify(engine: Engine, progress: Progress, told: Told = _silent, ranged: Tol
         with snapshot(engine) as connection:
             connection.execute(text("set local statement_timeout = 0"))
             _Look.at(connection, progress, told).verify(monotonic() + LOOKED_MAX_S, ranged)
+
+
+def named(engine: Engine) -> str:
+    """What the database and the schema of a ledger are called."""
+    with snapshot(engine) as connection:
+        return str(connection.execute(_NAMED).scalar_one())
+
+
+def size(engine: Engine, part: Part = WHOLE) -> int | None:
+    """About how many entries, records and jobs a part has, as the planner knows it; None when it does not."""
+    with snapshot(engine) as connection:
+        count = connection.execute(_SIZE).scalar()
+    return None if count is None else -(-int(count) // part.count)
 
 
 @dataclass(slots=True)

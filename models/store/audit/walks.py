@@ -27,7 +27,7 @@ _JOURNAL_LOWEST: Final = 2**15  # SMALLINT
 
 @value(frozen=True, slots=True)
 class Range:
-    """Keys from `first` to `last`, both included. `rows`: how many accounts, records or jobs that are there have one."""
+    """Keys from `first` to `last`, both included. `rows`: how many accounts, records or jobs have one."""
 
     first: int
     last: int

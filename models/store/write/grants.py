@@ -31,7 +31,7 @@ _OF_ACCOUNT: Final = text(f"""
 _EVERY: Final = text(f"""
     select a.id, a.kind, a.ref, {", ".join(f"g.{name}" for name in _FIELDS)}
     from grants g join accounts a on a.id = g.account_id
-    where a.id >= :first and mod(mod(a.id >> :bits, :count) + :count, :count) = :number
+    where g.account_id >= :first and mod(mod(g.account_id >> :bits, :count) + :count, :count) = :number
     order by a.id, g.created_at, g.id
 """)  # noqa: S608 - as above
 _EXPIRED: Final = text("""

@@ -30,7 +30,7 @@ _OF_ACCOUNT: Final = text(f"""
 _EVERY: Final = text(f"""
     select a.id, a.kind, a.ref, {", ".join(f"h.{name}" for name in _FIELDS)}
     from holds h join accounts a on a.id = h.account_id
-    where a.id >= :first and mod(mod(a.id >> :bits, :count) + :count, :count) = :number
+    where h.account_id >= :first and mod(mod(h.account_id >> :bits, :count) + :count, :count) = :number
     order by a.id, h.created_at, h.id
 """)  # noqa: S608 - as above
 _EXPIRED: Final = text("""
