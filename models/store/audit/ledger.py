@@ -72,9 +72,9 @@ def audit(engine: Engine, told: Told = _silent) -> Report:
     return progress.report
 
 
-def audit_in(connection: Connection) -> Report:
-    """As `audit`, as this transaction sees the ledger."""
-    progress = Progress()
+def audit_in(connection: Connection, part: Part = WHOLE) -> Report:
+    """The same, or a part of it, as this transaction sees the ledger."""
+    progress = Progress(part)
     _Look.at(connection, progress, _silent).verify(None, _silent)
     return progress.report
 

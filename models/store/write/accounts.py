@@ -54,7 +54,7 @@ _LOCK_FREE: Final = text(f"""
     union all
     select {_OF_A_HELD_ONE}, false from existing where id <> all(array(select id from locked))
 """)  # noqa: S608 - as above
-_EVERY: Final = text(f"select {COLUMNS} from accounts where id between :first and :last order by id limit 1000")  # noqa: S608 - as above
+_EVERY: Final = text(f"select {COLUMNS} from accounts where id between :first and :last order by id limit :rows")  # noqa: S608 - as above
 _NEXT_IDS: Final = text("select nextval('accounts_id_seq') from generate_series(1, cast(:count as integer))")
 
 
@@ -122,7 +122,7 @@ def every(
 ) -> Iterator[tuple[Locked, Account | None]]:
     """The accounts with ids from `first` to `last`, in their order, without grants and holds, beside their rows; None
     when what one shows is gone."""
-    while page := connection.execute(_EVERY, {"first": first, "last": last}).all():
+    while page := connection.execute(_EVERY, {"first": first, "last": last, "rows": rows.STREAMED["yield_per"]}).all():
         shown = profiles.load(connection, {row.id: Kind(row.kind) for row in page})
         agreed = _policies(connection, page)
         for row in page:
