@@ -15,7 +15,7 @@ from benchmarks.broker import Broker
 from benchmarks.coherence import audit_since
 from benchmarks.contender import Incoherent, Publisher, celery
 from benchmarks.movement import Kind, Movement
-from models.store.audit.entries import audit
+from models.store.audit.ledger import audit
 from models.store.schema import migrations as schema
 
 _SLICE: Final = 20_000  # messages that are held in memory at once while publishing

@@ -26,7 +26,7 @@ from benchmarks.workers import Workers, running
 from models.contracts.message import parse
 from models.domain.deciding.decision import Limits
 from models.domain.webhooks.secrets import SecretKeys, shown_secret
-from models.store.audit.entries import audit
+from models.store.audit.ledger import audit
 from models.store.connection.session import transaction
 from models.store.schema.migrations import upgrade
 from models.store.write.events import endpoints

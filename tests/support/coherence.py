@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
-from models.store.audit.entries import audit
+from models.store.audit.ledger import audit
 
 
 def assert_ledger_is_coherent(engine: Engine) -> None:

@@ -36,7 +36,7 @@ def reseal(connection: Connection) -> None:
 
 
 def _entries(connection: Connection) -> None:
-    wallets, heads = credits_of_all(connection), dict[int, bytes]()
+    wallets, heads = dict(credits_of_all(connection)), dict[int, bytes]()
     for each in [*entries.stream_written(connection)]:
         entry = each.entry
         assert entry is not None

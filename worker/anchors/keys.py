@@ -37,6 +37,9 @@ class Verifier:
     def __init__(self, keys: Mapping[str, Ed25519PublicKey]) -> None:
         self._keys = keys
 
+    def ids(self) -> list[str]:
+        return sorted(self._keys)
+
     def __call__(self, key: str, payload: bytes, signature: bytes) -> str | None:
         """What is wrong with a signature; None: nothing."""
         from cryptography.exceptions import InvalidSignature

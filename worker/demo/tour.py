@@ -18,9 +18,10 @@ from sqlalchemy import Connection, Engine
 
 from models.domain.accounts import Account, AccountKey
 from models.domain.charging.policies import Policy
+from models.domain.evidence.progress import Report
 from models.domain.ledger import Entry
 from models.domain.outcome import Code
-from models.store.audit.entries import Report, audit
+from models.store.audit.ledger import audit
 from models.store.connection.session import snapshot
 from models.store.read.accounts import account
 from models.store.read.entries import entries_of

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import chain
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
 from models.domain.events import BITS
 from models.domain.evidence.finding import Finding
 from models.domain.idempotency import canonical, fingerprint
-from models.store.write import digests
+from models.store.write import digests, rows
 
 _ANSWERED: Final = text("""
     select j.id, j.code, a.kind, a.ref, e.seq,
@@ -21,17 +22,19 @@ _ANSWERED: Final = text("""
            cast(cast(j.outcome as jsonb) #>> '{entry,seq}' as bigint) as told_seq,
            cast(cast(j.outcome as jsonb) #>> '{entry,amount}' as bigint) as told_amount, e.amount
     from jobs j left join entries e on e.job_id = j.id and e.part = 0 left join accounts a on a.id = e.account_id
-    where (e.seq is null) <> (cast(j.outcome as jsonb) #>> '{entry,seq}' is null)
+    where j.id between :first and :last and (
+          (e.seq is null) <> (cast(j.outcome as jsonb) #>> '{entry,seq}' is null)
        or e.seq <> cast(cast(j.outcome as jsonb) #>> '{entry,seq}' as bigint)
        or e.amount <> cast(cast(j.outcome as jsonb) #>> '{entry,amount}' as bigint)
        or a.kind || ':' || a.ref <> cast(j.outcome as jsonb) #>> '{entry,account}'
-       or (e.seq is not null and j.code <> 'applied')
+       or (e.seq is not null and j.code <> 'applied'))
     order by j.id
 """)
 _BIT: Final = " ".join(f"when '{event.value}' then {bit}" for event, bit in BITS.items())
 _UNCHAINED: Final = text(f"""
     select j.id, a.kind, a.ref from jobs j left join accounts a on a.id = j.account_id
-    where not {digests.OLDER} and not exists (select from entries e where e.job_id = j.id)
+    where j.id between :first and :last
+      and not {digests.OLDER} and not exists (select from entries e where e.job_id = j.id)
       and not exists (select from records r where r.job_id = j.id)
     order by j.id
 """)  # noqa: S608 - our own condition
@@ -49,26 +52,33 @@ _NEVER_TOLD: Final = text(f"""
 """)  # noqa: S608 - our own column list
 _PRUNED: Final = text("""
     select id from jobs
-    where body is null and (cast(:until as timestamptz) is null or settled_at > cast(:until as timestamptz))
+    where id between :first and :last
+      and body is null and (cast(:until as timestamptz) is null or settled_at > cast(:until as timestamptz))
     order by id
 """)
 _ASKED: Final = text("""
     select id, name, fingerprint, cast(body as text) as body from jobs
-    where body is not null and fingerprint <> sha256(convert_to(name || E'\\n' || cast(body as text), 'UTF8'))
+    where id between :first and :last
+      and body is not null and fingerprint <> sha256(convert_to(name || E'\\n' || cast(body as text), 'UTF8'))
     order by id
 """)
 
 
-def findings(connection: Connection, pruned_until: datetime | None, before: list[dict[str, Any]]) -> Iterator[Finding]:
-    """What is wrong with jobs. `pruned_until` and `before`: what the journals say of them."""
+def findings(connection: Connection, between: Mapping[str, UUID], pruned_until: datetime | None) -> Iterator[Finding]:
+    """What is wrong with jobs with ids from `first` to `last`. `pruned_until`: what the journals say of them."""
     return chain(
-        _answered(connection), _unchained(connection), _never_told(connection), _pruned(connection, pruned_until),
-        _asked(connection), _before(connection, before),
+        _answered(connection, between), _unchained(connection, between), _pruned(connection, between, pruned_until),
+        _asked(connection, between),
     )  # fmt: skip
 
 
-def _answered(connection: Connection) -> Iterator[Finding]:
-    for row in connection.execute(_ANSWERED):
+def together(connection: Connection, before: list[dict[str, Any]]) -> Iterator[Finding]:
+    """What is wrong with what is on its way, and with all that is older than the records, which is `before` there."""
+    return chain(_never_told(connection), _before(connection, before))
+
+
+def _answered(connection: Connection, between: Mapping[str, UUID]) -> Iterator[Finding]:
+    for row in connection.execute(_ANSWERED, between):
         account = row.told_account or f"{row.kind}:{row.ref}"
         told = f"entry {row.told_seq} of {row.told_amount}" if row.told_seq else "no entry"
         wrote = f"entry {row.seq} of {row.amount}" if row.seq else "none"
@@ -76,24 +86,24 @@ def _answered(connection: Connection) -> Iterator[Finding]:
         yield Finding(account, row.seq or row.told_seq, problem)
 
 
-def _unchained(connection: Connection) -> Iterator[Finding]:
-    for row in connection.execute(_UNCHAINED):
+def _unchained(connection: Connection, between: Mapping[str, UUID]) -> Iterator[Finding]:
+    for row in connection.execute(_UNCHAINED, between):
         yield Finding(_whose(row), None, f"job {row.id} is in no entry and in no record")
 
 
 def _never_told(connection: Connection) -> Iterator[Finding]:
     """An event leaves when it is delivered, so that one may be gone; none is there that its job has not told."""
-    for row in connection.execute(_NEVER_TOLD):
+    for row in connection.execute(_NEVER_TOLD, execution_options=rows.STREAMED):
         yield Finding(_whose(row), None, f"job {row.id} has not told {row.type}, which is in {row.table}")
 
 
-def _pruned(connection: Connection, until: datetime | None) -> Iterator[Finding]:
-    for row in connection.execute(_PRUNED, {"until": until}):
+def _pruned(connection: Connection, between: Mapping[str, UUID], until: datetime | None) -> Iterator[Finding]:
+    for row in connection.execute(_PRUNED, {**between, "until": until}):
         yield Finding(f"job:{row.id}", None, "its body is gone, and no record says that it was pruned")
 
 
-def _asked(connection: Connection) -> Iterator[Finding]:
-    for row in connection.execute(_ASKED):
+def _asked(connection: Connection, between: Mapping[str, UUID]) -> Iterator[Finding]:
+    for row in connection.execute(_ASKED, between):
         # What is kept of a job is what is asked with the publisher's note; most have none.
         asked = {field: said for field, said in json.loads(row.body).items() if field != "metadata"}
         if fingerprint(row.name, canonical(asked)) != bytes(row.fingerprint):

@@ -118,12 +118,5 @@ def now(connection: Connection) -> datetime:
     return found
 
 
-def entries_estimate(connection: Connection) -> int | None:
-    """About how many entries there are, as the planner knows it; None when it does not."""
-    estimate = text("select cast(reltuples as bigint) from pg_class where oid = to_regclass('entries')")
-    count = connection.execute(estimate).scalar()
-    return count if count and count > 0 else None
-
-
 def _where(conditions: list[str]) -> str:
     return f"where {' and '.join(conditions)}" if conditions else ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from heapq import merge
+from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,7 +19,9 @@ from models.domain.credits.replay import Replay
 from models.domain.evidence.finding import Finding
 from models.domain.ledger import Entry, EntryKind, made_by
 from models.store.write import entries, grants, holds
+from models.store.write.rows import ALL, Among
 
+_Made = tuple[int, AccountKey, Grant | Hold]
 _EVER: Final = datetime.max.replace(tzinfo=UTC)
 _ENDS: Final = {
     EntryKind.CAPTURE: HoldEnd.CAPTURED,
@@ -231,14 +235,18 @@ class Credits:
             yield self._finding(f"entries name hold {hold_id}, which does not exist")
 
 
-def credits_of_all(connection: Connection) -> dict[int, Credits]:
-    """Every wallet that has or had a grant or a hold, by account id."""
-    found: dict[int, Credits] = {}
-    for account_id, key, grant in grants.every(connection):
-        found.setdefault(account_id, Credits(str(key), {}, {})).grants[grant.id] = grant
-    for account_id, key, hold in holds.every(connection):
-        found.setdefault(account_id, Credits(str(key), {}, {})).holds[hold.id] = hold
-    return found
+def credits_of_all(connection: Connection, among: Among = ALL) -> Iterator[tuple[int, Credits]]:
+    """Every wallet that has or had a grant or a hold, in the order of their ids: (account id, credits)."""
+    rows: Iterator[_Made] = merge(grants.every(connection, among), holds.every(connection, among), key=_account_id)
+    for account_id, found in groupby(rows, key=_account_id):
+        wallet = [*found]
+        granted = {made.id: made for _, _, made in wallet if isinstance(made, Grant)}
+        held = {made.id: made for _, _, made in wallet if isinstance(made, Hold)}
+        yield account_id, Credits(str(wallet[0][1]), granted, held)
+
+
+def _account_id(made: _Made) -> int:
+    return made[0]
 
 
 def credits_of(connection: Connection, account_id: int, key: AccountKey, up_to: int | None = None) -> Credits:

@@ -55,7 +55,7 @@ _LOCK_FREE: Final = text(f"""
     union all
     select {_OF_A_HELD_ONE}, false from existing where id <> all(array(select id from locked))
 """)  # noqa: S608 - as above
-_EVERY: Final = text(f"select {COLUMNS} from accounts where id > :last order by id limit 1000")  # noqa: S608 - as above
+_EVERY: Final = text(f"select {COLUMNS} from accounts where id between :first and :last order by id limit :rows")  # noqa: S608 - as above
 _NEXT_IDS: Final = text("select nextval('accounts_id_seq') from generate_series(1, cast(:count as integer))")
 
 
@@ -118,15 +118,17 @@ def _policies(connection: Connection, locked: Sequence[Locked]) -> dict[int, Pol
     return policies.load(connection, ids) if ids else {}
 
 
-def every(connection: Connection) -> Iterator[tuple[Locked, Account | None]]:
-    """Every account by its id, without grants and holds, beside its row; None when what it shows is gone."""
-    last = -1
-    while page := connection.execute(_EVERY, {"last": last}).all():
+def every(
+    connection: Connection, first: int = rows.LOWEST, last: int = rows.HIGHEST
+) -> Iterator[tuple[Locked, Account | None]]:
+    """The accounts with ids from `first` to `last`, in their order, without grants and holds, beside their rows; None
+    when what one shows is gone."""
+    while page := connection.execute(_EVERY, {"first": first, "last": last, "rows": rows.STREAMED["yield_per"]}).all():
         shown = profiles.load(connection, {row.id: _KINDS[row.kind] for row in page})
         agreed = _policies(connection, page)
         for row in page:
             yield row, _account(row, shown[row.id], policy=agreed.get(row.id)) if row.id in shown else None
-        last = page[-1].id
+        first = page[-1].id + 1
 
 
 def next_ids(connection: Connection, count: int) -> list[int]:

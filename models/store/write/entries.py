@@ -32,6 +32,7 @@ _WRITTEN: Final = text(f"""
     select {COLUMNS}, j.name as job_name, {digests.OLDER} as older,
            {digests.JOB} as digest
     from entries e left join accounts a on a.id = e.account_id left join jobs j on j.id = e.job_id
+    where e.account_id between :first and :last
     order by e.account_id, e.seq
 """)  # noqa: S608 - as above
 # The limit changes nothing but the plan: how many entries an account has up to a number is not in any statistics.
@@ -95,9 +96,10 @@ class Written:
     older: bool  # than the records: its hash may cover what it says alone
 
 
-def stream_written(connection: Connection) -> Iterator[Written]:
-    """All entries by account, in their order, with what their hashes cover beside them."""
-    for row in connection.execute(_WRITTEN, execution_options=rows.STREAMED).mappings():
+def stream_written(connection: Connection, first: int = rows.LOWEST, last: int = rows.HIGHEST) -> Iterator[Written]:
+    """The entries of accounts with ids from `first` to `last`, in their order, with what their hashes cover beside."""
+    found = connection.execute(_WRITTEN, {"first": first, "last": last}, execution_options=rows.STREAMED)
+    for row in found.mappings():
         entry = None if row["ref"] is None else from_row(dict(row))
         digest = None if row["digest"] is None else bytes(row["digest"])
         yield Written(row["account_id"], entry, row["job_name"], digest, row["older"])

@@ -30,7 +30,9 @@ _OF_ACCOUNT: Final = text(f"""
 """)  # noqa: S608 - as above
 _EVERY: Final = text(f"""
     select a.id, a.kind, a.ref, {", ".join(f"g.{name}" for name in _FIELDS)}
-    from grants g join accounts a on a.id = g.account_id order by a.id, g.created_at, g.id
+    from grants g join accounts a on a.id = g.account_id
+    where g.account_id >= :first and mod(mod(g.account_id >> :bits, :count) + :count, :count) = :number
+    order by a.id, g.created_at, g.id
 """)  # noqa: S608 - as above
 _EXPIRED: Final = text("""
     select g.id, a.kind, a.ref, a.seq from grants g join accounts a on a.id = g.account_id
@@ -66,9 +68,11 @@ def of_account(connection: Connection, account_id: int) -> list[Grant]:
     return [Grant(*row) for row in connection.execute(_OF_ACCOUNT, {"account_id": account_id}).all()]
 
 
-def every(connection: Connection) -> Iterator[tuple[int, AccountKey, Grant]]:
-    """Every grant that there ever was: (account id, account, grant)."""
-    for account_id, kind, ref, *values in connection.execute(_EVERY, execution_options=rows.STREAMED):
+def every(connection: Connection, among: rows.Among = rows.ALL) -> Iterator[tuple[int, AccountKey, Grant]]:
+    """Every grant that there ever was, by account: (account id, account, grant)."""
+    for account_id, kind, ref, *values in connection.execute(
+        _EVERY, rows.values(among, rows.AMONG), execution_options=rows.STREAMED
+    ):
         yield account_id, AccountKey(Kind(kind), ref), Grant(*values)
 
 

@@ -29,7 +29,9 @@ _OF_ACCOUNT: Final = text(f"""
 """)  # noqa: S608 - as above
 _EVERY: Final = text(f"""
     select a.id, a.kind, a.ref, {", ".join(f"h.{name}" for name in _FIELDS)}
-    from holds h join accounts a on a.id = h.account_id order by a.id, h.created_at, h.id
+    from holds h join accounts a on a.id = h.account_id
+    where h.account_id >= :first and mod(mod(h.account_id >> :bits, :count) + :count, :count) = :number
+    order by a.id, h.created_at, h.id
 """)  # noqa: S608 - as above
 _EXPIRED: Final = text("""
     select h.id, a.kind, a.ref from holds h join accounts a on a.id = h.account_id
@@ -52,9 +54,11 @@ def of_account(connection: Connection, account_id: int) -> list[Hold]:
     return [_hold(values) for _, *values in connection.execute(_OF_ACCOUNT, {"account_id": account_id}).all()]
 
 
-def every(connection: Connection) -> Iterator[tuple[int, AccountKey, Hold]]:
-    """Every hold that there ever was: (account id, account, hold)."""
-    for account_id, kind, ref, *values in connection.execute(_EVERY, execution_options=rows.STREAMED):
+def every(connection: Connection, among: rows.Among = rows.ALL) -> Iterator[tuple[int, AccountKey, Hold]]:
+    """Every hold that there ever was, by account: (account id, account, hold)."""
+    for account_id, kind, ref, *values in connection.execute(
+        _EVERY, rows.values(among, rows.AMONG), execution_options=rows.STREAMED
+    ):
         yield account_id, AccountKey(Kind(kind), ref), _hold(values)
 
 

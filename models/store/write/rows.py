@@ -6,6 +6,7 @@ The number of statements does not grow with the number of rows, and neither do t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from functools import cache
 from typing import Any, Final
 
@@ -13,10 +14,29 @@ import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.orm import DeclarativeBase
 
+from models.domain.value import value
+
 Row = Mapping[str, Any]
 STREAMED: Final[Mapping[str, Any]] = {"yield_per": 1000}
 """Options of one statement whose rows come through a cursor. Set on the connection, they would be every statement's."""
+LOWEST: Final = -(2**63)
+HIGHEST: Final = 2**63 - 1
+"""No id is below or above."""
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="string")
+
+
+@value(frozen=True, slots=True)
+class Among:
+    """Accounts from id `first` on: those of whose stretches of 2**bits ids every `count`th is meant, from `number`."""
+
+    first: int = LOWEST
+    bits: int = 0
+    count: int = 1
+    number: int = 0
+
+
+AMONG: Final = tuple(field.name for field in fields(Among))
+ALL: Final = Among()
 
 
 def hexed(value: bytes) -> str:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from models.store.audit import anchors as store
-from models.store.audit.entries import audit
+from models.store.audit.ledger import audit
 from models.store.connection.session import transaction
 from tasks.apply.path import apply
 from tests.support.anchored import Anchored, cut, forge_job, forget, lines, put_entry, rehash

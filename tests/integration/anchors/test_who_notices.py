@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.contracts.wire.dead_letter import DeadLetter
 from models.domain.errors import DeploymentFault
-from models.store.audit.entries import audit
+from models.store.audit.ledger import audit
 from models.store.connection.session import transaction
 from models.store.write import dead_letters
 from tests.support.anchored import Anchored, add_entry, cut, forge_job, forget, id_of, put_entry, rehash

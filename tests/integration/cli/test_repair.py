@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from models.store.audit.entries import audit
+from models.store.audit.ledger import audit
 from models.store.connection.session import snapshot
 from models.store.read import accounts as history
 from models.store.read.credits import credits_of

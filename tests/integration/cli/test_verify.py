@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+import json
+import os
+import subprocess
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
-from tests.integration.cli.conftest import Cli, Story
+from tests.integration.cli.conftest import Cli, Story, told
 from tests.support.builders import execute
+from tests.support.command import SCRIPT
 from worker.cli.terminal.waiting import Waiting
 from worker.clock import now
 
@@ -25,7 +30,136 @@ _TAMPER = """
 def test_a_ledger_that_adds_up(cli: Cli, story: Story) -> None:
     assert cli.text("verify") == "verify: ok, 3 accounts, 7 entries, 2 grants, 5 records\n"
     counts = {"accounts": 3, "entries": 7, "grants": 2, "records": 5}
-    assert cli.json("verify") == {"ok": True, **counts, "findings": []}
+    read = {"jobs": 12, "part": "0/1", "ranges": 3, "found": 0}
+    assert cli.json("verify") == {"ok": True, **counts, **read, "findings": []}
+
+
+def test_parts_are_the_whole_together(cli: Cli, story: Story) -> None:
+    found = [cli.json("verify", "--part", f"{number}/2") for number in range(2)]
+    assert [part["part"] for part in found] == ["0/2", "1/2"]
+    whole = cli.json("verify")
+    for name in ("accounts", "entries", "grants", "records", "jobs"):
+        assert sum(part[name] for part in found) == whole[name]
+    assert cli.text("verify", "--part", "1/2").startswith("verify part 1/2: ok, ")
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        ("3", "a part is written as NUMBER/COUNT, such as 3/16, not '3'"),
+        ("-1/4", "a part is written as NUMBER/COUNT"),
+        ("٣/4", "a part is written as NUMBER/COUNT"),
+        ("4/4", "parts are numbered from 0: the last of 4 is 3/4"),
+        ("0/0", "there are 1 to 1024 parts, not 0"),
+        ("0/2000", "there are 1 to 1024 parts, not 2000"),
+    ],
+)
+def test_a_part_that_is_none_is_refused(cli: Cli, part: str, says: str) -> None:
+    assert f"--part: {says}" in told(cli("verify", "--part", part))
+
+
+def test_a_part_writes_no_metrics_of_the_whole(cli: Cli, tmp_path: Path) -> None:
+    assert "--textfile tells of the whole ledger" in told(
+        cli("verify", "--part", "0/2", "--textfile", str(tmp_path / "x"))
+    )
+
+
+def test_a_run_that_is_killed_goes_on_where_it_was(
+    cli: Cli, engine: Engine, story: Story, tmp_path: Path, database_url: str
+) -> None:
+    file = tmp_path / "verify.json"
+    with engine.begin() as connection:
+        connection.execute(text("lock table journals in access exclusive mode"))  # which are looked at last
+        process = subprocess.Popen(
+            [SCRIPT, "verify", "--progress-file", str(file)],
+            env={**os.environ, **{f"BALANCE_{name.upper()}": value for name, value in cli.settings.items()}},
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        while not (file.exists() and _progress(file)["report"]["ranges"] == 3):
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            Event().wait(0.01)
+        process.kill()
+        process.communicate(timeout=10)
+    assert _progress(file)["step"] is not None, "it has not ended"
+    done = cli("verify", "--progress-file", str(file))
+    assert "goes on with" in done.stderr
+    assert "3 ranges verified" in done.stderr
+    assert done.stdout == "verify: ok, 3 accounts, 7 entries, 2 grants, 5 records\n"
+    assert done.returncode == 0
+    assert json.loads(file.read_text())["ended"] is True
+    again = cli("verify", "--progress-file", str(file))
+    assert ("goes on" in again.stderr, again.stdout) == (False, done.stdout), "the next one begins anew"
+    assert [*tmp_path.iterdir()] == [file]
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.tampered_ledger
+def test_what_was_found_before_it_was_killed_is_told_at_the_end(
+    cli: Cli, engine: Engine, story: Story, tmp_path: Path
+) -> None:
+    file = tmp_path / "verify.json"
+    assert execute(engine, _TAMPER, seq=2) == 1
+    whole = cli("verify", "--progress-file", str(file))
+    assert whole.returncode == 1
+    _stopped(file)
+    execute(engine, _TAMPER.replace("+", "-"), seq=2)  # what is found is found, whatever it becomes
+    done = cli("verify", "--progress-file", str(file))
+    assert (done.stdout, done.returncode) == (whole.stdout, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("version", "0.0.1"), ("ledger", "another, schema public"), ("part", "0/2"), ("against", "/mnt/x 51d2")],
+)
+def test_a_file_of_another_run_is_refused(cli: Cli, story: Story, tmp_path: Path, name: str, other: str) -> None:
+    file = tmp_path / "verify.json"
+    cli.text("verify", "--progress-file", str(file))
+    _stopped(file, **{name: other})
+    before = file.read_bytes()
+    said = told(cli("verify", "--progress-file", str(file)))
+    assert f"is of a run with {name} {other}" in said
+    assert "name another file, or remove this one to begin anew" in said
+    assert file.read_bytes() == before
+
+
+def test_a_file_of_another_ledger_of_that_name_is_refused(
+    cli: Cli, engine: Engine, story: Story, tmp_path: Path
+) -> None:
+    file = tmp_path / "verify.json"
+    cli.text("verify", "--progress-file", str(file))
+    _stopped(file)
+    document = json.loads(file.read_text())
+    progress = json.loads(document["progress"])
+    progress["seen"]["1"] = [99, "00"]  # which a backup that was restored does not have
+    file.write_text(json.dumps({**document, "progress": json.dumps(progress)}))
+    said = told(cli("verify", "--progress-file", str(file)))
+    assert "this is not the ledger that the run began with" in said
+    assert "record 99 of journal 1" in said
+
+
+@pytest.mark.parametrize("content", ["x", "[]", '{"what": "balance-worker verify"}', "{}", "progress"])
+def test_a_file_that_is_something_else_is_refused_and_kept(
+    cli: Cli, story: Story, tmp_path: Path, content: str
+) -> None:
+    file = tmp_path / "verify.json"
+    if content == "progress":
+        cli.text("verify", "--progress-file", str(file))
+        _stopped(file, progress="{}")
+        content = file.read_text()
+    file.write_text(content)
+    assert "is not what `balance-worker verify` writes" in told(cli("verify", "--progress-file", str(file)))
+    assert file.read_text() == content
+
+
+def _progress(file: Path) -> Any:
+    return json.loads(json.loads(file.read_text())["progress"])
+
+
+def _stopped(file: Path, **others: str) -> None:
+    """As if the run had been killed before its last step."""
+    document = json.loads(file.read_text())
+    progress = {**json.loads(document["progress"]), "step": "rest", "seen": {}}
+    file.write_text(json.dumps({**document, "ended": False, "progress": json.dumps(progress), **others}))
 
 
 @pytest.mark.tampered_ledger

@@ -1,6 +1,6 @@
 """The audit finds what was changed behind the ledger's back, and names the account and the entry."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 from sqlalchemy import Connection, Engine
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 from models.domain.accounts import AccountKey, Kind
 from models.domain.evidence.finding import Finding
 from models.store.audit import entries as store
-from models.store.audit.entries import audit
+from models.store.audit.ledger import audit
 from tests.support.builders import ask, done, execute, expire_job, let_expire, rows, settle
 from tests.support.coherence import assert_ledger_is_coherent
 
@@ -180,9 +180,9 @@ def test_reads_the_ledger_as_of_one_moment(ledger: Engine, monkeypatch: pytest.M
     # A job settled between two of its queries must not look like tampering.
     read_reversed = store._reversed
 
-    def settle_between(connection: Connection) -> Iterator[Finding]:
+    def settle_between(connection: Connection, between: Mapping[str, int]) -> Iterator[Finding]:
         done(ledger, "users.update_balance", user_id=1, amount_kopeks=1)
-        return read_reversed(connection)
+        return read_reversed(connection, between)
 
     monkeypatch.setattr(store, "_reversed", settle_between)
     assert audit(ledger).findings == []
@@ -195,5 +195,5 @@ def test_progress_is_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> No
     for _ in range(5):
         done(engine, "users.update_balance", user_id=1, amount_kopeks=1)
     told: list[int] = []
-    report = audit(engine, told.append)
+    report = audit(engine, lambda progress: told.append(progress.report.entries))
     assert (told, report.entries) == ([2, 4], 5)

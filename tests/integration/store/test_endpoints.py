@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from models.domain.webhooks.endpoints import Secret
 from models.domain.webhooks.secrets import SecretKeys, shown_secret
-from models.store.audit.entries import audit
+from models.store.audit.ledger import audit
 from models.store.connection.session import snapshot
 from models.store.read.webhooks import endpoint_list
 from tasks.apply.path import apply

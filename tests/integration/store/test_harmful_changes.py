@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 from sqlalchemy import Engine
 
-from models.store.audit.entries import audit, audit_in
+from models.store.audit.ledger import audit, audit_in
 from tasks.auto_topup import scan as autotopup
 from tests.integration.store.filled import FAR, fill
 from tests.support.builders import applier, done, execute, rows

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, make_url
 
-from models.store.audit.entries import audit
+from models.store.audit.ledger import audit
 from models.store.schema import migrations as schema
 from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox, records, top_ups, webhooks
 from models.tables.base import Base

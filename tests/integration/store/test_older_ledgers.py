@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from models.store.audit.entries import audit_in
+from models.store.audit.ledger import audit_in
 from models.store.schema import migrations as schema
 from tests.integration.store.filled import fill
 from tests.support.builders import done, execute, rows

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from models.store.audit.entries import audit_in
+from models.store.audit.ledger import audit_in
 from models.tables.every import METADATA
 from tests.support.builders import rows
 

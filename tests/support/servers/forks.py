@@ -37,7 +37,7 @@ _FORKS.set_forkserver_preload(
         "worker.cli.terminal.explanation",
         "worker.doctor.examination", "models.store.read.jobs", "models.store.read.dead_letters",
         "models.store.read.explained",
-        "models.store.audit.entries", "models.store.schema.migrations", "models.store.server.diagnosis",
+        "models.store.audit.ledger", "models.store.schema.migrations", "models.store.server.diagnosis",
         "balance_client.client", "rich.console", "rich.table", "rich.progress", "rich.status", "rich.text",
     ]
 )  # fmt: skip

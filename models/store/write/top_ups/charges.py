@@ -30,7 +30,9 @@ _LOCK: Final = text(f"""
     where c.id = any(cast(:ids as uuid[])) or (c.account_id = any(cast(:open_of as bigint[])) and c.status = any(:open))
     order by c.id for update
 """)  # noqa: S608 - our own column list
-_EVERY: Final = text(f"select {COLUMNS} from charges c order by c.account_id, c.id")  # noqa: S608 - as above
+_EVERY: Final = text(f"""
+    select {COLUMNS} from charges c where c.account_id between :first and :last order by c.account_id, c.id
+""")  # noqa: S608 - as above
 _COUNTED: Final = text("""
     select c.account_id, wanted.since, cast(least(sum(c.units), :most) as bigint) as units
     from unnest(cast(:ids as bigint[]), cast(:since as timestamptz[]), cast(:until as timestamptz[]))
@@ -53,9 +55,9 @@ def lock(connection: Connection, ids: Iterable[UUID], open_of: Iterable[int]) ->
     return {charge.id: charge for charge in map(from_row, connection.execute(_LOCK, parameters))}
 
 
-def stream(connection: Connection) -> Iterator[Charge]:
-    """Every charge there is, by account."""
-    for row in connection.execute(_EVERY, execution_options=rows.STREAMED):
+def stream(connection: Connection, first: int = rows.LOWEST, last: int = rows.HIGHEST) -> Iterator[Charge]:
+    """The charges of accounts with ids from `first` to `last`, by account."""
+    for row in connection.execute(_EVERY, {"first": first, "last": last}, execution_options=rows.STREAMED):
         yield from_row(row)
 
 
