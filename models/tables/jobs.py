@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, LargeBinary, SmallInteger, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -32,7 +32,7 @@ class Job(Base):
     idempotency_key: Mapped[str]
     name: Mapped[str]
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary)  # SHA-256 of name and meaning; stays for ever
-    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))  # None as well where an entry says it
+    account_id: Mapped[int | None]  # None as well where an entry says it
     status: Mapped[str]
     code: Mapped[str]
     body: Mapped[Any | None] = mapped_column(JSON)  # what was asked; dropped by jobs.prune

@@ -35,6 +35,12 @@ _UNCHAINED: Final = text(f"""
       and not exists (select from records r where r.job_id = j.id)
     order by j.id
 """)  # noqa: S608 - our own condition
+# No foreign key says it: one would be looked up for each job.
+_OF_NO_ACCOUNT: Final = text("""
+    select j.id, j.account_id from jobs j
+    where j.account_id is not null and not exists (select from accounts a where a.id = j.account_id)
+    order by j.id
+""")
 _NEVER_TOLD: Final = text(f"""
     select o.type, o.table, o.job_id as id, a.kind, a.ref
     from (select type, job_id, 'outbox' as table from outbox
@@ -62,8 +68,8 @@ _ASKED: Final = text("""
 def findings(connection: Connection, pruned_until: datetime | None, before: list[dict[str, Any]]) -> Iterator[Finding]:
     """What is wrong with jobs. `pruned_until` and `before`: what the journals say of them."""
     return chain(
-        _answered(connection), _unchained(connection), _never_told(connection), _pruned(connection, pruned_until),
-        _asked(connection), _before(connection, before),
+        _answered(connection), _unchained(connection), _of_no_account(connection), _never_told(connection),
+        _pruned(connection, pruned_until), _asked(connection), _before(connection, before),
     )  # fmt: skip
 
 
@@ -79,6 +85,11 @@ def _answered(connection: Connection) -> Iterator[Finding]:
 def _unchained(connection: Connection) -> Iterator[Finding]:
     for row in connection.execute(_UNCHAINED):
         yield Finding(_whose(row), None, f"job {row.id} is in no entry and in no record")
+
+
+def _of_no_account(connection: Connection) -> Iterator[Finding]:
+    for row in connection.execute(_OF_NO_ACCOUNT):
+        yield Finding(f"account:{row.account_id}", None, f"does not exist, and job {row.id} is about it")
 
 
 def _never_told(connection: Connection) -> Iterator[Finding]:
