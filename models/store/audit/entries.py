@@ -40,7 +40,7 @@ from models.store.audit.terms import Terms
 from models.store.connection.session import snapshot
 from models.store.read import accounts as history
 from models.store.read.credits import Credits, credits_of_all
-from models.store.write import accounts, entries
+from models.store.write import accounts, bodies, entries
 from models.store.write import journals as records
 from models.store.write.entries import Written
 from models.store.write.top_ups import charges
@@ -130,6 +130,7 @@ class _ByAccount(Generic[T]):
 def audit(engine: Engine, progress: Callable[[int], None] | None = None) -> Report:
     """Reads the whole ledger as of one moment, as a stream. For each account the first wrong entry is named."""
     with snapshot(engine) as connection:
+        bodies.keep(connection)
         connection.execute(text("set local statement_timeout = 0"))
         return audit_in(connection, progress)
 

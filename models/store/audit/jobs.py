@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, text
 from models.domain.events import BITS
 from models.domain.evidence.finding import Finding
 from models.domain.idempotency import canonical, fingerprint
-from models.store.write import digests
+from models.store.write import bodies, digests
 
 _ANSWERED: Final = text("""
     select j.id, j.code, a.kind, a.ref, e.seq,
@@ -53,15 +53,21 @@ _NEVER_TOLD: Final = text(f"""
       and (j.id is null or (not {digests.OLDER} and j.events & (case o.type {_BIT} else 0 end) = 0))
     order by o.job_id
 """)  # noqa: S608 - our own column list
-_PRUNED: Final = text("""
-    select id from jobs
-    where body is null and (cast(:until as timestamptz) is null or settled_at > cast(:until as timestamptz))
-    order by id
-""")
-_ASKED: Final = text("""
-    select id, name, fingerprint, cast(body as text) as body from jobs
-    where body is not null and fingerprint <> sha256(convert_to(name || E'\\n' || cast(body as text), 'UTF8'))
-    order by id
+_PRUNED: Final = text(f"""
+    select j.id from jobs j {bodies.JOIN}
+    where j.body is null and b.job_id is null
+      and (cast(:until as timestamptz) is null or j.settled_at > cast(:until as timestamptz))
+    order by j.id
+""")  # noqa: S608 - our own columns
+_ASKED: Final = text(f"""
+    select j.id, j.name, j.fingerprint, {bodies.BODY} as body, j.body is not null and b.job_id is not null as twice
+    from jobs j {bodies.JOIN}
+    where j.fingerprint <> sha256(convert_to(j.name || E'\\n' || {bodies.BODY}, 'UTF8'))
+       or (j.body is not null and b.job_id is not null)
+    order by j.id
+""")  # noqa: S608 - as above
+_OF_NO_JOB: Final = text("""
+    select b.job_id from job_bodies b where not exists (select from jobs j where j.id = b.job_id) order by b.job_id
 """)
 
 
@@ -69,7 +75,7 @@ def findings(connection: Connection, pruned_until: datetime | None, before: list
     """What is wrong with jobs. `pruned_until` and `before`: what the journals say of them."""
     return chain(
         _answered(connection), _unchained(connection), _of_no_account(connection), _never_told(connection),
-        _pruned(connection, pruned_until), _asked(connection), _before(connection, before),
+        _pruned(connection, pruned_until), _asked(connection), _of_no_job(connection), _before(connection, before),
     )  # fmt: skip
 
 
@@ -107,8 +113,15 @@ def _asked(connection: Connection) -> Iterator[Finding]:
     for row in connection.execute(_ASKED):
         # What is kept of a job is what is asked with the publisher's note; most have none.
         asked = {field: said for field, said in json.loads(row.body).items() if field != "metadata"}
-        if fingerprint(row.name, canonical(asked)) != bytes(row.fingerprint):
+        if row.twice:
+            yield Finding(f"job:{row.id}", None, "has two bodies")
+        elif fingerprint(row.name, canonical(asked)) != bytes(row.fingerprint):
             yield Finding(f"job:{row.id}", None, "its body is not what its fingerprint stands for")
+
+
+def _of_no_job(connection: Connection) -> Iterator[Finding]:
+    for row in connection.execute(_OF_NO_JOB):
+        yield Finding(f"job:{row.job_id}", None, "does not exist, and has a body")
 
 
 def _before(connection: Connection, recorded: list[dict[str, Any]]) -> Iterator[Finding]:
