@@ -16,7 +16,7 @@ def settle_in_own_rows(engine: Engine, ago: str, where: str = "true") -> None:
     """As jobs settled so long ago (an SQL interval), before there was a table of bodies. Their ids stay."""
     execute_resealed(
         engine,
-        "with moved as (delete from job_bodies where job_id in"  # noqa: S608 - statements of tests
+        "with moved as (delete from job_bodies where job_id in"
         f" (select id from jobs where {where}) returning job_id, body)"
         f" update jobs j set settled_at = clock_timestamp() - interval '{ago}',"
         f" body = coalesce((select m.body from moved m where m.job_id = j.id), j.body) where {where}",
@@ -45,5 +45,5 @@ def settle_earlier(engine: Engine, ago: str, where: str = "true", *, has_day: bo
             )
         )
         for table in _KNOWN_BY:
-            connection.execute(text(f"update {table} t set job_id = m.id from moved m where m.was = t.job_id"))  # noqa: S608
+            connection.execute(text(f"update {table} t set job_id = m.id from moved m where m.was = t.job_id"))
         reseal(connection)

@@ -22,7 +22,8 @@ create function first_job_id(at timestamptz) returns uuid language sql immutable
 $$
 """
 # Attached and not created in its place: that would keep all others out. Nothing is waited for: what has no day of its
-# own goes to the rest, and whoever is in the way is gone an hour later.
+# own goes to the rest, and whoever is in the way is gone an hour later. To attach a day, the server reads the rest
+# while nobody may write there: it is not done when that would take long.
 _ADD_DAYS = """
 create function add_job_days(first date, last date) returns void
 language plpgsql set search_path = {schema}, pg_temp set lock_timeout = '100ms' as $$
@@ -30,6 +31,9 @@ declare
     day date := first;
     name text;
 begin
+    if pg_relation_size('job_bodies_rest') > 16 * 1048576 then
+        return;
+    end if;
     while day <= last loop
         name := 'job_bodies_' || to_char(day, 'YYYYMMDD');
         if not exists (select from pg_inherits i join pg_class c on c.oid = i.inhrelid
@@ -62,7 +66,7 @@ begin
         raise exception 'jobs are kept whole for a day at least' using errcode = '22023';
     end if;
     before := clock_timestamp() - make_interval(days => older_than_days);
-    perform add_job_days(today + 1, today + 7);
+    perform add_job_days(today + 1, today + 14);
     pruned := 0;
     -- Days that are over for long enough, the oldest first. One that somebody reads waits for the next time.
     for old in
@@ -146,7 +150,7 @@ def upgrade() -> None:
     for function in ("first_job_id(timestamptz)", "add_job_days(date, date)"):
         op.execute(f"revoke all on function {function} from public")
     op.execute(
-        "select add_job_days(day, day + 7)"
+        "select add_job_days(day, day + 14)"
         " from (select cast(clock_timestamp() at time zone 'UTC' as date)) as today (day)"
     )
     _function(_PRUNE)

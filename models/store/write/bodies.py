@@ -22,10 +22,7 @@ _KEPT: Final = text("lock table job_bodies in access share mode")
 
 def insert(connection: Connection, settled: Sequence[SettledJob]) -> None:
     """Writes what these jobs asked, in the order of their ids: they go to the end of the index."""
-    asked = [
-        {"job_id": item.job.id, "body": rows.raw(noted(item.job.meaning, item.job.metadata))}
-        for item in settled
-    ]
+    asked = [{"job_id": item.job.id, "body": rows.raw(noted(item.job.meaning, item.job.metadata))} for item in settled]
     rows.insert(connection, tables.JobBody, asked)
 
 

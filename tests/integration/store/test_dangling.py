@@ -127,7 +127,9 @@ def test_every_column_without_a_key_has_a_case(kept: Engine) -> None:
         " join pg_attribute a on attrelid = conrelid and attnum = any(conkey) where contype = 'f'"
     )  # fmt: skip
     names = {"account_id", "job_id", "journal"}
-    columns = {f"{table}.{name}" for table in ("entries", "jobs", "outbox", "records") for name in COLUMNS[table] & names}
+    columns = {
+        f"{table}.{name}" for table in ("entries", "jobs", "outbox", "records") for name in COLUMNS[table] & names
+    }
     # An event's account is its job's: it says in which lane it leaves, and no key has ever been on it.
     missing = columns - {row["name"] for row in keyed if "reverses" not in row["name"]} - {"outbox.account_id"}
     # `entries.account_id` is in the key of reversals, which holds for these alone.

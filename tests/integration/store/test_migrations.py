@@ -99,7 +99,10 @@ def test_up_down_and_up_again_with_data(empty_database_url: str) -> None:
     with connected(empty_database_url) as engine:
         for _ in range(2):
             schema.upgrade(empty_database_url)
-            assert {name for name in inspect(engine).get_table_names() if not is_day(name)} == {*TABLES, "alembic_version"}
+            assert {name for name in inspect(engine).get_table_names() if not is_day(name)} == {
+                *TABLES,
+                "alembic_version",
+            }
             fill(engine)
             assert_ledger_is_coherent(engine)
             schema.downgrade(empty_database_url, "base")
