@@ -79,7 +79,8 @@ class Batch:
         digest = job_digest(said, fingerprint, _TOLD, self._micros, NAME, job.producer, job.idempotency_key, answer)
         wallet.head = entry_hash(head, account, wallet.seq, units, wallet.balance, reason, said, self._micros, digest)
         self.jobs.append((
-            job_id, job.producer, job.idempotency_key, NAME, fingerprint, None, "applied", "applied", answer, now, _TOLD,
+            job_id, job.producer, job.idempotency_key, NAME, fingerprint, None, "applied", "applied", answer, now,
+            _TOLD,
         ))  # fmt: skip
         self.bodies.append((job_id, meaning.decode()))
         self.entries.append((

@@ -1,7 +1,7 @@
 """No foreign key is checked for each job: what these said, `balance-worker verify` says.
 
-Workers of the version before go on: nothing that they write is refused. Going down puts the keys back, and reads all rows
-for that while nothing is written.
+Workers of the version before go on: nothing that they write is refused. Going down puts the keys back, and reads all
+rows for that while nothing is written.
 """
 
 from __future__ import annotations

@@ -39,9 +39,10 @@ begin
         if not exists (select from pg_inherits i join pg_class c on c.oid = i.inhrelid
                        where i.inhparent = cast('job_bodies' as regclass) and c.relname = name) then
             begin
-                execute format('create table {schema}.%I (like {schema}.job_bodies including all)', name);
-                execute format('alter table {schema}.job_bodies attach partition {schema}.%I for values from (%L) to (%L)',
-                    name, first_job_id(day at time zone 'UTC'), first_job_id((day + 1) at time zone 'UTC'));
+                execute format('create table %I (like job_bodies including all)', name);
+                execute format(
+                    'alter table job_bodies attach partition %I for values from (%L) to (%L)', name,
+                    first_job_id(day at time zone 'UTC'), first_job_id((day + 1) at time zone 'UTC'));
             exception when lock_not_available or check_violation then
                 null;
             end;
@@ -77,9 +78,9 @@ begin
     loop
         exit when old.ends > before;
         begin
-            execute format('select exists (select from {schema}.%I)', old.name) into is_full;
+            execute format('select exists (select from %I)', old.name) into is_full;
             if is_full then
-                execute format('truncate {schema}.%I', old.name);
+                execute format('truncate %I', old.name);
                 pruned := pruned + old.jobs;
                 until := old.ends - interval '1 microsecond';
             end if;
@@ -87,7 +88,7 @@ begin
             exit;
         end;
         begin  -- an empty day is in nobody's way, and this needs all of them out of it for a moment
-            execute format('drop table {schema}.%I', old.name);
+            execute format('drop table %I', old.name);
         exception when lock_not_available then
             null;
         end;

@@ -74,7 +74,8 @@ DAMAGES: Final[dict[str, tuple[str, list[str], str, str]]] = {
     ),
     "an event put in of a job that is not there": (
         "outbox.job_id",
-        [f"insert into outbox (lane, type, job_id) values (0, 'job.rejected', '{NOBODY}')"], f"job:{NOBODY}", "not told",
+        [f"insert into outbox (lane, type, job_id) values (0, 'job.rejected', '{NOBODY}')"],
+        f"job:{NOBODY}", "not told",
     ),
     "a refused job deleted whose event stays": (
         "outbox.job_id", [f"delete from jobs where id = {REFUSED}"], "job:", "has not told job.rejected",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from balance_client.routing import PARTITIONS_MAX, partition_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balance_client.routing import PARTITIONS_MAX, partition_of
 from models.domain.ids import second_id, uuid7
 from models.domain.sharding.buckets import BUCKETS, bucket_of, bucket_of_id, in_bucket
 from models.domain.sharding.shard import SHARDS_MAX, Shard, parse, schema_of
