@@ -72,7 +72,7 @@ CHANGED = {
     "a key": ("update jobs set idempotency_key = 'x' where code = 'insufficient_funds'", "jobs"),
     "an answer": ("update jobs set outcome = '{}' where code = 'user_not_found'", "jobs"),
     "a refused job": ("delete from jobs where code = 'user_not_found'", "jobs"),
-    "a job's body": ("delete from job_bodies b using jobs j where j.id = b.job_id and code = 'user_not_found'", "job:"),
+    "a job's body": ("update jobs set body = null where code = 'user_not_found'", "job:"),
     "a floor": ("update accounts set floor = -5000 where ref = '1'", "user:1"),
     "a policy": ("update policies set amount = 5000 where due_at is not null", "wallet:auto"),
     "a grant's end": ("update grants set expires_at = '2998-01-01' where voided > 0", "grants"),
