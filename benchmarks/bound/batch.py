@@ -17,9 +17,10 @@ from models.domain.jobs.wallets import FREE_REASONS
 from models.tables.outbox import LANES
 
 JOBS: Final = (
-    "id", "producer", "idempotency_key", "name", "fingerprint", "account_id", "status", "code", "body", "outcome",
+    "id", "producer", "idempotency_key", "name", "fingerprint", "account_id", "status", "code", "outcome",
     "settled_at", "events",
 )  # fmt: skip
+BODIES: Final = ("job_id", "body")
 ENTRIES: Final = (
     "account_id", "seq", "amount", "balance_after", "kind", "reason", "description", "job_id", "part", "listed",
     "prev_hash", "hash", "created_at",
@@ -35,6 +36,7 @@ class Batch:
 
     def __init__(self, wallets: Mapping[str, Wallet], now: datetime) -> None:
         self.jobs: list[tuple[Any, ...]] = []
+        self.bodies: list[tuple[Any, ...]] = []
         self.entries: list[tuple[Any, ...]] = []
         self.events: list[tuple[Any, ...]] = []
         self._wallets = wallets
@@ -77,9 +79,10 @@ class Batch:
         digest = job_digest(said, fingerprint, _TOLD, self._micros, NAME, job.producer, job.idempotency_key, answer)
         wallet.head = entry_hash(head, account, wallet.seq, units, wallet.balance, reason, said, self._micros, digest)
         self.jobs.append((
-            job_id, job.producer, job.idempotency_key, NAME, fingerprint, None, "applied", "applied",
-            meaning.decode(), answer, now, _TOLD,
+            job_id, job.producer, job.idempotency_key, NAME, fingerprint, None, "applied", "applied", answer, now,
+            _TOLD,
         ))  # fmt: skip
+        self.bodies.append((job_id, meaning.decode()))
         self.entries.append((
             wallet.number, wallet.seq, units, wallet.balance, "credit", reason, "", job_id, 0, True, head,
             wallet.head, now,

@@ -39,16 +39,19 @@ _SAVE: Final = """
     where a.id = n.id
 """
 _BY_KEY: Final = itemgetter(1, 2)
-# Foreign keys of a table that is still small would be looked up by reading all of it, for as long as the session lasts.
+# What is planned while a table is small would read all of it, for as long as the session lasts.
 _SETTINGS: Final = {"application_name": "bound", "enable_seqscan": "off", "timezone": "UTC"}
 
 
 class Ledger:
-    """A session, and the three tables that it adds to."""
+    """A session, and the tables that it adds to."""
 
-    def __init__(self, connection: asyncpg.Connection, jobs: Table, entries: Table, outbox: Table) -> None:
+    def __init__(
+        self, connection: asyncpg.Connection, jobs: Table, bodies: Table, entries: Table, outbox: Table
+    ) -> None:
         self._connection = connection
         self._jobs = jobs
+        self._bodies = bodies
         self._entries = entries
         self._outbox = outbox
 
@@ -59,6 +62,7 @@ class Ledger:
         return cls(
             connection,
             await Table.read(connection, "jobs", batch.JOBS),
+            await Table.read(connection, "job_bodies", batch.BODIES),
             await Table.read(connection, "entries", batch.ENTRIES),
             await Table.read(connection, "outbox", batch.OUTBOX),
         )
@@ -83,6 +87,7 @@ class Ledger:
     async def _write(self, made: Batch, wallets: Iterable[Wallet], now: datetime) -> None:
         made.jobs.sort(key=_BY_KEY)  # as everybody does: two batches with the same keys wait and do not deadlock
         await self._jobs.add(self._connection, made.jobs)
+        await self._bodies.add(self._connection, made.bodies)
         await self._entries.add(self._connection, made.entries)
         await self._outbox.add(self._connection, made.events)
         moved = [(wallet.number, wallet.balance, wallet.seq, wallet.head) for wallet in wallets if wallet.moved]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, LargeBinary, SmallInteger, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -32,10 +32,23 @@ class Job(Base):
     idempotency_key: Mapped[str]
     name: Mapped[str]
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary)  # SHA-256 of name and meaning; stays for ever
-    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))  # None as well where an entry says it
+    account_id: Mapped[int | None]  # None as well where an entry says it
     status: Mapped[str]
     code: Mapped[str]
-    body: Mapped[Any | None] = mapped_column(JSON)  # what was asked; dropped by jobs.prune
+    body: Mapped[Any | None] = mapped_column(JSON)  # what was asked, of a job older than JobBody
     outcome: Mapped[Any] = mapped_column(JSON)  # the document, kept for ever
     settled_at: Mapped[datetime]
     events: Mapped[int | None] = mapped_column(SmallInteger)  # told, by bits; None or below 0: before the records
+
+
+class JobBody(Base):
+    """What a job asked, as long as it is kept: jobs.prune takes it away with its day.
+
+    Ids of jobs begin with the time, so that a partition is a day; `job_bodies_rest` has what came while it had none.
+    """
+
+    __tablename__ = "job_bodies"
+    __table_args__: Any = {"postgresql_partition_by": "range (job_id)"}  # noqa: RUF012 - as SQLAlchemy has it
+
+    job_id: Mapped[UUID] = mapped_column(primary_key=True)
+    body: Mapped[Any] = mapped_column(JSON)

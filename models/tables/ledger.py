@@ -42,14 +42,14 @@ class Entry(Base):
         ),
     )
 
-    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    account_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     seq: Mapped[int] = mapped_column(primary_key=True)
     amount: Mapped[Units]
     balance_after: Mapped[Units]
     kind: Mapped[str]
     reason: Mapped[str | None]
     description: Mapped[str | None]
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"))
+    job_id: Mapped[UUID]
     grant_id: Mapped[UUID | None]
     draws: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))  # [[grant id, units], …]
     reverses: Mapped[int | None]

@@ -35,7 +35,7 @@ class OutboxEvent(Base):
     lane: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)  # in the order in which an account's became true
     type: Mapped[str]
-    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"))
+    job_id: Mapped[UUID | None]
     letter_id: Mapped[UUID | None] = mapped_column(ForeignKey("dead_letters.id"))
     account_id: Mapped[int | None]
     seq: Mapped[int | None]  # the account's last entry then

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, text
+from sqlalchemy import CheckConstraint, Index, LargeBinary, SmallInteger, text
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -44,11 +44,11 @@ class Record(Base):
         ),
     )
 
-    journal: Mapped[int] = mapped_column(SmallInteger, ForeignKey("journals.id"), primary_key=True, autoincrement=False)
+    journal: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     seq: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]
-    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"))
-    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
+    job_id: Mapped[UUID | None]
+    account_id: Mapped[int | None]
     number: Mapped[int | None]  # of the account's changes
     after: Mapped[int | None]  # the account's last entry then
     content: Mapped[Any] = mapped_column(JSON)

@@ -67,7 +67,7 @@ def decide_jobs(
 ) -> UnitOfWork:
     """Steps 3 to 5: what is to be written, with nothing written yet. `locked`: the accounts, when they are already."""
     working_set = load_working_set(connection, jobs, locked)
-    now, answered = store.find(connection, {(job.producer, job.key) for job in jobs})
+    now, answered = store.find(connection, jobs)
     # The working set's own mappings: what one job of the batch changes, the next one knows.
     context = DecisionContext(
         now, limits, working_set.new_ids, working_set.telegram_owners, working_set.originals, working_set.reversed,

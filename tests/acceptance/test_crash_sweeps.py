@@ -19,8 +19,8 @@ from models.store.write.top_ups import policies
 from tests.acceptance.killpoints import OF_EVENTS, KillPoint, assert_killed
 from tests.acceptance.scheduled import Scheduled
 from tests.acceptance.system import wait_until
+from tests.support.aged import settle_in_own_rows
 from tests.support.builders import balance, done, entries, let_expire, rows
-from tests.support.resealed import execute_resealed
 
 CREDIT: Final = {"wallet_id": "w", "transaction_reason": "INVOICE_PAYMENT"}
 CREDITS: Final = 10**9  # units of a wallet
@@ -50,7 +50,7 @@ def _expired(engine: Engine) -> None:
 def _old(engine: Engine) -> None:
     """Three old jobs."""
     _expired(engine)
-    execute_resealed(engine, "update jobs set settled_at = settled_at - interval '1 year'")
+    settle_in_own_rows(engine, "1 year")
 
 
 def _topped_up(engine: Engine) -> int:

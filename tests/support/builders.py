@@ -204,6 +204,7 @@ def reset(engine: Engine) -> None:
             "policies",
             "charges",
             "jobs",
+            "job_bodies",
             "switches",
             "users",
             "wallets",

@@ -29,6 +29,7 @@ FIRST: Final = "tests/acceptance/test_first_ten_minutes.py"
 HERE: Final = "tests/unit/test_documents.py"
 PUBLISHING: Final = "tests/integration/test_publishing_guide.py"
 FINANCE: Final = "tests/integration/cli/test_finance_page.py"
+PRUNE: Final = "tests/integration/store/test_prune.py"
 RESTORE: Final = "tests/acceptance/test_runbook_restore.py"
 SECURITY: Final = "tests/unit/test_signature.py"
 
@@ -98,7 +99,12 @@ BLOCKS: Final[dict[str, list[tuple[str, str]]]] = {
         *[("{", PUBLISHING)] * 2,
     ],
     "docs/quickstart.md": [(each.begins, FIRST) for each in blocks_of("docs/quickstart.md")],
-    "docs/runbook.md": [("pg_dump", RESTORE), ("createdb", RESTORE), ("balance-worker verify", RESTORE)],
+    "docs/runbook.md": [
+        ("pg_dump", RESTORE),
+        ("createdb", RESTORE),
+        ("balance-worker verify", RESTORE),
+        ("begin;", PRUNE),
+    ],
     "docs/security.md": [
         ("user balance_worker", "tests/acceptance/test_acl.py"),
         ("{", HERE),

@@ -218,8 +218,8 @@ class Fields(ChargeFields, EventFields, FlowerFields, HttpFields, MetricsFields,
         90,
         ge=1,
         le=36_500,
-        description="The age at which the bodies of settled jobs are dropped. Keys, fingerprints and answers stay for "
-        "ever, and so does the ledger.",
+        description="The age at which the bodies of settled jobs are dropped, by whole days (UTC): one may be kept a "
+        "day longer. Keys, fingerprints and answers stay for ever, and so does the ledger.",
     )
     sweep_limit: int = Field(
         500, ge=1, le=10_000, json_schema_extra=_unit("rows"), description="How many rows a sweep takes at a time."

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, text
 from models.domain.events import BITS
 from models.domain.evidence.finding import Finding
 from models.domain.idempotency import canonical, fingerprint
-from models.store.write import digests, rows
+from models.store.write import bodies, digests, rows
 
 _ANSWERED: Final = text("""
     select j.id, j.code, a.kind, a.ref, e.seq,
@@ -38,6 +38,13 @@ _UNCHAINED: Final = text(f"""
       and not exists (select from records r where r.job_id = j.id)
     order by j.id
 """)  # noqa: S608 - our own condition
+# No foreign key says it: one would be looked up for each job.
+_OF_NO_ACCOUNT: Final = text("""
+    select j.id, j.account_id from jobs j
+    where j.id between :first and :last
+      and j.account_id is not null and not exists (select from accounts a where a.id = j.account_id)
+    order by j.id
+""")
 _NEVER_TOLD: Final = text(f"""
     select o.type, o.table, o.job_id as id, a.kind, a.ref
     from (select type, job_id, 'outbox' as table from outbox
@@ -50,31 +57,36 @@ _NEVER_TOLD: Final = text(f"""
       and (j.id is null or (not {digests.OLDER} and j.events & (case o.type {_BIT} else 0 end) = 0))
     order by o.job_id
 """)  # noqa: S608 - our own column list
-_PRUNED: Final = text("""
-    select id from jobs
-    where id between :first and :last
-      and body is null and (cast(:until as timestamptz) is null or settled_at > cast(:until as timestamptz))
-    order by id
-""")
-_ASKED: Final = text("""
-    select id, name, fingerprint, cast(body as text) as body from jobs
-    where id between :first and :last
-      and body is not null and fingerprint <> sha256(convert_to(name || E'\\n' || cast(body as text), 'UTF8'))
-    order by id
+_PRUNED: Final = text(f"""
+    select j.id from jobs j {bodies.JOIN}
+    where j.id between :first and :last and j.body is null and b.job_id is null
+      and (cast(:until as timestamptz) is null or j.settled_at > cast(:until as timestamptz))
+    order by j.id
+""")  # noqa: S608 - our own columns
+_ASKED: Final = text(f"""
+    select j.id, j.name, j.fingerprint, {bodies.BODY} as body, j.body is not null and b.job_id is not null as twice
+    from jobs j {bodies.JOIN}
+    where j.id between :first and :last
+      and (j.fingerprint <> sha256(convert_to(j.name || E'\\n' || {bodies.BODY}, 'UTF8'))
+           or (j.body is not null and b.job_id is not null))
+    order by j.id
+""")  # noqa: S608 - as above
+_OF_NO_JOB: Final = text("""
+    select b.job_id from job_bodies b where not exists (select from jobs j where j.id = b.job_id) order by b.job_id
 """)
 
 
 def findings(connection: Connection, between: Mapping[str, UUID], pruned_until: datetime | None) -> Iterator[Finding]:
     """What is wrong with jobs with ids from `first` to `last`. `pruned_until`: what the journals say of them."""
     return chain(
-        _answered(connection, between), _unchained(connection, between), _pruned(connection, between, pruned_until),
-        _asked(connection, between),
+        _answered(connection, between), _unchained(connection, between), _of_no_account(connection, between),
+        _pruned(connection, between, pruned_until), _asked(connection, between),
     )  # fmt: skip
 
 
 def together(connection: Connection, before: list[dict[str, Any]]) -> Iterator[Finding]:
     """What is wrong with what is on its way, and with all that is older than the records, which is `before` there."""
-    return chain(_never_told(connection), _before(connection, before))
+    return chain(_never_told(connection), _of_no_job(connection), _before(connection, before))
 
 
 def _answered(connection: Connection, between: Mapping[str, UUID]) -> Iterator[Finding]:
@@ -89,6 +101,11 @@ def _answered(connection: Connection, between: Mapping[str, UUID]) -> Iterator[F
 def _unchained(connection: Connection, between: Mapping[str, UUID]) -> Iterator[Finding]:
     for row in connection.execute(_UNCHAINED, between):
         yield Finding(_whose(row), None, f"job {row.id} is in no entry and in no record")
+
+
+def _of_no_account(connection: Connection, between: Mapping[str, UUID]) -> Iterator[Finding]:
+    for row in connection.execute(_OF_NO_ACCOUNT, between):
+        yield Finding(f"account:{row.account_id}", None, f"does not exist, and job {row.id} is about it")
 
 
 def _never_told(connection: Connection) -> Iterator[Finding]:
@@ -106,8 +123,15 @@ def _asked(connection: Connection, between: Mapping[str, UUID]) -> Iterator[Find
     for row in connection.execute(_ASKED, between):
         # What is kept of a job is what is asked with the publisher's note; most have none.
         asked = {field: said for field, said in json.loads(row.body).items() if field != "metadata"}
-        if fingerprint(row.name, canonical(asked)) != bytes(row.fingerprint):
+        if row.twice:
+            yield Finding(f"job:{row.id}", None, "has two bodies")
+        elif fingerprint(row.name, canonical(asked)) != bytes(row.fingerprint):
             yield Finding(f"job:{row.id}", None, "its body is not what its fingerprint stands for")
+
+
+def _of_no_job(connection: Connection) -> Iterator[Finding]:
+    for row in connection.execute(_OF_NO_JOB):
+        yield Finding(f"job:{row.job_id}", None, "does not exist, and has a body")
 
 
 def _before(connection: Connection, recorded: list[dict[str, Any]]) -> Iterator[Finding]:

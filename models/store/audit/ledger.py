@@ -40,6 +40,7 @@ from models.store.audit import charges, endpoints, jobs, journals, walks
 from models.store.audit.entries import Accounts
 from models.store.audit.journals import Notes
 from models.store.connection.session import snapshot
+from models.store.write import bodies
 from models.store.write import journals as records
 from models.store.write.rows import LOWEST, Among
 
@@ -86,6 +87,7 @@ def verify(engine: Engine, progress: Progress, told: Told = _silent, ranged: Tol
     """
     while progress.step is not None:
         with snapshot(engine) as connection:
+            bodies.keep(connection)
             connection.execute(text("set local statement_timeout = 0"))
             _Look.at(connection, progress, told).verify(monotonic() + LOOKED_MAX_S, ranged)
 

@@ -18,6 +18,7 @@ from models.store.read.accounts import now
 from models.store.read.entries import RelatedEntry, entries_of_job, reversals_of, reversed_by
 from models.store.read.events import StoredEvent, events_of_job
 from models.store.read.page import Page
+from models.store.write import bodies
 
 Moment = tuple[datetime, UUID]
 """When a job was settled, and its id. An account's jobs have this order, and its entries have the same."""
@@ -66,7 +67,9 @@ _ABOUT: Final = """
          or exists (select from entries o where o.job_id = j.id and o.account_id = :account_id))
 """
 _ONE: Final = _JOB.format(chosen="select * from jobs where {condition}", order="j.id")
-_TEXTS: Final = text("select cast(body as text) as body, cast(outcome as text) as outcome from jobs where id = :id")
+_TEXTS: Final = text(f"""
+    select {bodies.BODY} as body, cast(j.outcome as text) as outcome from jobs j {bodies.JOIN} where j.id = :id
+""")  # noqa: S608 - our own columns
 _MOMENT: Final = text("select settled_at, id from jobs where id = :id")
 _MOMENT_OF_ENTRY: Final = text("""
     select j.settled_at, j.id from entries e join jobs j on j.id = e.job_id

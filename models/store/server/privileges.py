@@ -31,6 +31,7 @@ NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "grants": _ADDED,
     "holds": _ADDED,
     "jobs": _ADDED,
+    "job_bodies": _ADDED,
     "dead_letters": _ADDED,
     # On its way: what has arrived is taken away.
     "outbox": (*_ADDED, "delete"),

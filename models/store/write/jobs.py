@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from models.batch.records import Identity, SettledJob, StoredJob
+from models.domain.deciding.commands import Job
 from models.domain.evidence.chains import Record, RecordKind, plain
-from models.domain.idempotency import canonical, noted
+from models.domain.idempotency import canonical
 from models.domain.outcome import Code, Status
+from models.store.write import bodies, rows
 from models.store.write import journals as records
-from models.store.write import rows
 from models.tables import jobs as tables
 
 _FIND: Final = text("""
@@ -21,7 +24,7 @@ _FIND: Final = text("""
     from (select clock_timestamp() as now) as clock
     left join (
         select j.id, j.producer, j.idempotency_key, j.name, j.fingerprint, j.status, j.code,
-               cast(j.body as text) as body, cast(j.outcome as text) as outcome
+               cast(j.outcome as text) as outcome
         from jobs j
         join unnest(cast(:producers as text[]), cast(:keys as text[])) as wanted (producer, key)
           on j.producer = wanted.producer and j.idempotency_key = wanted.key
@@ -31,9 +34,13 @@ _FIND: Final = text("""
 _PRUNE: Final = text("select pruned as jobs, until from prune_jobs(:days, :limit)")
 
 
-def find(connection: Connection, identities: Collection[Identity]) -> tuple[datetime, dict[Identity, StoredJob]]:
-    """The database's time now, and the jobs that have been settled under these keys."""
+def find(connection: Connection, asked: Collection[Job]) -> tuple[datetime, dict[Identity, StoredJob]]:
+    """The database's time now, and the jobs that have been settled under the keys of these.
+
+    What was asked then is read only where something else is asked now: whoever repeats a job asks for its answer.
+    """
     found: dict[Identity, StoredJob] = {}
+    identities = {(job.producer, job.key) for job in asked}
     producers, keys = zip(*identities, strict=True) if identities else ((), ())
     result = connection.execute(_FIND, {"producers": rows.texts(producers), "keys": rows.texts(keys)})
     now: datetime | None = None
@@ -41,10 +48,22 @@ def find(connection: Connection, identities: Collection[Identity]) -> tuple[date
         now = row.now
         if row.id is not None:
             found[row.producer, row.idempotency_key] = StoredJob(
-                row.id, row.name, bytes(row.fingerprint), Status(row.status), Code(row.code), row.body, row.outcome
+                row.id, row.name, bytes(row.fingerprint), Status(row.status), Code(row.code), None, row.outcome
             )
     assert now is not None
+    if found:
+        _read_bodies(connection, asked, found)
     return now, found
+
+
+def _read_bodies(connection: Connection, asked: Collection[Job], found: dict[Identity, StoredJob]) -> None:
+    differing: dict[UUID, Identity] = {}
+    for job in asked:
+        known = found.get((job.producer, job.key))
+        if known is not None and known.fingerprint != job.fingerprint:
+            differing[known.id] = job.producer, job.key
+    for job_id, body in bodies.of_jobs(connection, differing).items():
+        found[differing[job_id]] = replace(found[differing[job_id]], body=body)
 
 
 def insert(connection: Connection, settled: Sequence[SettledJob]) -> None:
@@ -63,7 +82,6 @@ def insert(connection: Connection, settled: Sequence[SettledJob]) -> None:
                 "account_id": item.account_id,
                 "status": item.status.value,
                 "code": item.code.value,
-                "body": rows.raw(noted(item.job.meaning, item.job.metadata)),
                 "outcome": rows.raw(item.outcome),
                 "settled_at": item.settled_at,
                 "events": item.events,
@@ -71,15 +89,19 @@ def insert(connection: Connection, settled: Sequence[SettledJob]) -> None:
             for item in ordered
         ],
     )
+    bodies.insert(connection, settled)
 
 
 def prune(connection: Connection, older_than_days: int, limit: int) -> int:
-    """Drops bodies and events of up to `limit` old jobs; keys, fingerprints and answers stay for ever.
+    """Drops the bodies of old jobs: days that are over for so long, and up to `limit` of those in no day. Keys,
+    fingerprints and answers stay for ever. Returns how many; of a whole day as many as its statistics say, at least 1.
 
-    That they were pruned is recorded: a body or an event that is gone otherwise was taken away.
+    That they were pruned is recorded: a body that is gone otherwise was taken away.
     """
+    # First of all: whoever has one waits for no account, and may wait for what is locked while a day is dropped.
+    journal = records.take(connection)
     pruned = connection.execute(_PRUNE, {"days": older_than_days, "limit": limit}).one()
     if pruned.jobs:
         content = canonical({"jobs": pruned.jobs, "until": plain(pruned.until)})
-        records.append(connection, records.take(connection), [Record(RecordKind.PRUNED, content)])
+        records.append(connection, journal, [Record(RecordKind.PRUNED, content)])
     return int(pruned.jobs)

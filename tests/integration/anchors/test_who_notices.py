@@ -98,7 +98,7 @@ CHANGES: Final[dict[str, Change]] = {
     "an event of the outbox is removed": sql("delete from outbox"),
     "bodies of a day ago are pruned": sql("select prune_jobs(1, 1000)"),
     "bodies younger than a day are, by `prune_jobs`": sql("select prune_jobs(0, 1000)"),
-    "a job's body is removed": sql("update jobs set body = null"),
+    "a job's body is removed": sql("delete from job_bodies"),
     "a dead letter is removed": sql(
         "with told as (delete from outbox where letter_id is not null) delete from dead_letters"
     ),

@@ -16,7 +16,7 @@ from tasks.apply.path import apply
 from tests.support.builders import LIMITS, expire_job, job, reset, rows, settle
 
 SIZES = (1, 10, 200)
-PER_BATCH_MAX = 21  # of a batch with every kind of job
+PER_BATCH_MAX = 22  # of a batch with every kind of job
 Jobs = list[Job]
 
 

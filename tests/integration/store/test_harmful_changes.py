@@ -182,11 +182,18 @@ HARMFUL: Final[dict[str, tuple[list[str], str]]] = {
     ),
     "a body and its events taken away as if pruned": (
         ["delete from outbox where job_id in (select id from jobs where code = 'insufficient_funds')",
-         "update jobs set body = null where code = 'insufficient_funds'"],
+         "delete from job_bodies where job_id in (select id from jobs where code = 'insufficient_funds')"],
         "job:",
     ),
     "what was asked, rewritten": (
+        ["""update job_bodies set body = '{"amount_kopeks":-5,"user_id":1}'
+             where job_id in (select id from jobs where code = 'insufficient_funds')"""], "job:",
+    ),
+    "what was asked, put in a job's own row as well": (
         ["""update jobs set body = '{"amount_kopeks":-5,"user_id":1}' where code = 'insufficient_funds'"""], "job:",
+    ),
+    "what a pruned job asked, put in": (
+        ["""insert into job_bodies select id, '{"amount_kopeks":-5,"user_id":1}' from jobs where idempotency_key = 'old'"""], "job:",
     ),
     "a record taken away": (["delete from records where seq = 3"], "journal:1"),
     "the last record taken away": (["delete from records r where seq = (select max(seq) from records)"], "journal:1"),

@@ -31,6 +31,7 @@ TABLES = {
         accounts.Wallet,
         accounts.App,
         jobs.Job,
+        jobs.JobBody,
         dead_letters.DeadLetter,
         ledger.Entry,
         ledger.Grant,
@@ -49,6 +50,18 @@ TABLES = {
         top_ups.Switch,
     )
 }
+
+
+def is_day(table: str) -> bool:
+    """Whether it is a partition, of which the models know nothing."""
+    return table.startswith("job_bodies_")
+
+
+def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    return kind != "table" or not is_day(name or "")
+
+
+COMPARED: Any = {"compare_type": True, "compare_server_default": True, "include_name": is_ours}
 
 
 @contextmanager
@@ -86,7 +99,10 @@ def test_up_down_and_up_again_with_data(empty_database_url: str) -> None:
     with connected(empty_database_url) as engine:
         for _ in range(2):
             schema.upgrade(empty_database_url)
-            assert set(inspect(engine).get_table_names()) == {*TABLES, "alembic_version"}
+            assert {name for name in inspect(engine).get_table_names() if not is_day(name)} == {
+                *TABLES,
+                "alembic_version",
+            }
             fill(engine)
             assert_ledger_is_coherent(engine)
             schema.downgrade(empty_database_url, "base")
@@ -156,7 +172,7 @@ def test_from_many_places_at_once(empty_database_url: str) -> None:
 
 def test_models_and_migrations_agree(engine: Engine) -> None:
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        context = MigrationContext.configure(connection, opts=COMPARED)
         assert compare_metadata(context, Base.metadata) == []
 
 
@@ -185,7 +201,7 @@ def test_constraints_and_indexes_are_those_of_the_models_word_for_word(
 
 def shape(engine: Engine, query: str) -> list[tuple[Any, ...]]:
     found = (tuple(row.values()) for row in rows(engine, query))
-    return sorted((row for row in found if row[0] != "alembic_version"), key=str)
+    return sorted((row for row in found if row[0] != "alembic_version" and not is_day(row[0])), key=str)
 
 
 def test_a_password_with_a_percent_sign_is_no_trouble(postgres: EmbeddedPostgres, empty_database_url: str) -> None:

@@ -1,15 +1,16 @@
 """Ledgers from before there were records: they migrate, verify, go on, and what is changed in them is noticed."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, text
 
 from models.store.audit.ledger import audit_in
 from models.store.schema import migrations as schema
 from tests.integration.store.filled import fill
-from tests.support.builders import done, execute, rows
+from tests.support.builders import ask, done, execute, rows
 from tests.support.coherence import assert_ledger_is_coherent
 from tests.support.resealed import execute_resealed
 
@@ -25,6 +26,45 @@ def older(empty_database_url: str) -> Iterator[Engine]:
     execute(engine, "alter table jobs drop column events")
     schema.upgrade(engine)
     yield engine
+    engine.dispose()
+
+
+def test_the_version_before_has_its_bodies_back_and_they_stay_readable(empty_database_url: str) -> None:
+    """Going down moves them to the rows of their jobs; there they are found when it goes up again."""
+    engine = create_engine(empty_database_url)
+    schema.upgrade(engine)
+    done(engine, "users.upsert", user_id=1, idempotency_key="k")
+    done(engine, "users.update_balance", user_id=1, amount_kopeks=5, metadata={"a": "1"}, idempotency_key="paid")
+    asked = "select id, cast(body as text) as body from jobs order by id"
+    kept = rows(engine, "select job_id as id, cast(body as text) as body from job_bodies order by job_id")
+    assert len(kept) == 2
+    schema.downgrade(engine, "0009")
+    assert rows(engine, asked) == kept, "to the letter: fingerprints stand for them"
+    schema.upgrade(engine)
+    assert rows(engine, asked) == kept
+    assert_ledger_is_coherent(engine)
+    conflict = ask(engine, "users.update_balance", user_id=1, amount_kopeks=6, idempotency_key="paid")
+    assert conflict["error"]["body"]["detail"]["fields"] == {"amount_kopeks": {"first": 5, "now": 6}}
+    engine.dispose()
+
+
+@pytest.mark.tampered_ledger
+def test_a_migration_that_has_to_wait_stands_in_nobodys_way(empty_database_url: str) -> None:
+    engine = create_engine(empty_database_url)
+    schema.upgrade(engine, "0008")
+    with ThreadPoolExecutor(1) as pool:
+        with engine.connect() as reading, engine.connect() as working:
+            reading.execute(text("select 1 from entries"))
+            migrating = pool.submit(schema.upgrade, engine, "0009")
+            waited = "select 1 from pg_locks where mode = 'AccessExclusiveLock' and not granted"
+            while not rows(engine, waited):
+                assert not migrating.done(), "it waits for who reads"
+            # Those who come meanwhile are let in before their own patience (five seconds) is over.
+            working.execute(text("set lock_timeout = '5s'"))
+            working.execute(text("lock table accounts, jobs, entries, outbox, records in row exclusive mode"))
+            working.rollback()
+        migrating.result(60)
+    assert schema.current(engine) == "0009"
     engine.dispose()
 
 

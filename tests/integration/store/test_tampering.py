@@ -68,8 +68,8 @@ BY_TYPE: Final = {
     "boolean": "not {0}",
     "timestamp with time zone": "coalesce({0}, '2000-01-01') + interval '1 microsecond'",
 }
-TABLES: Final = ("accounts", "users", "wallets", "apps", "grants", "holds", "policies", "jobs", "charges", "entries",
-                 "outbox", "records", "journals")  # fmt: skip
+TABLES: Final = ("accounts", "users", "wallets", "apps", "grants", "holds", "policies", "jobs", "job_bodies", "charges",
+                 "entries", "outbox", "records", "journals")  # fmt: skip
 TRIED_MAX: Final = 2  # rows of each column
 COLUMNS: Final = [
     (table, column.name)
