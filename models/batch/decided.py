@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
 from models.batch.outcome import StoredOutcome
 from models.batch.records import Identity, SettledJob, StoredJob, Told
@@ -18,6 +19,7 @@ from models.contracts.wire.travel import TRACEPARENT
 from models.domain.accounts import Account
 from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import Decision, DecisionContext, Original
+from models.domain.deciding.places import bucket_of_job
 from models.domain.deciding.webhook_commands import WEBHOOK_COMMANDS, WebhookCommand
 from models.domain.events import EventType, bits
 from models.domain.evidence.chains import NO_CHANGES, Record, RecordKind, changes, charge_changes, job_digest
@@ -26,6 +28,7 @@ from models.domain.ids import uuid7
 from models.domain.jobs.decide import decide, decide_endpoint
 from models.domain.ledger import Entry, Proof, made_by, seal
 from models.domain.outcome import Code, Refusal, Status
+from models.domain.sharding.buckets import BITS, in_bucket
 
 
 @dataclass(slots=True)
@@ -41,23 +44,26 @@ class DecidedBatch:
     events: list[Told] = field(default_factory=list)
     recorded: list[Record] = field(default_factory=list)
     heads: dict[int, bytes] = field(default_factory=dict)  # hashes of last entries, by account id
-    random: int = field(default_factory=lambda: 2 * secrets.randbits(61))  # one a unit: asking the system takes a while
+    random: int = field(default_factory=lambda: secrets.randbits(62))  # one a unit: asking the system takes a while
 
     def answer(self, job: Job) -> StoredOutcome:
         known = self.answered.get((job.producer, job.key))
         if known is not None:
             return _replay(known) if _means_the_same(job, known) else _conflict(job, known)
-        number = len(self.settled)
-        job = job.numbered(uuid7(self.context.now, number, self.random + 2 * number))
+        account = None if isinstance(job.command, Refusal) else self.working_set.find(job.command.target)
+        job = job.numbered(self._id(bucket_of_job(job, account, self.context.limits.shard)))
         if isinstance(job.command, WEBHOOK_COMMANDS):
             return self._about_endpoint(job, job.command)
-        account = None if isinstance(job.command, Refusal) else self.working_set.find(job.command.target)
         decision = decide(job, account, self.context)
         if isinstance(decision, Refusal):
             return self._refuse(job, account, decision)
         if decision.refusal is not None:
             return self._refuse(job, account, decision.refusal, decision)
         return self._accept(job, account, decision)
+
+    def _id(self, bucket: int) -> UUID:
+        number = len(self.settled)
+        return uuid7(self.context.now, number, in_bucket(self.random + (number << BITS), bucket))
 
     def _accept(self, job: Job, before: Account | None, decision: Decision) -> StoredOutcome:
         account, entry = decision.account, decision.entry
