@@ -19,7 +19,7 @@ from models.contracts.wire.travel import TRACEPARENT
 from models.domain.accounts import Account
 from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import Decision, DecisionContext, Original
-from models.domain.deciding.places import bucket_of_job
+from models.domain.sharding.place import bucket_of_job
 from models.domain.deciding.webhook_commands import WEBHOOK_COMMANDS, WebhookCommand
 from models.domain.events import EventType, bits
 from models.domain.evidence.chains import NO_CHANGES, Record, RecordKind, changes, charge_changes, job_digest
@@ -49,7 +49,7 @@ class DecidedBatch:
     def answer(self, job: Job) -> StoredOutcome:
         known = self.answered.get((job.producer, job.key))
         if known is not None:
-            return _replay(known) if _means_the_same(job, known) else _conflict(job, known)
+            return answer_again(job, known)
         account = None if isinstance(job.command, Refusal) else self.working_set.find(job.command.target)
         job = job.numbered(self._id(bucket_of_job(job, account, self.context.limits.shard)))
         if isinstance(job.command, WEBHOOK_COMMANDS):
@@ -167,6 +167,11 @@ def _said(facts: Mapping[str, Any] | None, job: Job) -> str | None:
     """What an event tells beside the job's answer, and the trace that it is part of."""
     trace = {} if job.traceparent is None else {TRACEPARENT: job.traceparent}
     return encode({**(facts or {}), **trace}) if facts is not None or trace else None
+
+
+def answer_again(job: Job, known: StoredJob) -> StoredOutcome:
+    """The answer to a job whose key has been answered: the same again, or that the key stands for another job."""
+    return _replay(known) if _means_the_same(job, known) else _conflict(job, known)
 
 
 def _means_the_same(job: Job, known: StoredJob) -> bool:

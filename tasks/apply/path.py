@@ -16,8 +16,9 @@ used in two transactions at once is caught by its unique constraint: KeyRace, an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import compress
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 
@@ -30,6 +31,7 @@ from models.store.write import accounts
 from models.store.write import jobs as store
 from models.store.write import journals as records
 from tasks.apply.caps import load_charging
+from tasks.apply.claiming import claim
 from tasks.apply.locking import load_working_set, lock_uncontended
 from tasks.apply.unit_of_work import UnitOfWork
 
@@ -40,8 +42,7 @@ def apply(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[StoredOut
     A refusal is an answer and disturbs no neighbour. A fault raises and takes everything back: TransientFault when the
     same jobs may succeed later, anything else when one of them is at fault.
     """
-    with transaction(engine) as connection:
-        return _write(connection, decide_jobs(connection, jobs, limits))
+    return _with_own_keys(engine, jobs, limits, _apply)
 
 
 def apply_uncontended(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[StoredOutcome | None]:
@@ -51,6 +52,30 @@ def apply_uncontended(engine: Engine, jobs: Sequence[Job], limits: Limits) -> li
     one: without this, each would wait for the other's whole batch. All jobs of an account that is held are left out,
     so that they stay in their order.
     """
+    return _with_own_keys(engine, jobs, limits, _apply_uncontended)
+
+
+def _with_own_keys(
+    engine: Engine,
+    jobs: Sequence[Job],
+    limits: Limits,
+    settle: Callable[[Engine, Sequence[Job], Limits], list[StoredOutcome] | list[StoredOutcome | None]],
+) -> list[Any]:
+    """`settle` for the jobs whose keys are this shard's to use; the others are answered by what theirs stand for."""
+    if limits.shard is None:
+        return settle(engine, jobs, limits)
+    answered = claim(engine, jobs, limits.shard)
+    rest = [job for place, job in enumerate(jobs) if place not in answered]
+    outcomes = iter(settle(engine, rest, limits) if rest else ())
+    return [answered[place] if place in answered else next(outcomes) for place in range(len(jobs))]
+
+
+def _apply(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[StoredOutcome]:
+    with transaction(engine) as connection:
+        return _write(connection, decide_jobs(connection, jobs, limits))
+
+
+def _apply_uncontended(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[StoredOutcome | None]:
     with transaction(engine) as connection:
         free = lock_uncontended(connection, jobs)
         if free is None:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, inspect, make_url
 
 from models.store.audit.entries import audit
 from models.store.schema import migrations as schema
-from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox, records, top_ups, webhooks
+from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox, records, sharding, top_ups, webhooks
 from models.tables.base import Base
 from tests.integration.store.on_their_way import fill_events
 from tests.support.builders import balance, done, execute, let_expire, rows, sweep
@@ -47,6 +47,9 @@ TABLES = {
         top_ups.Policy,
         top_ups.Charge,
         top_ups.Switch,
+        sharding.Key,
+        sharding.TelegramId,
+        sharding.TelegramTerm,
     )
 }
 

@@ -1,4 +1,4 @@
-"""In which bucket a job is: that of its account, and where it has none, that of what it names instead."""
+"""Where a job belongs: the bucket of the account that it is about, as far as the job itself says."""
 
 from __future__ import annotations
 
@@ -29,19 +29,28 @@ def bucket_of_telegram(telegram_id: int) -> int:
     return telegram_id % BUCKETS
 
 
-def bucket_named(job: Job) -> int:
-    """The bucket that a job says it is in, before its account is known. Of a job that says nothing of an account, or
-    nothing that can be understood, it is its key's: the same for each of its deliveries."""
-    target = None if isinstance(job.command, Refusal) else job.command.target
+def bucket_of_target(target: object) -> int | None:
+    """The bucket of a command's target. None: it names no account, or one that has to be looked up.
+
+    An account is in the bucket of its name. What a job made, another job names by an id, which carries the bucket.
+    """
     match target:
         case AccountKey():
             return bucket_of_account(target)
         case EntryOfJob(known) | ChargeOf(known) | EndpointOf(UUID() as known):
             return bucket_of_id(known)
-        case TelegramUser(telegram_id):
-            return bucket_of_telegram(telegram_id)
         case _:
-            return bucket_of_key(job.producer, job.key)
+            return None
+
+
+def bucket_named(job: Job) -> int:
+    """The bucket that a job says it is in, before its account is known. Of a job that says nothing of an account, or
+    nothing that can be understood, it is its key's: the same for each of its deliveries."""
+    target = None if isinstance(job.command, Refusal) else job.command.target
+    if isinstance(target, TelegramUser):
+        return bucket_of_telegram(target.telegram_id)
+    bucket = bucket_of_target(target)
+    return bucket_of_key(job.producer, job.key) if bucket is None else bucket
 
 
 def bucket_of_job(job: Job, account: Account | None, shard: Shard | None) -> int:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.domain.accounts import AccountKey, Kind
-from models.domain.deciding.places import (
+from models.domain.sharding.place import (
     bucket_named,
     bucket_of_account,
     bucket_of_job,
