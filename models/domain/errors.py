@@ -68,7 +68,7 @@ class KeyElsewhere(Fault):
 class WrongShard(Fault):
     """Nothing was done: jobs of others are sent on to them before they come here."""
 
-    next_step = "let it come to the shard of its account"
+    next_step = "the job is tried again a few times, then parked"
 
-    def __init__(self, account: str, shard: int, here: int) -> None:
-        super().__init__(f"{account} is an account of shard {shard}, and this is shard {here}")
+    def __init__(self, what: str, shard: int, here: int) -> None:
+        super().__init__(f"{what} of shard {shard}, and this is shard {here}: replay this letter, and it is sent there")

@@ -8,7 +8,7 @@ from sqlalchemy import make_url, text
 
 from models.store.connection.session import make_engine
 from models.store.schema import migrations
-from tests.integration.shards.sharded import COUNT, Part
+from tests.integration.shards.sharded import COUNT, Part, assert_nothing_is_in_two_shards
 from tests.support.builders import reset
 from tests.support.coherence import assert_ids_carry_their_bucket, assert_ledger_is_coherent
 from tests.support.servers import servers
@@ -41,3 +41,4 @@ def parts(made: list[Part]) -> Iterator[list[Part]]:
     for part in made:
         assert_ledger_is_coherent(part.engine)
         assert_ids_carry_their_bucket(part.engine)
+    assert_nothing_is_in_two_shards(made)

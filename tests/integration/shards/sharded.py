@@ -78,3 +78,25 @@ def wallets(parts: Sequence[Part]) -> list[str]:
 def top_up(wallet: str, key: str, credits: int = 1, producer: str = "default") -> Job:
     fields = {"credits_to_add": credits, "transaction_reason": "INVOICE_REFUND"}
     return replace(job("wallets.top_up", wallet_id=wallet, idempotency_key=key, **fields), producer=producer)
+
+
+def assert_nothing_is_in_two_shards(parts: Sequence[Part]) -> None:
+    """Keys of settled jobs, and telegram ids of users: each in one shard, which is the one that has claimed it."""
+    for what, (of_rows, claims) in _SHARED.items():
+        claimed = {row["of_it"]: row["bucket"] for part in parts for row in rows(part.engine, claims)}
+        found = [(part.shard, row["of_it"]) for part in parts for row in rows(part.engine, of_rows)]
+        assert len(found) == len({of for _, of in found}), f"one {what} in two shards"
+        wrong = [(shard, of) for shard, of in found if of not in claimed or not shard.has(claimed[of])]
+        assert not wrong, f"{what} that another shard has claimed: {wrong[:5]}"
+
+
+_SHARED: Final = {
+    "key": (
+        "select producer || ' ' || idempotency_key as of_it from jobs where producer <> 'balance-worker'",
+        "select producer || ' ' || key as of_it, bucket from keys",
+    ),
+    "telegram id": (
+        "select telegram_id as of_it from users where telegram_id is not null",
+        "select telegram_id as of_it, bucket from telegram_ids",
+    ),
+}

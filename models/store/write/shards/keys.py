@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from models.batch.records import Identity, StoredJob
 from models.domain.sharding.place import bucket_of_key
 from models.domain.sharding.shard import Shard, schema_of
 from models.store.connection.session import each_committed, transaction, wait_as_for_a_write
 from models.store.write import jobs, rows
-
-_LOOK_INTO: Final = text("select set_config('search_path', quote_ident(:schema), true)")
+from models.store.write.shards.elsewhere import look_into
 
 
 def claim(engine: Engine, shard: Shard, wanted: Mapping[Identity, int]) -> dict[Identity, int]:
@@ -33,7 +32,7 @@ def claim(engine: Engine, shard: Shard, wanted: Mapping[Identity, int]) -> dict[
 def settled(engine: Engine, shard: Shard, number: int, identities: Collection[Identity]) -> dict[Identity, StoredJob]:
     """The jobs that shard `number` has settled under these keys."""
     with transaction(engine) as connection:
-        connection.execute(_LOOK_INTO, {"schema": schema_of(number, shard.count)})
+        look_into(connection, shard, number)
         _, found = jobs.find(connection, identities)
         wait_as_for_a_write(connection)
     return found
