@@ -82,6 +82,9 @@ def fill(engine: Engine) -> None:
     done(engine, "accounts.set_alerts", account="user:1", thresholds=[100, "0.5"])
     fill_events(engine)
     execute(engine, "insert into anchors (sequence, hash, until) values (1, sha256('l'), 1)")
+    execute(engine, "insert into keys (producer, key, bucket) values ('p', 'k', 1)")
+    execute(engine, "insert into telegram_ids (telegram_id, bucket, term) values (1, 1, 1)")
+    execute(engine, "insert into telegram_terms (telegram_id, term) values (1, 1)")
     assert {table: len(rows(engine, f"select 1 from {table}")) > 0 for table in TABLES} == dict.fromkeys(TABLES, True)
 
 
