@@ -19,7 +19,6 @@ from models.contracts.wire.travel import TRACEPARENT
 from models.domain.accounts import Account
 from models.domain.deciding.commands import Job
 from models.domain.deciding.decision import Decision, DecisionContext, Original
-from models.domain.sharding.place import bucket_of_job
 from models.domain.deciding.webhook_commands import WEBHOOK_COMMANDS, WebhookCommand
 from models.domain.events import EventType, bits
 from models.domain.evidence.chains import NO_CHANGES, Record, RecordKind, changes, charge_changes, job_digest
@@ -29,6 +28,7 @@ from models.domain.jobs.decide import decide, decide_endpoint
 from models.domain.ledger import Entry, Proof, made_by, seal
 from models.domain.outcome import Code, Refusal, Status
 from models.domain.sharding.buckets import BITS, in_bucket
+from models.domain.sharding.place import bucket_of_job
 
 
 @dataclass(slots=True)

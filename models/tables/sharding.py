@@ -1,7 +1,7 @@
 """What shards know of each other: empty in a ledger that is whole.
 
-A row is in the shard that its own key leads to, and not in that of the account it is about: whoever has the key finds it
-with one question. models/domain/sharding, docs/decisions/0029.
+A row is in the shard that its own key leads to, and not in that of the account it is about: whoever has the key finds
+it with one question. models/domain/sharding, docs/decisions/0029.
 """
 
 from __future__ import annotations

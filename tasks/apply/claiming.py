@@ -12,10 +12,10 @@ from models.batch.named import named_by
 from models.batch.outcome import StoredOutcome
 from models.batch.records import Identity, StoredJob
 from models.domain.accounts import AccountKey
-from models.domain.deciding.commands import SYSTEM_PRODUCER, Job, TelegramUser, UserUpsert
+from models.domain.deciding.commands import SYSTEM_PRODUCER, Job, UserUpsert
 from models.domain.errors import KeyElsewhere, WrongShard
 from models.domain.outcome import Refusal
-from models.domain.sharding.place import bucket_of_account, bucket_named
+from models.domain.sharding.place import bucket_named, bucket_of_account
 from models.domain.sharding.shard import Shard
 from models.domain.value import value
 from models.store.write.shards import keys, telegram_ids

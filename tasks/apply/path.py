@@ -3,7 +3,7 @@
     step                                                     where                    if it dies here, redelivery
     1  the message comes in                                  worker/consuming         finds nothing done
     2  it is understood, or refused at its turn              contracts/wire/message   finds nothing done
-       of a ledger in shards: keys are claimed               apply/claiming           the job's next delivery has the claim
+       of a ledger in shards: keys are claimed               apply/claiming           the claim is the job's own
     3  accounts are locked, ids sorted                       store/write/accounts     the lock went with the connection
     4  keys that have been answered are found                store/write/jobs         nothing was written
     5  each job is decided, in order, in memory, purely      domain/jobs/decide       nothing was written

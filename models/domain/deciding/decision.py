@@ -15,8 +15,8 @@ from models.domain.deciding.commands import Job
 from models.domain.events import EventType
 from models.domain.ledger import Entry, EntryDetails, EntryKind
 from models.domain.outcome import Code, Refusal
-from models.domain.value import value
 from models.domain.sharding.shard import Shard
+from models.domain.value import value
 from models.domain.webhooks.endpoints import Endpoint
 
 EVERYBODY: Final = "*"

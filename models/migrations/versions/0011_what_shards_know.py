@@ -1,4 +1,4 @@
-"""What shards know of each other: which keys are used, and who may have a telegram id. Empty in a ledger that is whole."""
+"""What shards know of each other: which keys are used, who may have a telegram id. Empty in a ledger that is whole."""
 
 from __future__ import annotations
 

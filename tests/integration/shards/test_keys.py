@@ -14,11 +14,12 @@ from models.domain.accounts import AccountKey, Kind
 from models.domain.deciding.commands import Job
 from models.domain.errors import KeyElsewhere, TransientFault, WrongShard
 from models.domain.sharding.buckets import bucket_of_id
+from models.store.connection.session import each_committed
 from models.store.write.shards import keys
 from tasks.apply import path
 from tasks.apply.retries import Failed
-from tests.integration.store.test_prune import DAYS, age, prune
 from tests.integration.shards.sharded import Part, top_up, wallets
+from tests.integration.store.test_prune import DAYS, age, prune
 from tests.support.builders import Document, balance, done, expire_job, job, rows
 
 ROUNDS = 60
@@ -33,10 +34,15 @@ def test_a_key_of_another_shards_job_is_a_conflict_and_nothing_is_done(parts: li
     (first, second), (one, other) = parts, wallets(parts)
     [settled] = first.apply(top_up(one, "k", 5))
     [answer] = second.apply(top_up(other, "k", 5))
-    assert (answer["status"], answer["code"], answer["job_id"]) == ("rejected", "idempotency_conflict", settled["job_id"])
+    assert (answer["status"], answer["code"], answer["job_id"]) == (
+        "rejected",
+        "idempotency_conflict",
+        settled["job_id"],
+    )
     details = answer["error"]["body"]["error"]["details"]
     assert details["fields"] == {"wallet_id": {"first": one, "now": other}}
-    assert second.settled("k") == [] and balance(second.engine, f"wallet:{other}") == 0
+    assert second.settled("k") == []
+    assert balance(second.engine, f"wallet:{other}") == 0
 
 
 def test_the_same_job_again_is_the_same_answer_again(parts: list[Part]) -> None:
@@ -164,9 +170,12 @@ def test_what_stays_unsettled_is_parked_alone_with_what_to_do(
         first.apply(top_up(one, "k"))
     restore()
     before, held, after = second.bear(*(top_up(other, key) for key in ("a", "k", "b")))
-    assert isinstance(held, Failed) and isinstance(held.error, KeyElsewhere) and held.attempts > 1
+    assert isinstance(held, Failed)
+    assert isinstance(held.error, KeyElsewhere)
+    assert held.attempts > 1
     assert "replay this letter" in str(held.error)
-    assert not isinstance(before, Failed) and not isinstance(after, Failed)
+    assert not isinstance(before, Failed)
+    assert not isinstance(after, Failed)
     assert (before.code, after.code) == ("applied", "applied")
     [alone] = second.bear(top_up(other, "k"))
     assert isinstance(alone, Failed), "alone it is not held for ever either"
@@ -203,11 +212,12 @@ def test_what_it_costs_does_not_grow_with_the_batch(parts: list[Part]) -> None:
         sent.extend(statement for statement, _ in statements)
         return real(first.engine, statements)
 
-    real = keys.each_committed
+    real = each_committed
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keys, "each_committed", note)
         first.apply(*(top_up(one, f"key {number}") for number in range(200)))
-        assert len(sent) == 2 and all("insert into" in statement for statement in sent)
+        assert len(sent) == 2
+        assert all("insert into" in statement for statement in sent)
         sent.clear()
         [account] = rows(first.engine, "select kind, ref from accounts")
         assert account["ref"] == one

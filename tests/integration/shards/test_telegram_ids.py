@@ -1,4 +1,4 @@
-"""A telegram id is one user's, in whichever shard: it is refused while it is another's, and given on once it is free."""
+"""A telegram id is one user's, in whichever shard: refused while it is another's, given on once it is free."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def test_within_a_shard_it_goes_from_one_to_the_other_as_ever(parts: list[Part])
     give(first, one, 500)
     assert give(first, other, 500)["code"] == "telegram_id_taken"
     answers = first.apply(
-        job("users.upsert", user_id=int(one), telegram_id=None), job("users.upsert", user_id=int(other), telegram_id=500)
+        job("users.upsert", user_id=int(one), telegram_id=None),
+        job("users.upsert", user_id=int(other), telegram_id=500),
     )
     assert [answer["code"] for answer in answers] == ["applied", "applied"]
     assert owners(parts, 500) == [int(other)]

@@ -10,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.domain.accounts import AccountKey, Kind
+from models.domain.ids import uuid7
+from models.domain.outcome import Code, Refusal
+from models.domain.sharding.buckets import BUCKETS, bucket_of, in_bucket
 from models.domain.sharding.place import (
     bucket_named,
     bucket_of_account,
@@ -17,9 +20,6 @@ from models.domain.sharding.place import (
     bucket_of_key,
     bucket_of_telegram,
 )
-from models.domain.ids import uuid7
-from models.domain.outcome import Code, Refusal
-from models.domain.sharding.buckets import BUCKETS, bucket_of, in_bucket
 from models.domain.sharding.shard import Shard
 from tests.support.builders import job, wallet_account
 from tests.unit.domain.test_ids import AT
@@ -64,7 +64,8 @@ def test_in_a_shard_the_id_of_a_job_about_nobody_says_that_shard(number: int, na
     shard = Shard(number, 256)
     asked = job("entries.reverse", job_id=str(uuid7(AT, 0, in_bucket(0, named))))
     found = bucket_of_job(asked, None, shard)
-    assert shard.has(found) and 0 <= found < BUCKETS
+    assert shard.has(found)
+    assert 0 <= found < BUCKETS
     assert found == named or not shard.has(named)
     assert bucket_of_job(asked, None, None) == named
 

@@ -47,17 +47,18 @@ def buckets_of(engine: Engine, shard: Shard, telegram_ids: Collection[int]) -> d
     return {claim.telegram_id: claim.bucket for claim in _known(engine, shard, telegram_ids)}
 
 
-def claim(
-    engine: Engine, shard: Shard, wanted: Mapping[int, int]
-) -> tuple[dict[int, int], dict[int, AccountKey]]:
-    """Claims telegram ids for users in buckets of this shard: (terms of the claims, users of other shards who have one).
+def claim(engine: Engine, shard: Shard, wanted: Mapping[int, int]) -> tuple[dict[int, int], dict[int, AccountKey]]:
+    """Claims telegram ids for users in buckets of this shard: (terms of claims, users of other shards who have one).
 
     Raises KeyRace when somebody else claims one at the same time.
     """
     first = [Claim(telegram_id, bucket, 1) for telegram_id, bucket in wanted.items()]
     terms = {each.telegram_id: each.term for each in _ask(engine, shard, _insert, first)}
     known = _known(engine, shard, wanted.keys() - terms)
-    own, others = [each for each in known if shard.has(each.bucket)], [each for each in known if not shard.has(each.bucket)]
+    own, others = (
+        [each for each in known if shard.has(each.bucket)],
+        [each for each in known if not shard.has(each.bucket)],
+    )
     ended = _terms(engine, shard, [each.telegram_id for each in own])
     terms |= {each.telegram_id: each.term for each in own if ended.get(each.telegram_id, 0) <= each.term}
     again = {each: ended[each.telegram_id] + 1 for each in own if each.telegram_id not in terms}
@@ -74,7 +75,9 @@ def hold(connection: Connection, terms: Mapping[int, int]) -> None:
     ids = sorted(terms)
     held = connection.execute(_HOLD, {"ids": ids, "terms": [terms[each] for each in ids]}).scalars().all()
     if lost := set(ids) - set(held):
-        raise KeyRace(f"telegram ids {sorted(lost)} were claimed by another shard while this batch waited for its locks")
+        raise KeyRace(
+            f"telegram ids {sorted(lost)} were claimed by another shard while this batch waited for its locks"
+        )
 
 
 def _end(engine: Engine, shard: Shard, claims: Iterable[Claim]) -> dict[int, AccountKey]:
@@ -104,7 +107,7 @@ def _terms(engine: Engine, shard: Shard, telegram_ids: list[int]) -> dict[int, i
         return {}
     query = f"select telegram_id, term from {shard.schema}.telegram_terms where telegram_id = any(%(ids)s)"  # noqa: S608 - a schema of ours
     [found] = each_committed(engine, [(query, {"ids": telegram_ids})])
-    return {telegram_id: term for telegram_id, term in found}
+    return dict(found)
 
 
 def _ask(
