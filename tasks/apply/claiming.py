@@ -8,11 +8,10 @@ from dataclasses import field
 from sqlalchemy import Engine
 
 from models.batch.decided import answer_again
-from models.batch.named import named_by
 from models.batch.outcome import StoredOutcome
 from models.batch.records import Identity, StoredJob
 from models.domain.accounts import AccountKey
-from models.domain.deciding.commands import SYSTEM_PRODUCER, Job, UserUpsert
+from models.domain.deciding.commands import SYSTEM_PRODUCER, Job, TelegramUser, UserUpsert
 from models.domain.errors import KeyElsewhere, WrongShard
 from models.domain.outcome import Refusal
 from models.domain.sharding.place import bucket_named, bucket_of_account
@@ -78,7 +77,9 @@ def _claim_telegram_ids(
         if isinstance(job.command, UserUpsert) and job.command.changes.get("telegram_id")
     }
     terms, owners = telegram_ids.claim(engine, shard, given) if given else ({}, {})
-    if named := named_by(jobs).telegram_ids.difference(terms):
+    targets = [job.command.target for job in jobs if not isinstance(job.command, Refusal)]
+    named = {target.telegram_id for target in targets if isinstance(target, TelegramUser)}
+    if named := named.difference(terms):
         _check_place(engine, shard, named)
     return terms, owners
 
