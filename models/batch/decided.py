@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
 from models.batch.outcome import StoredOutcome
 from models.batch.records import Identity, SettledJob, StoredJob, Told
@@ -26,6 +27,8 @@ from models.domain.ids import uuid7
 from models.domain.jobs.decide import decide, decide_endpoint
 from models.domain.ledger import Entry, Proof, made_by, seal
 from models.domain.outcome import Code, Refusal, Status
+from models.domain.sharding.buckets import BITS, in_bucket
+from models.domain.sharding.place import bucket_of_job
 
 
 @dataclass(slots=True)
@@ -41,23 +44,26 @@ class DecidedBatch:
     events: list[Told] = field(default_factory=list)
     recorded: list[Record] = field(default_factory=list)
     heads: dict[int, bytes] = field(default_factory=dict)  # hashes of last entries, by account id
-    random: int = field(default_factory=lambda: 2 * secrets.randbits(61))  # one a unit: asking the system takes a while
+    random: int = field(default_factory=lambda: secrets.randbits(62))  # one a unit: asking the system takes a while
 
     def answer(self, job: Job) -> StoredOutcome:
         known = self.answered.get((job.producer, job.key))
         if known is not None:
-            return _replay(known) if _means_the_same(job, known) else _conflict(job, known)
-        number = len(self.settled)
-        job = job.numbered(uuid7(self.context.now, number, self.random + 2 * number))
+            return answer_again(job, known)
+        account = None if isinstance(job.command, Refusal) else self.working_set.find(job.command.target)
+        job = job.numbered(self._id(bucket_of_job(job, account, self.context.limits.shard)))
         if isinstance(job.command, WEBHOOK_COMMANDS):
             return self._about_endpoint(job, job.command)
-        account = None if isinstance(job.command, Refusal) else self.working_set.find(job.command.target)
         decision = decide(job, account, self.context)
         if isinstance(decision, Refusal):
             return self._refuse(job, account, decision)
         if decision.refusal is not None:
             return self._refuse(job, account, decision.refusal, decision)
         return self._accept(job, account, decision)
+
+    def _id(self, bucket: int) -> UUID:
+        number = len(self.settled)
+        return uuid7(self.context.now, number, in_bucket(self.random + (number << BITS), bucket))
 
     def _accept(self, job: Job, before: Account | None, decision: Decision) -> StoredOutcome:
         account, entry = decision.account, decision.entry
@@ -161,6 +167,11 @@ def _said(facts: Mapping[str, Any] | None, job: Job) -> str | None:
     """What an event tells beside the job's answer, and the trace that it is part of."""
     trace = {} if job.traceparent is None else {TRACEPARENT: job.traceparent}
     return encode({**(facts or {}), **trace}) if facts is not None or trace else None
+
+
+def answer_again(job: Job, known: StoredJob) -> StoredOutcome:
+    """The answer to a job whose key has been answered: the same again, or that the key stands for another job."""
+    return _replay(known) if _means_the_same(job, known) else _conflict(job, known)
 
 
 def _means_the_same(job: Job, known: StoredJob) -> bool:

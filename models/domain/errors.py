@@ -4,7 +4,9 @@
     ├── TransientFault    the same jobs may succeed later: wait and try again, keep the message
     │   ├── KeyRace           two transactions used one new key or account at once: try again now
     │   └── DeploymentFault   nothing gets on until somebody mends it: everything is held, and said once a minute
-    └── DoubtfulFault     the job's when its neighbours pass, the deployment's when all fail alike
+    ├── DoubtfulFault     the job's when its neighbours pass, the deployment's when all fail alike
+    ├── KeyElsewhere      the key is claimed by another shard, where its job is not settled yet
+    └── WrongShard        the account is another shard's
 
 Everything else is treated as permanent: applied singly, counted, then parked.
 """
@@ -48,3 +50,25 @@ class DoubtfulFault(Fault):
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)
         self.next_step = f"{remedy}; the job is held until its neighbours show whose fault it is"
+
+
+class KeyElsewhere(Fault):
+    """Permanent as far as can be told: what holds the key up there may be parked, too."""
+
+    next_step = "the job is tried again a few times, then parked"
+
+    def __init__(self, producer: str, key: str, shard: int) -> None:
+        super().__init__(
+            f"key {key!r} of {producer} was first used for an account of shard {shard}, whose job is not settled: "
+            "settle that one first (it is in a queue or among the dead letters there), then replay this letter, which "
+            "is then answered idempotency_conflict; or discard it and publish it under a key of its own"
+        )
+
+
+class WrongShard(Fault):
+    """Nothing was done: jobs of others are sent on to them before they come here."""
+
+    next_step = "the job is tried again a few times, then parked"
+
+    def __init__(self, what: str, shard: int, here: int) -> None:
+        super().__init__(f"{what} of shard {shard}, and this is shard {here}: replay this letter, and it is sent there")

@@ -6,9 +6,9 @@ from typing import Final
 
 from sqlalchemy import MetaData
 
-from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox, records, top_ups, webhooks
+from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox, records, sharding, top_ups, webhooks
 from models.tables.base import Base
 
-_FILES: Final = (accounts, anchors, dead_letters, jobs, ledger, outbox, records, top_ups, webhooks)
+_FILES: Final = (accounts, anchors, dead_letters, jobs, ledger, outbox, records, sharding, top_ups, webhooks)
 
 METADATA: Final[MetaData] = Base.metadata

@@ -16,7 +16,9 @@ from models.domain.errors import KeyRace
 from models.domain.outcome import Refusal
 from models.store.write import accounts, entries, profiles
 from models.store.write.events import endpoints
+from models.store.write.shards import telegram_ids
 from models.store.write.top_ups import charges
+from tasks.apply.claiming import Claimed
 
 _NO_ENTRIES: Mapping[UUID, Original] = {}
 _NO_CHARGES: Mapping[UUID, tuple[int, UUID | None]] = {}
@@ -39,7 +41,7 @@ def lock_uncontended(
 
 
 def load_working_set(
-    connection: Connection, jobs: Sequence[Job], locked: Sequence[accounts.Locked] | None = None
+    connection: Connection, jobs: Sequence[Job], locked: Sequence[accounts.Locked] | None, claimed: Claimed
 ) -> WorkingSet:
     """Locks what the jobs are about, unless it is, and reads all that deciding them takes.
 
@@ -72,15 +74,19 @@ def load_working_set(
         read,
         originals,
         entries.reversed_of(connection, written) if written else {},
-        _telegram_owners(connection, read, named),
+        _telegram_owners(connection, read, named, claimed),
         dict(zip(missing, accounts.next_ids(connection, len(missing)), strict=True)),
         found,
         endpoints.lock(connection, named.endpoints) if named.endpoints else {},
     )
 
 
-def _telegram_owners(connection: Connection, read: Sequence[Account], named: Named) -> dict[int, AccountKey]:
+def _telegram_owners(
+    connection: Connection, read: Sequence[Account], named: Named, claimed: Claimed
+) -> dict[int, AccountKey]:
     """Who has which telegram id: from the locked users, and for ids that none of them has, from everybody."""
+    if terms := {each: claimed.telegram_terms[each] for each in named.given if each in claimed.telegram_terms}:
+        telegram_ids.hold(connection, terms)
     owners = {
         account.profile.telegram_id: account.key
         for account in read
@@ -90,4 +96,4 @@ def _telegram_owners(connection: Connection, read: Sequence[Account], named: Nam
     if moved := named.telegram_ids & set(elsewhere):
         # Nobody answers "not found" for a user who is there, only not locked.
         raise KeyRace(f"telegram ids {sorted(moved)} went to another user while this batch waited for its locks")
-    return {**elsewhere, **owners}
+    return {**claimed.telegram_owners, **elsewhere, **owners}

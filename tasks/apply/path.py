@@ -3,6 +3,7 @@
     step                                                     where                    if it dies here, redelivery
     1  the message comes in                                  worker/consuming         finds nothing done
     2  it is understood, or refused at its turn              contracts/wire/message   finds nothing done
+       of a ledger in shards: keys are claimed               apply/claiming           the claim is the job's own
     3  accounts are locked, ids sorted                       store/write/accounts     the lock went with the connection
     4  keys that have been answered are found                store/write/jobs         nothing was written
     5  each job is decided, in order, in memory, purely      domain/jobs/decide       nothing was written
@@ -16,8 +17,9 @@ used in two transactions at once is caught by its unique constraint: KeyRace, an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import compress
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
@@ -30,8 +32,11 @@ from models.store.write import accounts
 from models.store.write import jobs as store
 from models.store.write import journals as records
 from tasks.apply.caps import load_charging
+from tasks.apply.claiming import Claimed, claim
 from tasks.apply.locking import load_working_set, lock_uncontended
 from tasks.apply.unit_of_work import UnitOfWork
+
+_NOTHING: Final = Claimed()
 
 
 def apply(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[StoredOutcome]:
@@ -40,8 +45,7 @@ def apply(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[StoredOut
     A refusal is an answer and disturbs no neighbour. A fault raises and takes everything back: TransientFault when the
     same jobs may succeed later, anything else when one of them is at fault.
     """
-    with transaction(engine) as connection:
-        return _write(connection, decide_jobs(connection, jobs, limits))
+    return _with_own_keys(engine, jobs, limits, _apply)
 
 
 def apply_uncontended(engine: Engine, jobs: Sequence[Job], limits: Limits) -> list[StoredOutcome | None]:
@@ -51,22 +55,53 @@ def apply_uncontended(engine: Engine, jobs: Sequence[Job], limits: Limits) -> li
     one: without this, each would wait for the other's whole batch. All jobs of an account that is held are left out,
     so that they stay in their order.
     """
+    return _with_own_keys(engine, jobs, limits, _apply_uncontended)
+
+
+def _with_own_keys(
+    engine: Engine,
+    jobs: Sequence[Job],
+    limits: Limits,
+    settle: Callable[[Engine, Sequence[Job], Limits, Claimed], list[Any]],
+) -> list[Any]:
+    """`settle` for the jobs whose keys are this shard's to use; the others are answered by what theirs stand for."""
+    if limits.shard is None:
+        return settle(engine, jobs, limits, _NOTHING)
+    claimed = claim(engine, jobs, limits.shard)
+    answered = claimed.answered
+    rest = [job for place, job in enumerate(jobs) if place not in answered]
+    outcomes = iter(settle(engine, rest, limits, claimed) if rest else ())
+    return [answered[place] if place in answered else next(outcomes) for place in range(len(jobs))]
+
+
+def _apply(engine: Engine, jobs: Sequence[Job], limits: Limits, claimed: Claimed) -> list[StoredOutcome]:
+    with transaction(engine) as connection:
+        return _write(connection, decide_jobs(connection, jobs, limits, claimed=claimed))
+
+
+def _apply_uncontended(
+    engine: Engine, jobs: Sequence[Job], limits: Limits, claimed: Claimed
+) -> list[StoredOutcome | None]:
     with transaction(engine) as connection:
         free = lock_uncontended(connection, jobs)
         if free is None:
-            return [*_write(connection, decide_jobs(connection, jobs, limits))]
+            return [*_write(connection, decide_jobs(connection, jobs, limits, claimed=claimed))]
         locked, held = free
         ready = [isinstance(job.command, Refusal) or job.command.target not in held for job in jobs]
-        unit = decide_jobs(connection, [*compress(jobs, ready)], limits, locked)
+        unit = decide_jobs(connection, [*compress(jobs, ready)], limits, locked, claimed)
         outcomes = iter(_write(connection, unit))
     return [next(outcomes) if one_is_ready else None for one_is_ready in ready]
 
 
 def decide_jobs(
-    connection: Connection, jobs: Sequence[Job], limits: Limits, locked: Sequence[accounts.Locked] | None = None
+    connection: Connection,
+    jobs: Sequence[Job],
+    limits: Limits,
+    locked: Sequence[accounts.Locked] | None = None,
+    claimed: Claimed = _NOTHING,
 ) -> UnitOfWork:
     """Steps 3 to 5: what is to be written, with nothing written yet. `locked`: the accounts, when they are already."""
-    working_set = load_working_set(connection, jobs, locked)
+    working_set = load_working_set(connection, jobs, locked, claimed)
     now, answered = store.find(connection, jobs)
     # The working set's own mappings: what one job of the batch changes, the next one knows.
     context = DecisionContext(

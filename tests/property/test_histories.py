@@ -24,7 +24,7 @@ from models.domain.outcome import Code, Status
 from tests.property.drawn import histories
 from tests.property.histories import WALLETS, History, Step, play
 from tests.support.builders import reset, rows
-from tests.support.coherence import assert_ledger_is_coherent
+from tests.support.coherence import assert_ids_carry_their_bucket, assert_ledger_is_coherent
 from tests.support.search import DRAWN
 
 on_a_database = settings(
@@ -132,6 +132,7 @@ def asked(step: Step, entry: dict[str, Any], account: str) -> int | None:
 def test_the_ledger_adds_up_and_makes_no_money(engine: Engine, history: History) -> None:
     answers = fresh(engine, history)
     assert_ledger_is_coherent(engine)
+    assert_ids_carry_their_bucket(engine)
     assert_entries_are_what_was_asked_and_make_the_balances(engine, history, answers)
     assert_floors_hold(engine)
     assert_keys_have_one_answer(engine, history, answers)

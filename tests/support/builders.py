@@ -212,6 +212,9 @@ def reset(engine: Engine) -> None:
             "accounts",
             "dead_letters",
             "anchors",
+            "keys",
+            "telegram_ids",
+            "telegram_terms",
         ):
             connection.execute(text(f"delete from {table}"))
         connection.execute(text("update journals set seq = 0, head = '' where seq > 0"))

@@ -15,6 +15,7 @@ from models.domain.deciding.commands import Job
 from models.domain.events import EventType
 from models.domain.ledger import Entry, EntryDetails, EntryKind
 from models.domain.outcome import Code, Refusal
+from models.domain.sharding.shard import Shard
 from models.domain.value import value
 from models.domain.webhooks.endpoints import Endpoint
 
@@ -50,6 +51,7 @@ class Limits:
     currency_digits: Mapping[str, int] = field(default_factory=dict)  # decimals of the currencies there are
     webhook_key: bytes | None = None  # the name of the key that secrets of endpoints are made from
     reversers: Mapping[str, AbstractSet[str]] | None = None  # by producer, whose jobs it may reverse beside its own
+    shard: Shard | None = None  # the part of the ledger that this is about; None: it is whole
 
     def digits_of(self, currency: str) -> int:
         """The decimals of a currency; two of one that nobody knows."""

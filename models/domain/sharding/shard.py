@@ -34,6 +34,10 @@ class Shard:
     def has(self, bucket: int) -> bool:
         return bucket % self.count == self.number
 
+    def nearest(self, bucket: int) -> int:
+        """The bucket itself when it is of this shard, or one that is."""
+        return bucket - bucket % self.count + self.number
+
 
 def schema_of(number: int, count: int) -> str:
     """The schema of a shard: its number has as many digits as the last one's, so that they sort."""

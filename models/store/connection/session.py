@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -122,6 +122,31 @@ def last_round_trip(connection: Connection) -> Iterator[None]:
             None, None, error, psycopg.Error, connection_invalidated=connection.invalidated, dialect=connection.dialect
         ) from error
     _confirm(connection)
+
+
+def each_committed(engine: Engine, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> list[list[tuple[Any, ...]]]:
+    """The rows that each statement returns. All are sent together, and each is committed by itself: where shards are on
+    servers of their own, each is about one of them.
+
+    What fails is raised at the end; any of the others may be done.
+    """
+    with _faults(), engine.connect() as connection, _sound(connection):
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        try:
+            with driver.pipeline() as pipeline:
+                answers = []
+                for statement, parameters in statements:
+                    answers.append(driver.execute(statement, parameters))
+                    pipeline.sync()
+                found = [answer.fetchall() for answer in answers]
+        except psycopg.Error as error:
+            raise DBAPIError.instance(
+                None, None, error, psycopg.Error, connection_invalidated=driver.closed, dialect=connection.dialect
+            ) from error
+        _confirm(connection)
+    return found
 
 
 def _confirm(connection: Connection) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from models.tables import accounts as tables
-from models.tables import top_ups, webhooks
+from models.tables import sharding, top_ups, webhooks
 from models.tables.base import changing
 
 _ADDED: Final = ("select", "insert")
@@ -44,6 +44,9 @@ NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "policies": _ADDED,
     "charges": _ADDED,
     "switches": _ADDED,
+    "keys": _ADDED,
+    "telegram_ids": _ADDED,
+    "telegram_terms": _ADDED,
 }
 CHANGED: Final[Mapping[str, tuple[str, ...]]] = {
     "accounts": (
@@ -62,6 +65,8 @@ CHANGED: Final[Mapping[str, tuple[str, ...]]] = {
     "policies": changing(top_ups.Policy),
     "charges": changing(top_ups.Charge),
     "switches": changing(top_ups.Switch),
+    "telegram_ids": changing(sharding.TelegramId),
+    "telegram_terms": changing(sharding.TelegramTerm),
     "grants": ("remaining", "pending", "held", "reversed", "expired", "voided", "voided_at", "warned"),
     "holds": ("remaining", "captured", "backing", "ended"),
     "dead_letters": (

@@ -175,6 +175,9 @@ CASES: dict[str, tuple[str, str]] = {
     ),
     "an unknown status of a job": ("ck_jobs_status", "update jobs set status = 'queued', code = 'amount_zero'"),
     "a fingerprint cut short": ("ck_jobs_fingerprint_length", r"update jobs set fingerprint = '\x00'"),
+    "a key of no bucket": ("ck_keys_bucket", "insert into keys values ('p', 'k', 1024)"),
+    "a telegram id of no bucket": ("ck_telegram_ids_bucket", "insert into telegram_ids values (1, -1, 1)"),
+    "a telegram id before its first claim": ("ck_telegram_ids_term", "insert into telegram_ids values (1, 0, 0)"),
     "an event of an unknown type": ("ck_outbox_type", "update outbox set type = 'user.created'"),
     "an event told twice": (
         "uq_outbox_job_id_type",

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 from sqlalchemy import Engine
 
-from models.store.audit.entries import audit_in
+from models.store.audit.ledger import audit_in
 from models.store.schema.revision import COLUMNS
 from tests.support.builders import rows
 

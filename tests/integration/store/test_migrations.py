@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, inspect, make_url
 
 from models.store.audit.ledger import audit
 from models.store.schema import migrations as schema
-from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox, records, top_ups, webhooks
+from models.tables import accounts, anchors, dead_letters, jobs, ledger, outbox, records, sharding, top_ups, webhooks
 from models.tables.base import Base
 from tests.integration.store.on_their_way import fill_events
 from tests.support.builders import balance, done, execute, let_expire, rows, sweep
@@ -48,6 +48,9 @@ TABLES = {
         top_ups.Policy,
         top_ups.Charge,
         top_ups.Switch,
+        sharding.Key,
+        sharding.TelegramId,
+        sharding.TelegramTerm,
     )
 }
 
@@ -92,6 +95,9 @@ def fill(engine: Engine) -> None:
     done(engine, "accounts.set_alerts", account="user:1", thresholds=[100, "0.5"])
     fill_events(engine)
     execute(engine, "insert into anchors (sequence, hash, until) values (1, sha256('l'), 1)")
+    execute(engine, "insert into keys (producer, key, bucket) values ('p', 'k', 1)")
+    execute(engine, "insert into telegram_ids (telegram_id, bucket, term) values (1, 1, 1)")
+    execute(engine, "insert into telegram_terms (telegram_id, term) values (1, 1)")
     assert {table: len(rows(engine, f"select 1 from {table}")) > 0 for table in TABLES} == dict.fromkeys(TABLES, True)
 
 

@@ -24,9 +24,10 @@ from models.domain.deciding.decision import Charging, DecisionContext, Limits, O
 from models.domain.idempotency import noted
 from models.domain.ledger import Entry
 from models.domain.money import UNITS_MAX
+from models.domain.sharding.buckets import BITS
 from models.domain.webhooks.endpoints import Endpoint
 
-_AN_ID: Final = 2  # between the ids of two jobs, which are even: models/domain/ids.py
+_AN_ID: Final = 1 << BITS  # between the ids of two jobs: below that an id says where its account is
 
 
 class Ledger:

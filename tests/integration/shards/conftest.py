@@ -1,0 +1,44 @@
+"""Two shards as schemas of one database, emptied before each test and audited after it."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import make_url, text
+
+from models.store.connection.session import make_engine
+from models.store.schema import migrations
+from tests.integration.shards.sharded import COUNT, Part, assert_nothing_is_in_two_shards
+from tests.support.builders import reset
+from tests.support.coherence import assert_ids_carry_their_bucket, assert_ledger_is_coherent
+from tests.support.servers import servers
+from worker.local.servers.embedded import EmbeddedPostgres
+
+
+@pytest.fixture(scope="session")
+def made(postgres: EmbeddedPostgres) -> Iterator[list[Part]]:
+    name = f"t_{uuid.uuid4().hex}"
+    url = servers.create_database(postgres.url, name)
+    parts = [Part.of(url, number) for number in range(COUNT)]
+    owner = make_engine(url)
+    with owner.begin() as connection:
+        for part in parts:
+            connection.execute(text(f"create schema {part.shard.schema}"))
+    owner.dispose()
+    for part in parts:
+        migrations.upgrade(part.engine)
+    yield parts
+    for part in parts:
+        part.engine.dispose()
+    servers.drop_database(postgres.url, make_url(url).database or name)
+
+
+@pytest.fixture
+def parts(made: list[Part]) -> Iterator[list[Part]]:
+    for part in made:
+        reset(part.engine)
+    yield made
+    for part in made:
+        assert_ledger_is_coherent(part.engine)
+        assert_ids_carry_their_bucket(part.engine)
+    assert_nothing_is_in_two_shards(made)
