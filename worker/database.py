@@ -52,6 +52,7 @@ def migrating_engine(
     return make_engine(
         settings.owner_url or settings.database_url,
         pool_size=1,
+        schema=settings.schema_name,
         connect_timeout_s=settings.connect_timeout_s,
         lock_timeout_ms=0,
         statement_timeout_ms=0,
@@ -69,6 +70,7 @@ def reading_engine(settings: Settings) -> Engine:
         statement_timeout_ms=settings.flower_statement_timeout_ms,
         checked=True,
         read_only=True,
+        schema=settings.schema_name,
     )
 
 
@@ -126,5 +128,6 @@ def _engine(
         statement_timeout_ms=settings.statement_timeout_ms,
         indexes_only=indexes_only,
         checked=checked,
+        schema=settings.schema_name,
         patience=patience,
     )

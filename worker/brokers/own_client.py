@@ -34,6 +34,7 @@ def client_of(settings: Settings, producer: str | None = None) -> BalanceClient:
         settings.result_backend,
         settings.queue,
         partitions=settings.partitions,
+        brokers=settings.broker_map,
         secret=secret_of(settings, name),
         tls_ca=settings.broker_tls_ca,
         tls_cert=settings.broker_tls_cert,

@@ -21,6 +21,7 @@ from models.domain.accounts import AccountKey
 from models.domain.deciding.commands import Job
 from worker.brokers.rabbitmq.unreadable import UNREADABLE
 from worker.consuming.admission import check_place, queue_of
+from worker.consuming.placement import queue_elsewhere
 from worker.dead_letters.message import letter_of, sending_of
 from worker.encoding.names import is_name, may_be_theirs
 from worker.encoding.serialization import loads
@@ -94,6 +95,7 @@ class Delivery:
     sending: str | None  # see worker/dead_letters/message.py
     sender: Sender
     answerable: bool  # whether an answer goes to who asked, and to nobody else
+    elsewhere: str | None = None  # the queue of the shard that it is for, when that is another one
 
     def letter(self, reason: str, error: str, attempts: int = 1) -> DeadLetter:
         """The message as a dead letter: nothing of it is lost."""
@@ -119,6 +121,7 @@ def understand(message: Any, runtime: Runtime, app: Any, consumer: Any) -> Deliv
     name, headers, content = "unknown", dict[str, Any](), _NOTHING
     job: Job | Malformed
     links = NO_LINKS
+    elsewhere: str | None = None
     settings, intake = runtime.settings, runtime.intake
     own_queues = settings.own_queues
     sender = ANYBODY if intake.producers is None else STRANGER
@@ -129,6 +132,7 @@ def understand(message: Any, runtime: Runtime, app: Any, consumer: Any) -> Deliv
         links = Links.of(content[2] or {}, settings.money_queues, own_queues)
         _check(headers, content)
         job = parse(name, content[1])
+        elsewhere = queue_elsewhere(job, _headers(message), settings)
     except Malformed as error:
         job = error
     except Exception as error:  # noqa: BLE001 - a message that breaks the parser itself is kept like any other
@@ -139,12 +143,12 @@ def understand(message: Any, runtime: Runtime, app: Any, consumer: Any) -> Deliv
         task=app.tasks[name if name in CATALOGUE else _ANY_JOB], connection_errors=consumer.connection_errors,
         body=content, decoded=True, headers=_requested(headers, name, task_id),
     )  # fmt: skip
-    if (parent := _traceparent(headers)) is not None:
+    if elsewhere is None and (parent := _traceparent(headers)) is not None:
         job = _traced(request, job, parent, runtime.tracer)
     request.asked = job
     reply_to = request.reply_to
     answerable = sender.answered and (not reply_to or may_be_theirs(reply_to, own_queues))
-    return Delivery(message, request, job, links, sending_of(message, task_id), sender, answerable)
+    return Delivery(message, request, job, links, sending_of(message, task_id), sender, answerable, elsewhere)
 
 
 def _traceparent(headers: dict[str, Any]) -> str | None:

@@ -35,6 +35,8 @@ def migrate(
 ) -> None:
     """Brings the tables of the database to this version. Running it again, or twice at once, does no harm.
 
+    With BALANCE_SHARD set those of its shard, in a schema of their own, which is made; `distribute` does so for all.
+
     With BALANCE_OWNER_URL set it runs as that owner, the role of BALANCE_DATABASE_URL is granted what workers need, and
     that of BALANCE_FLOWER_DATABASE_URL what reading needs.
     """
@@ -51,6 +53,8 @@ def migrate(
             _confirm(down, mask_url(settings.owner_url or settings.database_url))
         with Waiting("Migrating"):
             if down is None:
+                if settings.schema_name is not None:
+                    schema.make_schema(engine, settings.schema_name)
                 schema.upgrade(engine, revision)
                 if revision == "head":
                     granted, reading = grant_roles(settings)
