@@ -13,6 +13,10 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, create_engine, pool, text
 from sqlalchemy.schema import CreateSchema
 
+# Citus may be told to distribute each schema as it is made; ours is when it has its tables (distribution.py).
+_PLAIN: Final = text(
+    "select set_config('citus.enable_schema_based_sharding', 'off', true) from pg_extension where extname = 'citus'"
+)
 _SCHEMA: Final = text("select to_regnamespace(:name)")
 
 
@@ -27,6 +31,7 @@ def make_schema(engine: Engine, name: str) -> bool:
     with engine.begin() as connection:
         if schema_is_there(connection, name):  # asked first: who may make none may still use one
             return False
+        connection.execute(_PLAIN)
         connection.execute(CreateSchema(name, if_not_exists=True))
     return True
 

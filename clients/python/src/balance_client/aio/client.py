@@ -148,8 +148,8 @@ def _failure(
 class AsyncBalanceClient(AsyncProducer):
     """BalanceClient for asyncio: `async with AsyncBalanceClient(url) as client: job = await client.wallets_top_up(…)`.
 
-    `broker_url`, `producer`, `result_url`, `queue`, `timeout_s`, `partitions`, `brokers`, `secret`, `tls_…`: as those of
-    BalanceClient. `max_waiting`: jobs that may be on their way to a broker; who submits more of them waits for room.
+    `max_waiting`: jobs that may be on their way to a broker; who submits more of them waits for room. All else is as
+    BalanceClient's.
 
     Connects with the first job, and has one connection for publishing (in the one thread that it starts) and one
     subscription for all results. It belongs to the event loop and the process of its first use: anywhere else it raises
