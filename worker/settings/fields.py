@@ -92,7 +92,7 @@ class Fields(ChargeFields, EventFields, FlowerFields, HttpFields, MetricsFields,
         description="Queues beside the queue of money jobs, for strict order per account. Clients must be told the "
         "same number.",
     )
-    shard: ShardText | None = Field(
+    shard: ShardText = Field(
         None,
         json_schema_extra=types.SHARDS,
         description="Which shard of the ledger this process is of (docs/scale.md): its schema and its queues. "

@@ -67,7 +67,7 @@ ProducersText = Annotated[SecretStr, AfterValidator(_producers)]
 PemFile = Annotated[str, AfterValidator(_pem_file)]
 Credentials = Annotated[SecretStr, AfterValidator(_credentials)]
 Directory = Path
-ShardText = Annotated[Shard, NoDecode, BeforeValidator(_shard)]
+ShardText = Annotated[Shard | None, NoDecode, BeforeValidator(_shard)]
 Text = Annotated[str, AfterValidator(str.strip)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 

@@ -74,4 +74,4 @@ def _check(name: str, url: str) -> None:
     try:
         check_broker(url)
     except Unusable as error:
-        raise ValueError(f"the broker of {name}: {error or 'its URL is none of a broker'}") from None
+        raise ValueError(f"the broker of {name}: {str(error) or 'its URL is none of a broker'}") from None
