@@ -18,6 +18,7 @@ from balance_client.publishing.links import RawMessage
 from balance_client.routing import partition_queues
 from models.contracts.wire.travel import FORWARDED
 from models.domain.sharding.shard import Shard
+from tests.acceptance.http.running import RunningDoor
 from tests.acceptance.killpoints import KillPoint, assert_killed
 from tests.acceptance.killpoints import start as start_victim
 from tests.acceptance.system import System, wait_until
@@ -27,7 +28,7 @@ from tests.support.sharded import shards_of, users_of
 
 COUNT, PARTITIONS = 2, 4
 SECRET = "a secret that is long enough to be one"
-PRODUCERS = json.dumps({"billing": {"secrets": [SECRET], "jobs": ["*"]}})
+PRODUCERS = json.dumps({name: {"secrets": [SECRET], "jobs": ["*"]} for name in ("billing", "default")})
 
 
 class Sharded:
@@ -70,6 +71,10 @@ class Sharded:
     def rows(self, number: int, query: str) -> list[Any]:
         with self.engines[number].connect() as connection:
             return [*connection.execute(text(query))]
+
+    def wait_for(self, number: int, keys: set[str]) -> None:
+        """Until a shard has settled these."""
+        wait_until(f"shard {number} to have its own", lambda: set(self.keys(number)) >= keys)
 
     def keys(self, number: int) -> list[str]:
         """Of the jobs that a shard has settled, in their order."""
@@ -115,7 +120,7 @@ def test_jobs_are_applied_once_by_their_own_shard_whichever_queue_they_come_to(s
         sharded.publish(queue, [_add(user, number) for number in range(2, 30) for user in every])
     for number, own in enumerate(users):
         wanted = {f"u{user}" for user in own} | {f"{user}/{n}" for user in own for n in range(1, 30)}
-        wait_until(f"shard {number} to have its own", lambda n=number, w=wanted: set(sharded.keys(n)) >= w)
+        sharded.wait_for(number, wanted)
         assert sorted(sharded.keys(number)) == sorted(wanted), "each once, and nobody else's"
         assert sharded.rows(number, "select count(*) from dead_letters") == [(0,)]
         balances = sharded.rows(number, "select ref, balance from accounts order by ref")
@@ -174,6 +179,22 @@ def test_what_comes_in_circles_is_parked_and_can_be_replayed(sharded: Sharded, d
     cli.text("dead-letters", "replay", "--all", "--yes")
     wait_until("it to be applied", lambda: sharded.keys(1) == [f"u{user}"])
     assert sharded.keys(0) == []
+
+
+def test_a_door_takes_jobs_of_all_shards_and_reads_its_own(sharded: Sharded) -> None:
+    for number in range(COUNT):
+        sharded.worker(number)
+    [own], [other] = (users_of(Shard(number, COUNT), 1) for number in range(COUNT))
+    door = RunningDoor(sharded.system, BALANCE_SHARD=f"0/{COUNT}")
+    for user in (own, other):
+        made = door.post("/jobs/users.upsert", {"user_id": user}, key=f"u{user}")
+        assert (made.status_code, made.json()["status"]) == (200, "applied"), made.text
+    assert [sharded.keys(number) for number in range(COUNT)] == [[f"u{own}"], [f"u{other}"]]
+    assert door.get(f"/users/{own}").json()["id"] == own
+    astray = door.get(f"/users/{other}")
+    assert astray.status_code == 421
+    assert "in shard 1/2; this door reads shard 0/2: ask a door of that shard" in astray.text
+    assert door.get(f"/users/{users_of(Shard(0, COUNT), 2)[1]}").status_code == 404
 
 
 def test_a_worker_takes_from_no_partition_of_another_shard(sharded: Sharded) -> None:
@@ -237,5 +258,5 @@ def test_the_client_knows_brokers_by_partition(sharded: Sharded, redis_url: str)
     with sharded.client(partitions=0) as unaware:
         unaware.submit_many([_add(user, 1) for own in users for user in own], want_result=False)
     for number, own in enumerate(users):
-        wait_until(f"all of shard {number}", lambda n=number: len(sharded.keys(n)) == 6)
-        assert set(sharded.keys(number)) == {f"u{user}" for user in own} | {f"{user}/1" for user in own}
+        sharded.wait_for(number, {f"u{user}" for user in own} | {f"{user}/1" for user in own})
+        assert len(sharded.keys(number)) == 6

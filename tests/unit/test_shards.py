@@ -29,7 +29,7 @@ from worker.consuming.placement import hops_of, queue_elsewhere, shard_of
 from worker.settings.child import given as as_variables
 from worker.settings.settings import Settings, SettingsError, load_settings
 
-OF_THREE = Settings(shard="3/4", partitions=8)  # type: ignore[arg-type]  # as the environment has it
+OF_THREE = Settings(shard="3/4", partitions=8)
 AT = datetime(2027, 1, 31, tzinfo=UTC)
 
 
@@ -193,8 +193,8 @@ def test_a_job_that_names_another_goes_to_its_partition_also_out_of_an_outbox(
     assert OutboxRow.of(asked, "billing").message().account == message.account
     job = parse(name, {"idempotency_key": "k", **arguments})
     assert shard_of(job, Shard(0, 4)) == 3
-    assert queue_elsewhere(job, {}, Settings(shard="0/4", partitions=16)) == "balance.15"  # type: ignore[arg-type]
-    assert queue_elsewhere(job, {}, Settings(shard="3/4", partitions=16)) is None  # type: ignore[arg-type]
+    assert queue_elsewhere(job, {}, Settings(shard="0/4", partitions=16)) == "balance.15"
+    assert queue_elsewhere(job, {}, Settings(shard="3/4", partitions=16)) is None
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_job_is_sent_to_a_partition_that_its_own_shard_takes_from(user: int, s
 
 
 def _settings(number: int, count: int, partitions: int) -> Settings:
-    return Settings(shard=f"{number}/{count}", partitions=partitions)  # type: ignore[arg-type]
+    return Settings(shard=f"{number}/{count}", partitions=partitions)
 
 
 @pytest.mark.parametrize("headers", [{FORWARDED: 3}, {FORWARDED: "1"}, {FORWARDED: -1}, {FORWARDED: 10**9}])
@@ -261,7 +261,7 @@ def test_each_broker_gets_its_own_in_order_and_one_that_is_away_is_named(monkeyp
     publishers: Any = Publishers(main, {"q.0": main, "q.1": away, "q.2": full})  # type: ignore[dict-item,arg-type]
     with pytest.raises(NotAccepted, match="full") as caught:
         publishers.send_once([("q.2", 0), ("q", 1), ("q.1", 2), ("q.2", 3), ("q.0", 4), ("q.1", 5)])
-    assert caught.value.refused == {2, 5, 3}
+    assert caught.value.refused == frozenset({2, 3, 5})
     assert main.taken == ["q:1", "q.0:4"]
     publishers.close()
     assert [each.taken[-1] for each in (main, away, full)] == ["closed"] * 3

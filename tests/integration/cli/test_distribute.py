@@ -39,7 +39,9 @@ def test_what_a_dry_run_says_is_what_is_done_and_done_once(empty: Cli, empty_dat
     for again in ((), ("--dry-run",)):
         said = empty.text("distribute", "--shards", "4", *again)
         assert said == f"distribute: 4 shards are at {HEAD} already, nothing to do\n"
-    assert empty.text("verify", shard="3/4", **PARTITIONED) == "verify: ok, 0 accounts, 0 entries, 0 grants, 0 records\n"
+    assert (
+        empty.text("verify", shard="3/4", **PARTITIONED) == "verify: ok, 0 accounts, 0 entries, 0 grants, 0 records\n"
+    )
 
 
 def test_an_interrupted_run_goes_on(empty: Cli, empty_database_url: str) -> None:
@@ -62,7 +64,7 @@ def test_an_interrupted_run_goes_on(empty: Cli, empty_database_url: str) -> None
             {"schema": "balance_3", "made": True, "from": None, "to": HEAD, "handed_over": False},
         ],
     }
-    assert empty.json("distribute", shard="1/4", **PARTITIONED)["changed"] is False
+    assert empty.json("distribute", shard="1/4", partitions="4")["changed"] is False
 
 
 def test_a_ledger_that_holds_something_cannot_be_divided(cli: Cli, engine: Engine) -> None:
