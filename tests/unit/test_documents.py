@@ -99,6 +99,11 @@ BLOCKS: Final[dict[str, list[tuple[str, str]]]] = {
     ],
     "docs/quickstart.md": [(each.begins, FIRST) for each in blocks_of("docs/quickstart.md")],
     "docs/runbook.md": [("pg_dump", RESTORE), ("createdb", RESTORE), ("balance-worker verify", RESTORE)],
+    "docs/scale.md": [
+        ("BALANCE_OWNER_URL=", "tests/integration/cli/test_distribute.py"),
+        ("export BALANCE_SHARD", "tests/unit/test_shards.py"),
+        ("client = BalanceClient(", "tests/unit/test_shards.py"),
+    ],
     "docs/security.md": [
         ("user balance_worker", "tests/acceptance/test_acl.py"),
         ("{", HERE),

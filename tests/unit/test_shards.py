@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from models.contracts.wire.travel import FORWARDED
 from models.domain.ids import uuid7
 from models.domain.sharding.buckets import BUCKETS, bucket_of, in_bucket
 from models.domain.sharding.shard import Shard
+from tests.support.documents import blocks_of
 from worker.consuming.placement import hops_of, queue_elsewhere, shard_of
 from worker.settings.child import given as as_variables
 from worker.settings.settings import Settings, SettingsError, load_settings
@@ -157,6 +159,26 @@ def test_what_is_no_map_of_brokers(text: str, says: str) -> None:
 def test_a_map_may_be_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "brokers.json").write_text(json.dumps(URLS))
     assert brokers_in(str(tmp_path / "brokers.json")) == URLS
+
+
+def test_the_processes_of_the_guide_take_from_the_queues_of_their_shard() -> None:
+    [shown] = [block.script for block in blocks_of("docs/scale.md") if "celery" in block.script]
+    exported = dict(word.split("=") for word in shown.splitlines()[0].split()[1:])
+    settings = Settings(shard=exported["BALANCE_SHARD"], partitions=int(exported["BALANCE_PARTITIONS"]))
+    taken = re.findall(r" -Q (\S+)", shown)
+    assert taken == [",".join((settings.queue, *settings.partition_queues)), settings.tick_queue]
+    assert (settings.shard, settings.partitions) == (Shard(3, 16), 16)
+
+
+def test_the_client_of_the_guide_knows_both_brokers() -> None:
+    [shown] = [block.text for block in blocks_of("docs/scale.md") if "brokers=" in block.text]
+    names: dict[str, Any] = {"BalanceClient": BalanceClient}
+    exec(shown, names)
+    client = names["client"]
+    assert client._connecting.urls == ["redis://broker-a:6379/0", "redis://broker-b:6379/0"]
+    assert client._connecting.broker_of("wallet:w_1") == "redis://broker-a:6379/0"  # partition 2
+    assert client._connecting.broker_of("wallet:кошелёк") == "redis://broker-b:6379/0"  # partition 8
+    assert client._connecting.broker_of(None) == "redis://broker-a:6379/0"
 
 
 @given(account=st.text(min_size=1, max_size=20), partitions=st.sampled_from([1, 2, 16, 256]))

@@ -12,7 +12,6 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 from models.domain.sharding.shard import schema_of
-from models.store.connection.session import snapshot, transaction
 from models.store.schema import migrations
 
 _LEDGERS: Final = text("""
@@ -57,7 +56,7 @@ class Step:
 
 def survey(engine: Engine) -> Ground:
     """Looks, and changes nothing. The engine is the owner's, with whatever search_path its role has."""
-    with snapshot(engine) as connection:
+    with engine.connect() as connection:
         citus = connection.scalar(_CITUS)
         return Ground(
             schemas=frozenset(connection.scalars(_LEDGERS)),
@@ -69,7 +68,7 @@ def survey(engine: Engine) -> Ground:
 
 def planned(engine: Engine, ground: Ground, schema: str) -> Step:
     """What would be done. The engine's sessions are confined to the schema."""
-    with snapshot(engine) as connection:
+    with engine.connect() as connection:
         there = migrations.schema_is_there(connection, schema)
     before = migrations.current(engine)
     return Step(
@@ -84,5 +83,5 @@ def carry_out(engine: Engine, step: Step) -> None:
     if step.before != step.after:
         migrations.upgrade(engine)
     if step.handed_over:
-        with transaction(engine) as connection:
+        with engine.begin() as connection:
             connection.execute(_HAND_OVER, {"name": step.schema})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 
@@ -9,7 +11,8 @@ from models.store.connection.session import make_engine
 from models.store.schema import migrations as schema
 from models.store.server.privileges import beyond, missing
 from tests.integration.cli.conftest import Cli, told
-from tests.support.builders import execute
+from tests.support.builders import done
+from tests.support.documents import blocks_of
 
 HEAD = schema.head()
 PARTITIONED = {"partitions": "4"}
@@ -44,6 +47,13 @@ def test_what_a_dry_run_says_is_what_is_done_and_done_once(empty: Cli, empty_dat
     )
 
 
+def test_the_command_of_the_guide(empty: Cli, empty_database_url: str) -> None:
+    [shown] = [block.script for block in blocks_of("docs/scale.md") if "distribute" in block.script]
+    setting, program, *words = shlex.split(shown)
+    assert (setting.partition("=")[0], program) == ("BALANCE_OWNER_URL", "balance-worker")
+    assert "16 of 16 shards would be" in empty.text(*words, "--dry-run", owner_url=empty_database_url)
+
+
 def test_an_interrupted_run_goes_on(empty: Cli, empty_database_url: str) -> None:
     """One shard is whole, one schema has no tables yet, one an earlier revision."""
     empty.text("migrate", shard="0/4", **PARTITIONED)
@@ -69,7 +79,7 @@ def test_an_interrupted_run_goes_on(empty: Cli, empty_database_url: str) -> None
 
 def test_a_ledger_that_holds_something_cannot_be_divided(cli: Cli, engine: Engine) -> None:
     cli.text("distribute", "--shards", "2")  # tables without a row are in nobody's way
-    execute(engine, "users.upsert", user_id=1)
+    done(engine, "users.upsert", user_id=1)
     said = told(cli("distribute", "--shards", "2"))
     assert "its accounts cannot be divided yet" in said
     assert "unset BALANCE_SHARD" in said
@@ -112,7 +122,7 @@ def test_roles_are_granted_what_they_need_in_each_schema(empty: Cli, empty_datab
 
 def test_a_shard_whose_schema_is_not_there_says_how_to_make_it(empty: Cli) -> None:
     said = told(empty("accounts", "list", shard="1/2", **PARTITIONED))
-    assert "none is there, in schema balance_1: run `balance-worker distribute`" in said
+    assert "none is there, in schema balance_1): run `balance-worker distribute`" in said
 
 
 def test_the_sql_of_grants_is_for_the_schema_of_the_shard(empty: Cli) -> None:
