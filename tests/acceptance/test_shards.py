@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import redis
@@ -141,7 +141,11 @@ def test_what_is_sent_on_keeps_its_order_and_what_it_is(sharded: Sharded) -> Non
     assert sharded.system.log("shard0").count("jobs.forwarded") <= 2, "not one a batch"
 
 
-def test_killed_between_the_broker_that_has_it_and_the_acknowledgement(sharded: Sharded) -> None:
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_on_either_side_of_the_confirmation_nothing_is_lost_or_doubled(
+    sharded: Sharded, when: Literal["before", "after"]
+) -> None:
+    point = KillPoint(Publisher.send_once, when)
     [user] = users_of(Shard(1, COUNT), 1)
     sharded.publish(sharded.partitions[0], [_upsert(user), *(_add(user, number) for number in range(1, 31))])
     system = sharded.system
@@ -151,9 +155,9 @@ def test_killed_between_the_broker_that_has_it_and_the_acknowledgement(sharded: 
         f"--queues={','.join(sharded.queues(0))}",
     ]  # fmt: skip
     environment = {**system.environment, "BALANCE_SHARD": f"0/{COUNT}"}
-    victim = start_victim(command, environment, log, KillPoint(Publisher.send_once, "after"))
+    victim = start_victim(command, environment, log, point)
     try:
-        assert_killed(victim, KillPoint(Publisher.send_once, "after"), log)
+        assert_killed(victim, point, log)
     finally:
         forks.kill(victim)
     sharded.worker(0)

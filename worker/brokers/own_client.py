@@ -31,7 +31,7 @@ def client_of(settings: Settings, producer: str | None = None) -> BalanceClient:
     return BalanceClient(
         settings.broker_url,
         name,
-        settings.result_backend,
+        settings.result_url,
         settings.queue,
         partitions=settings.partitions,
         brokers=settings.broker_map,

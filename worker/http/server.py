@@ -212,7 +212,7 @@ def _app(settings: Settings, engine: Engine, keys: KeyRing) -> Router:
     tls = settings.tls
     client = AsyncBalanceClient(
         str(settings.broker_url),
-        result_url=str(settings.result_backend),
+        result_url=settings.result_url,
         queue=settings.queue,
         timeout_s=_BROKER_TIMEOUT_S,
         partitions=settings.partitions,
