@@ -21,6 +21,11 @@ _LEDGERS: Final = text("""
 _CITUS: Final = text("select extversion from pg_extension where extname = 'citus'")
 _HANDED_OVER: Final = text("select cast(cast(schemaid as regnamespace) as text) from pg_dist_schema")
 _HAND_OVER: Final = text("select citus_schema_distribute(cast(cast(:name as text) as regnamespace))")
+_NODES: Final = text("""
+    select n.nspname, min(s.nodename || ':' || s.nodeport) as node
+    from citus_shards s join pg_class c on c.oid = s.table_name join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname ~ '^balance_[0-9]{1,3}$' group by 1
+""")
 _HERE: Final = text("select to_regclass('jobs') is not null and to_regclass('accounts') is not null")
 _ROWS: Final = text("select exists (select from jobs) or exists (select from accounts)")
 
@@ -85,3 +90,9 @@ def carry_out(engine: Engine, step: Step) -> None:
     if step.handed_over:
         with engine.begin() as connection:
             connection.execute(_HAND_OVER, {"name": step.schema})
+
+
+def nodes(engine: Engine) -> dict[str, str]:
+    """Where Citus has each schema: host:port of the node."""
+    with engine.connect() as connection:
+        return {row.nspname: row.node for row in connection.execute(_NODES)}

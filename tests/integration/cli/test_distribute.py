@@ -68,10 +68,10 @@ def test_an_interrupted_run_goes_on(empty: Cli, empty_database_url: str) -> None
         "citus": None,
         "changed": True,
         "schemas": [
-            {"schema": "balance_0", "made": False, "from": HEAD, "to": HEAD, "handed_over": False},
-            {"schema": "balance_1", "made": False, "from": None, "to": HEAD, "handed_over": False},
-            {"schema": "balance_2", "made": False, "from": "0001", "to": HEAD, "handed_over": False},
-            {"schema": "balance_3", "made": True, "from": None, "to": HEAD, "handed_over": False},
+            {"schema": "balance_0", "made": False, "from": HEAD, "to": HEAD, "handed_over": False, "node": None},
+            {"schema": "balance_1", "made": False, "from": None, "to": HEAD, "handed_over": False, "node": None},
+            {"schema": "balance_2", "made": False, "from": "0001", "to": HEAD, "handed_over": False, "node": None},
+            {"schema": "balance_3", "made": True, "from": None, "to": HEAD, "handed_over": False, "node": None},
         ],
     }
     assert empty.json("distribute", shard="1/4", partitions="4")["changed"] is False

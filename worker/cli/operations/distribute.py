@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 import typer
@@ -61,10 +62,11 @@ def distribute(
         for number in range(count):
             steps.append(_one(settings, ground, schema_of(number, count), dry_run=dry_run))
             progress.by(1)
+    nodes = {} if ground.citus is None else _nodes(settings)
     if as_json:
-        _write(steps, ground, dry_run=dry_run)
+        _write(steps, ground, nodes, dry_run=dry_run)
     else:
-        _say(steps, dry_run=dry_run)
+        _say(steps, nodes, dry_run=dry_run)
 
 
 def _count(shards: int | None, settings: Settings) -> int:
@@ -88,6 +90,14 @@ def _survey(settings: Settings) -> Ground:
         engine.dispose()
 
 
+def _nodes(settings: Settings) -> dict[str, str]:
+    engine = migrating_engine(settings, telling("distribute"))
+    try:
+        return distribution.nodes(engine)
+    finally:
+        engine.dispose()
+
+
 def _one(settings: Settings, ground: Ground, schema: str, *, dry_run: bool) -> Step:
     engine = migrating_engine(settings, telling("distribute"), schema=schema)
     try:
@@ -100,7 +110,7 @@ def _one(settings: Settings, ground: Ground, schema: str, *, dry_run: bool) -> S
         engine.dispose()
 
 
-def _write(steps: list[Step], ground: Ground, *, dry_run: bool) -> None:
+def _write(steps: list[Step], ground: Ground, nodes: Mapping[str, str], *, dry_run: bool) -> None:
     schemas = [
         {
             "schema": step.schema,
@@ -108,6 +118,7 @@ def _write(steps: list[Step], ground: Ground, *, dry_run: bool) -> None:
             "from": step.before,
             "to": step.after,
             "handed_over": step.handed_over,
+            "node": nodes.get(step.schema),
         }
         for step in steps
     ]
@@ -115,7 +126,7 @@ def _write(steps: list[Step], ground: Ground, *, dry_run: bool) -> None:
     write_json({"shards": len(steps), "citus": ground.citus, "changed": changed, "schemas": schemas})
 
 
-def _say(steps: list[Step], *, dry_run: bool) -> None:
+def _say(steps: list[Step], nodes: Mapping[str, str], *, dry_run: bool) -> None:
     count, changed = len(steps), [step for step in steps if step.changed]
     for step in changed:
         line(f"distribute: {step.schema}: {_said(step)}")
@@ -125,6 +136,8 @@ def _say(steps: list[Step], *, dry_run: bool) -> None:
         line(f"distribute: dry run, nothing changed: {len(changed)} of {count} shards would be")
     else:
         line(f"distribute: {len(changed)} of {count} shards changed; their workers: BALANCE_SHARD=0/{count} and so on")
+    for schema, node in sorted(nodes.items()):
+        line(f"distribute: {schema} is on the node {node}: let the BALANCE_DATABASE_URL of its workers lead there")
 
 
 def _said(step: Step) -> str:
