@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from balance_client import BalanceClient
+from balance_client import publishers as publishers_of_several
 from balance_client.brokers.by_partition import broker_of_each, brokers_in
+from balance_client.publishers import Publishers
 from balance_client.publishing.confirmed import NotAccepted
 from balance_client.publishing.job_message import job_message
 from balance_client.publishing.outbox_rows import OutboxRow
-from balance_client.publishing.several import Publishers
 from balance_client.routing import known_by_id, partition_of, placed, queue_of
 from models.contracts.message import Malformed, parse
 from models.contracts.wire.travel import FORWARDED
@@ -49,10 +50,12 @@ def _refusal(environment: pytest.MonkeyPatch, **values: str) -> str:
     return str(caught.value)
 
 
-def test_a_shard_has_a_schema_and_queues_of_its_own(environment: pytest.MonkeyPatch) -> None:
+def test_a_shard_has_a_schema_and_queues_of_its_own(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    key.write_text("-----BEGIN NOTHING-----")
     for name, value in {"SHARD": "3/4", "PARTITIONS": "8", "ANCHOR_TO": "/mnt/ledger.anchors"}.items():
         environment.setenv(f"BALANCE_{name}", value)
-    environment.setenv("BALANCE_ANCHOR_KEY", str(_pem(environment)))
+    environment.setenv("BALANCE_ANCHOR_KEY", str(key))
     settings = load_settings()
     load_settings.cache_clear()
     assert settings.shard == Shard(3, 4)
@@ -63,14 +66,6 @@ def test_a_shard_has_a_schema_and_queues_of_its_own(environment: pytest.MonkeyPa
     assert settings.own_queues == settings.money_queues | {"balance.io", *(f"balance.io.{each}" for each in range(4))}
     assert settings.anchor_place == "/mnt/ledger.anchors.balance_3"
     assert as_variables(settings)["BALANCE_SHARD"] == "3/4", "child processes are of the same shard"
-
-
-def _pem(environment: pytest.MonkeyPatch) -> Path:
-    import tempfile
-
-    path = Path(tempfile.mkdtemp()) / "key.pem"
-    path.write_text("-----BEGIN PRIVATE KEY-----")
-    return path
 
 
 def test_without_shards_all_is_as_it_was() -> None:
@@ -85,7 +80,7 @@ def test_without_shards_all_is_as_it_was() -> None:
 )
 def test_anchors_of_shards_lie_beside_each_other(place: str, anchors: str, tmp_path: Path) -> None:
     key = tmp_path / "key.pem"
-    key.write_text("-----BEGIN PRIVATE KEY-----")
+    key.write_text("-----BEGIN NOTHING-----")
     wanted = {"shard": "3/4", "partitions": 8, "anchor_to": place, "anchor_key": str(key)}
     assert Settings(**wanted).anchor_place == anchors  # type: ignore[arg-type]
 
@@ -276,9 +271,7 @@ class _Broker:
 
 
 def test_each_broker_gets_its_own_in_order_and_one_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from balance_client.publishing import several
-
-    monkeypatch.setattr(several, "Publisher", _Broker)
+    monkeypatch.setattr(publishers_of_several, "Publisher", _Broker)
     main, away, full = _Broker(), _Broker(NotAccepted("away")), _Broker(NotAccepted("full", refused=frozenset({1})))
     publishers: Any = Publishers(main, {"q.0": main, "q.1": away, "q.2": full})  # type: ignore[dict-item,arg-type]
     with pytest.raises(NotAccepted, match="full") as caught:

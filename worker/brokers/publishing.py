@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from balance_client.publishers import Publishers
 from balance_client.publishing.confirmed import Publisher
-from balance_client.publishing.several import Publishers
 from worker.settings.settings import Settings
 
 

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from balance_client.brokers.addresses import AMQP, REDIS, Unusable, check_broker, redis_address
 from balance_client.brokers.by_partition import broker_of_each
 from balance_client.brokers.tls import Tls
+from balance_client.publishers import Publishers
 from balance_client.publishing.confirmed import Publisher
 from balance_client.publishing.job_message import InvalidJob, JobMessage, JobSpec, job_message
-from balance_client.publishing.several import Publishers
 from balance_client.routing import PARTITIONS_MAX, partition_queues, placed
 from models.contracts.wire.envelope import Identity
 from models.contracts.wire.signature import SECRET_LENGTH_MIN
