@@ -28,7 +28,9 @@ from tests.support.sharded import shards_of, users_of
 
 COUNT, PARTITIONS = 2, 4
 SECRET = "a secret that is long enough to be one"
-PRODUCERS = json.dumps({name: {"secrets": [SECRET], "jobs": ["*"]} for name in ("billing", "default")})
+PRODUCERS = json.dumps(
+    {name: {"secrets": [secret], "jobs": ["*"]} for name, secret in (("billing", SECRET), ("default", SECRET[::-1]))}
+)
 
 
 class Sharded:
