@@ -40,7 +40,7 @@ def configuration(runtime: Runtime) -> dict[str, Any]:
     bound_decompression(settings.max_message_bytes)
     queues = [
         JobQueue(name, _ANONYMOUS, routing_key=name, durable=True, queue_arguments=arguments_of(name, settings))
-        for name in (settings.queue, settings.io_queue, *settings.partition_queues)
+        for name in (settings.queue, settings.tick_queue, *settings.partition_queues)
     ]
     return {
         "broker_url": kombu_url(settings.broker_url),

@@ -46,12 +46,20 @@ def engine_for(settings: Settings, *, any_tables: bool = False) -> Engine:
 
 
 def migrating_engine(
-    settings: Settings, tell: Callable[[Silence], None], silent_max_s: float = _SILENT_MAX_S
+    settings: Settings,
+    tell: Callable[[Silence], None],
+    silent_max_s: float = _SILENT_MAX_S,
+    *,
+    schema: str | None = None,
 ) -> Engine:
-    """An engine whose statements may take their time, as long as the server says that it works on them."""
+    """An engine whose statements may take their time, as long as the server says that it works on them.
+
+    `schema`: of a shard; None: that of the settings, or whatever search_path of the role leads to.
+    """
     return make_engine(
         settings.owner_url or settings.database_url,
         pool_size=1,
+        schema=schema or settings.schema_name,
         connect_timeout_s=settings.connect_timeout_s,
         lock_timeout_ms=0,
         statement_timeout_ms=0,
@@ -69,22 +77,23 @@ def reading_engine(settings: Settings) -> Engine:
         statement_timeout_ms=settings.flower_statement_timeout_ms,
         checked=True,
         read_only=True,
+        schema=settings.schema_name,
     )
 
 
-def grant(settings: Settings, role: str, rights: Rights) -> bool:
+def grant(settings: Settings, role: str, rights: Rights, schema: str | None = None) -> bool:
     """Grants a role what it needs, as the owner; one that a URL of the settings names is made with its password.
     Returns False when it is the owner itself."""
     given = (settings.database_url, settings.flower_database_url)
     passwords = [roles.password_of(url) for url in given if url is not None and roles.role_of(url) == role]
-    engine = migrating_engine(settings, lambda _silence: None)
+    engine = migrating_engine(settings, lambda _silence: None, schema=schema)
     try:
         return roles.grant(engine, role, passwords[0] if passwords else None, rights)
     finally:
         engine.dispose()
 
 
-def grant_roles(settings: Settings) -> tuple[str | None, str | None]:
+def grant_roles(settings: Settings, schema: str | None = None) -> tuple[str | None, str | None]:
     """The workers' role and the readers', where the settings name them beside the owner, once each has what it needs
     and no more."""
     if settings.owner_url is None:
@@ -92,8 +101,8 @@ def grant_roles(settings: Settings) -> tuple[str | None, str | None]:
     workers = roles.role_of(settings.database_url)
     readers = None if settings.flower_database_url is None else roles.role_of(settings.flower_database_url)
     return (
-        workers if workers is not None and grant(settings, workers, WORKERS) else None,
-        readers if readers not in (None, workers) and grant(settings, readers, READERS) else None,
+        workers if workers is not None and grant(settings, workers, WORKERS, schema) else None,
+        readers if readers not in (None, workers) and grant(settings, readers, READERS, schema) else None,
     )
 
 
@@ -126,5 +135,6 @@ def _engine(
         statement_timeout_ms=settings.statement_timeout_ms,
         indexes_only=indexes_only,
         checked=checked,
+        schema=settings.schema_name,
         patience=patience,
     )

@@ -148,6 +148,7 @@ def limits_of(settings: Settings) -> Limits:
         currency_digits=currency_digits(),
         webhook_key=keys_of(settings).newest,
         reversers=None if known is None else {name: producer.reverses for name, producer in known.items()},
+        shard=settings.shard,
     )
 
 

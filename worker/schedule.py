@@ -110,7 +110,7 @@ def beat_schedule(settings: Settings) -> dict[str, Any]:
         name: {
             "task": name,
             "schedule": schedule(seconds, nowfun=steady),
-            "options": {"queue": settings.io_queue},
+            "options": {"queue": settings.tick_queue},
             "last_run_at": LONG_AGO,
         }
         for name, seconds in periods(settings).items()

@@ -105,6 +105,11 @@ BLOCKS: Final[dict[str, list[tuple[str, str]]]] = {
         ("balance-worker verify", RESTORE),
         ("begin;", PRUNE),
     ],
+    "docs/scale.md": [
+        ("BALANCE_OWNER_URL=", "tests/integration/cli/test_distribute.py"),
+        ("export BALANCE_SHARD", "tests/unit/test_shards.py"),
+        ("client = BalanceClient(", "tests/unit/test_shards.py"),
+    ],
     "docs/security.md": [
         ("user balance_worker", "tests/acceptance/test_acl.py"),
         ("{", HERE),

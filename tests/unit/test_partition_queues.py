@@ -42,7 +42,11 @@ ACCOUNTS: list[tuple[str, dict[str, Any], str | None]] = [
     ("users.update_balance", {"user_id": 42, "amount_kopeks": 1}, "user:42"),
     ("users.update_balance", {"telegram_id": 42, "amount_kopeks": 1}, None),
     ("apps.upsert", {"app_id": "7", "store_id": "23"}, "app:7/23"),
-    ("entries.reverse", {"job_id": "5d1a3e0e-7f6c-4b2a-9d57-0c4f2b8e6a11", "description": "by mistake"}, None),
+    (
+        "entries.reverse",
+        {"job_id": "5d1a3e0e-7f6c-4b2a-9d57-0c4f2b8e6a11", "description": "by mistake"},
+        "id:5d1a3e0e-7f6c-4b2a-9d57-0c4f2b8e6a11",
+    ),
 ]
 
 

@@ -26,7 +26,7 @@ def _due(engine: Engine, every_s: float) -> bool:
 
 def anchor_tick(engine: Engine, settings: Settings) -> int:
     """Writes an anchor. What keeps it from being written is said, and the next tick tries again. Returns 1 or 0."""
-    if settings.anchor_to is None or settings.anchor_key is None:
+    if settings.anchor_place is None or settings.anchor_key is None:
         return 0  # a tick of somebody else's: this worker has no place
     from worker.anchors.keys import Signer  # neither is needed where there are no anchors
     from worker.anchors.places import place_of
@@ -35,11 +35,11 @@ def anchor_tick(engine: Engine, settings: Settings) -> int:
     try:
         if not _due(engine, settings.anchor_every_s):
             return 0
-        place, signer = place_of(settings.anchor_to), Signer(Path(settings.anchor_key))
+        place, signer = place_of(settings.anchor_place), Signer(Path(settings.anchor_key))
         written = take(engine, place, signer, files=settings.anchor_files)
     except (AnchorFault, Fault) as fault:
         _LOG.error(
-            "anchor.not_written", error=str(fault), place=settings.anchor_to,
+            "anchor.not_written", error=str(fault), place=settings.anchor_place,
             next=f"{fault.next_step}; the next tick tries again",
         )  # fmt: skip
         return 0

@@ -78,7 +78,7 @@ class BeatScheduler(Scheduler):
             return schedstate(is_due=False, next=_LOOK_AGAIN_S)
         if (waiting := self._waiting()) < _WAITING_MAX:
             return due
-        queue = self._settings.io_queue
+        queue = self._settings.tick_queue
         if self._reminder.due("ticks.held_back", queue):
             _LOG.error(
                 "ticks.held_back", queue=queue, waiting=waiting,
@@ -107,14 +107,14 @@ class BeatScheduler(Scheduler):
         )  # fmt: skip
 
     def _tell(self, error: BaseException) -> None:
-        remedy = next_step(error, self._settings.broker_url, self._settings.io_queue)
+        remedy = next_step(error, self._settings.broker_url, self._settings.tick_queue)
         self._signs.refused(said(error), remedy)
         if self._reminder.due("ticks.not_sent", remedy):
             _LOG.error("ticks.not_sent", error=said(error), next=f"{remedy}; beat goes on by itself")
 
     def _waiting(self) -> int:
         """Ticks that nobody has taken yet; 0 when that cannot be told now: sending one says why."""
-        queue: Any = self.app.amqp.queues[self._settings.io_queue]
+        queue: Any = self.app.amqp.queues[self._settings.tick_queue]
         producer: Any = self.producer
         connection = producer.connection
 

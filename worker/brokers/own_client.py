@@ -31,9 +31,10 @@ def client_of(settings: Settings, producer: str | None = None) -> BalanceClient:
     return BalanceClient(
         settings.broker_url,
         name,
-        settings.result_backend,
+        settings.result_url,
         settings.queue,
         partitions=settings.partitions,
+        brokers=settings.broker_map,
         secret=secret_of(settings, name),
         tls_ca=settings.broker_tls_ca,
         tls_cert=settings.broker_tls_cert,

@@ -22,7 +22,9 @@ _NOT_FOUND: Final = 404
 def arguments_of(queue: str, settings: Settings) -> dict[str, Any] | None:
     """How workers declare one of their queues when it is not there; None on Redis."""
     queue_type = settings.rabbitmq_queue_type if queue == settings.queue else "quorum"
-    return queue_arguments(settings.broker_url, partition=queue in settings.partition_queues, queue_type=queue_type)
+    return queue_arguments(
+        settings.broker_url, partition=queue in settings.every_partition_queue, queue_type=queue_type
+    )
 
 
 class JobQueue(Queue):

@@ -27,6 +27,11 @@ COMMANDS: Final = (
     ),
     Deferred("migrate", "worker.cli.operations.migrate", "Brings the tables of the database to this version."),
     Deferred(
+        "distribute",
+        "worker.cli.operations.distribute",
+        "Makes the schemas of all shards and brings their tables to this version.",
+    ),
+    Deferred(
         "grants",
         "worker.cli.operations.grants",
         "Writes the SQL that gives the workers' role what it needs on our tables, and takes the rest from it.",

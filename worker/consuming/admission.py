@@ -64,10 +64,10 @@ def made_anew(message: Any, name: str) -> Any:
 def check_place(name: str, queue: str | None, settings: Settings) -> None:
     """Raises Malformed for a task in a queue where it has no business."""
     if name in TICKS:
-        if queue == settings.io_queue:
+        if queue == settings.tick_queue:
             raise Malformed("not_a_tick", f"{name}: {_WRONG_TICK}")
-        raise Malformed("wrong_queue", f"{name} is scheduled work: it belongs in {settings.io_queue}")
-    if name in CATALOGUE and queue == settings.io_queue:
+        raise Malformed("wrong_queue", f"{name} is scheduled work: it belongs in {settings.tick_queue}")
+    if name in CATALOGUE and queue == settings.tick_queue:
         raise Malformed("wrong_queue", f"{name} is a money job: publish it to {settings.queue}")
 
 

@@ -1,6 +1,7 @@
 """The batch consumer: gathers what is ready, applies it together, and only then answers and acknowledges.
 
     on_message   a message has come: understood and kept; `flush` is called once the broker's batch is in
+    forwarding   jobs of other shards are sent on: worker/consuming/forwarding.py
     flush        everything ready is settled in one transaction; there is no lingering, a lone job goes at once
     _settle      a passing fault makes the batch wait in the event loop, unacknowledged, while the worker stays alive;
                  a job at fault itself is found, retried, and parked as a dead letter
@@ -24,10 +25,13 @@ from models.batch.outcome import Answer, Parked, StoredOutcome
 from models.contracts.message import Malformed
 from models.contracts.wire.dead_letter import DeadLetter
 from models.domain.deciding.commands import Job
+from models.store.write.shards.telegram_ids import buckets_of
 from tasks.apply.retries import Backoffs, Failed, Undecided
 from worker.brokers.rabbitmq.connection import written_together
 from worker.consuming.callback_sender import FollowUps, letter_of, not_allowed
 from worker.consuming.delivery import Delivery, understand
+from worker.consuming.forwarding import Forwarding
+from worker.consuming.placement import telegram_ids_named
 from worker.consuming.result_writer import ResultWriter
 from worker.dead_letters.park import park
 from worker.observability.celery_observer import CeleryObserver
@@ -53,6 +57,10 @@ class BatchConsumer:
         self._in_hand: Sequence[Delivery] = ()
         self._observer: Observer = watchers_of(runtime, CeleryObserver(consumer), consumer.recent)
         self._results = ResultWriter(app, consumer.timer)
+        counting = runtime.counting
+        self._forwarding = Forwarding(
+            runtime.settings, consumer.timer, self._acknowledge, None if counting is None else counting.forwarded
+        )
         self._follow_ups = FollowUps(runtime.settings, self._applier.policy, self._applier.random)
         self.unacknowledged = 0  # settled, and waiting for their follow-ups
         self._told = False  # to flush
@@ -62,6 +70,10 @@ class BatchConsumer:
     def on_message(self, message: Any) -> None:
         """Keeps a message until the batch is in."""
         delivery = understand(message, self._runtime, self._app, self._consumer)
+        if delivery.elsewhere is not None:
+            self._forwarding.take(delivery)
+            self._look_soon()
+            return
         self._observer.received(delivery.request)
         self._waiting.append(delivery)
         self._look_soon()
@@ -83,6 +95,7 @@ class BatchConsumer:
         """Settles all that is here, a batch at a time, unless a fault holds up the one in hand."""
         self._told = False
         self._drain()
+        self._forwarding.flush()
         while self._waiting and self._work is None and monotonic() >= self._paused_until:
             count = min(len(self._waiting), self._limit)
             self._in_hand = [self._waiting.popleft() for _ in range(count)]
@@ -92,11 +105,12 @@ class BatchConsumer:
     def drop(self, channel: Any) -> None:
         """Forgets what this channel delivered and is not in hand yet."""
         self._waiting = deque(each for each in self._waiting if each.message.channel is not channel)
+        self._forwarding.drop(channel)
 
     @property
     def held(self) -> int:
         """Messages that are here and not acknowledged."""
-        return len(self._waiting) + len(self._in_hand) + self.unacknowledged
+        return len(self._waiting) + len(self._in_hand) + len(self._forwarding) + self.unacknowledged
 
     def close(self, *, warm: bool) -> None:
         """Settles what is here, when there is time for it; what is left goes back to the broker with the connection."""
@@ -107,6 +121,7 @@ class BatchConsumer:
             self._work.close()
         self._consumer.hub.on_tick.discard(self._before_waiting)
         self._waiting.clear()
+        self._forwarding.close(warm=warm)
         self._follow_ups.close()
         self._results.close()
 
@@ -141,6 +156,9 @@ class BatchConsumer:
 
     def _settle(self, batch: Sequence[Delivery]) -> Backoffs[None]:
         began = monotonic()
+        batch = yield from self._of_this_shard(batch)
+        if not batch:
+            return
         self._observer.started([delivery.request for delivery in batch])
         jobs = [delivery.job for delivery in batch if isinstance(delivery.job, Job)]
         settled = iter((yield from self._applier.applying(jobs)))
@@ -154,6 +172,22 @@ class BatchConsumer:
         answers = [next(parked) if isinstance(each, DeadLetter) else each for each in found]
         followed = self._answer([*zip(batch, answers, strict=True)], monotonic() - began)
         yield from self._follow_up(followed)
+
+    def _of_this_shard(self, batch: Sequence[Delivery]) -> Backoffs[Sequence[Delivery]]:
+        """What is left once the jobs of users of other shards are sent on, who are named by a telegram id."""
+        shard, jobs = self._runtime.settings.shard, [each.job for each in batch if isinstance(each.job, Job)]
+        if shard is None or not (named := telegram_ids_named(jobs)):
+            return batch
+        engine = self._runtime.engine
+        buckets = yield from self._applier.persisting(lambda: buckets_of(engine, shard, named), limit=None)
+        placed = [each.placed(self._runtime.settings, buckets) for each in batch]
+        for each in placed:
+            if each.elsewhere is not None:
+                self._observer.sent_on(each.request)
+                self._forwarding.take(each)
+        self._forwarding.flush()
+        self._in_hand = [each for each in placed if each.elsewhere is None]
+        return self._in_hand
 
     def _parking(self, letters: Sequence[DeadLetter]) -> Backoffs[list[Parked]]:
         """Until they are kept, whatever the fault: a message that is neither applied nor parked is not let go."""

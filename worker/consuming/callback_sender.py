@@ -9,17 +9,18 @@ from typing import Final
 
 import structlog
 
-from balance_client.publishing.confirmed import NotAccepted, Publisher
+from balance_client.publishing.confirmed import NotAccepted
 from models.contracts.wire.dead_letter import DeadLetter
 from models.domain.letters import FOLLOW_UP_FAILED, FOLLOW_UP_NOT_ALLOWED
 from models.domain.retry import Park, RetryPolicy, decide_retry
 from tasks.apply.retries import Backoffs
+from worker.brokers.publishing import publisher_of
 from worker.consuming.breaker import Breaker
 from worker.publishers.callbacks import FollowUp
 from worker.settings.settings import Settings
 
 _LOG: Final = structlog.get_logger(__name__)
-_PATIENCE_S: Final = 3.0  # for each answer of the broker: the event loop waits as long
+PATIENCE_S: Final = 3.0  # for each answer of the broker: the event loop waits as long
 
 GivenUp = tuple[FollowUp, NotAccepted]
 
@@ -28,10 +29,7 @@ class FollowUps:
     """One worker's way to the queues of its publishers."""
 
     def __init__(self, settings: Settings, policy: RetryPolicy, random: Callable[[], float]) -> None:
-        self._publisher = Publisher(
-            settings.broker_url, settings.queue, "", min(_PATIENCE_S, settings.broker_socket_timeout_s),
-            settings.partitions, settings.tls,
-        )  # fmt: skip
+        self._publisher = publisher_of(settings, min(PATIENCE_S, settings.broker_socket_timeout_s))
         self._policy, self._random = policy, random
         self._breaker = Breaker(base_s=30.0)
 

@@ -72,7 +72,7 @@ class MoneyConsumer(PatientConsumer):
         scheduled = super().create_task_handler(*args, **kwargs)
 
         def on_message(message: Any) -> Any:
-            tick = tick_of(message, queue_of(message, self), self._settings.io_queue)
+            tick = tick_of(message, queue_of(message, self), self._settings.tick_queue)
             if tick is None:
                 return self._take(message)
             heard(message.headers)

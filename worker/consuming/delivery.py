@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ from models.domain.deciding.commands import Job
 from worker.brokers.rabbitmq.unreadable import UNREADABLE
 from worker.consuming.admission import check_place, queue_of
 from worker.consuming.money_request import MoneyRequest
+from worker.consuming.placement import queue_elsewhere, queue_of_telegram_user
 from worker.dead_letters.message import letter_of, sending_of
 from worker.encoding.names import is_name, may_be_theirs
 from worker.encoding.serialization import loads
@@ -29,6 +31,7 @@ from worker.publishers.callbacks import NO_LINKS, FollowUp, Links
 from worker.publishers.limits import Intake, too_deep
 from worker.publishers.producers import ANYBODY, STRANGER, Sender
 from worker.runtime import Runtime
+from worker.settings.settings import Settings
 
 if TYPE_CHECKING:
     from worker.tracing.tracer import Tracer
@@ -48,6 +51,7 @@ class Delivery:
     sending: str | None  # see worker/dead_letters/message.py
     sender: Sender
     answerable: bool  # whether an answer goes to who asked, and to nobody else
+    elsewhere: str | None = None  # the queue of the shard that it is for, when that is another one
 
     def letter(self, reason: str, error: str, attempts: int = 1) -> DeadLetter:
         """The message as a dead letter: nothing of it is lost."""
@@ -56,6 +60,16 @@ class Delivery:
             self.message, request.name, str(request.id), job, request.kwargs,
             reason=reason, error=error, attempts=attempts, sending=self.sending,
         )  # fmt: skip
+
+    def placed(self, settings: Settings, buckets: Mapping[int, int]) -> Delivery:
+        """The delivery, once it is known where users are who are named by telegram ids."""
+        if not isinstance(self.job, Job):
+            return self
+        try:
+            return replace(self, elsewhere=queue_of_telegram_user(self.job, _headers(self.message), settings, buckets))
+        except Malformed as error:
+            self.request.asked = error
+            return replace(self, job=error)
 
     def follow_ups(self, answer: Answer) -> list[FollowUp]:
         """What the publisher asked to be sent on, now that the message has become an outcome or a dead letter."""
@@ -73,6 +87,7 @@ def understand(message: Any, runtime: Runtime, app: Any, consumer: Any) -> Deliv
     name, headers, content = "unknown", dict[str, Any](), _NOTHING
     job: Job | Malformed
     links = NO_LINKS
+    elsewhere: str | None = None
     settings, intake = runtime.settings, runtime.intake
     own_queues = settings.own_queues
     sender = ANYBODY if intake.producers is None else STRANGER
@@ -83,6 +98,7 @@ def understand(message: Any, runtime: Runtime, app: Any, consumer: Any) -> Deliv
         links = Links.of(content[2] or {}, settings.money_queues, own_queues)
         _check(headers, content)
         job = parse(name, content[1])
+        elsewhere = queue_elsewhere(job, _headers(message), settings)
     except Malformed as error:
         job = error
     except Exception as error:  # noqa: BLE001 - a message that breaks the parser itself is kept like any other
@@ -92,12 +108,12 @@ def understand(message: Any, runtime: Runtime, app: Any, consumer: Any) -> Deliv
         message, app, consumer, of_tasks(consumer.event_dispatcher), app.tasks[name if name in CATALOGUE else _ANY_JOB],
         task_id=task_id if is_name(task_id) else str(uuid4()), name=name, headers=headers, content=content,
     )  # fmt: skip
-    if (parent := _traceparent(headers)) is not None:
+    if elsewhere is None and (parent := _traceparent(headers)) is not None:
         job = _traced(request, job, parent, runtime.tracer)
     request.asked = job
     reply_to = request.reply_to
     answerable = sender.answered and (not reply_to or may_be_theirs(reply_to, own_queues))
-    return Delivery(message, request, job, links, sending_of(message, task_id), sender, answerable)
+    return Delivery(message, request, job, links, sending_of(message, task_id), sender, answerable, elsewhere)
 
 
 def _traceparent(headers: dict[str, Any]) -> str | None:

@@ -30,7 +30,7 @@ class Worker(apps.Worker):
 
     def on_start(self) -> None:
         settings = self.app.runtime.settings
-        if settings.io_queue in self.app.amqp.queues.consume_from:
+        if settings.tick_queue in self.app.amqp.queues.consume_from:
             try:
                 check_installed(settings)
             except NotInstalled as error:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from balance_client.publishing.links import RawMessage
 from models.contracts.wire.dead_letter import BROKER_MARKS, LETTER_MARK, DeadLetter
 from models.contracts.wire.envelope import Identity
+from models.contracts.wire.travel import FORWARDED
 from models.domain.deciding.commands import Job
 from models.store.read.dead_letters import Letter
 from worker.brokers.redis.unacked import FIRST_TAG
@@ -75,7 +76,8 @@ def message_of(letter: Letter) -> RawMessage:
 
     What alone kept it from being applied is taken off: who replays decides that the job is wanted, late or revoked.
     """
-    kept = {name: value for name, value in json.loads(letter.headers).items() if name not in BROKER_MARKS}
+    marks = BROKER_MARKS | {FORWARDED}
+    kept = {name: value for name, value in json.loads(letter.headers).items() if name not in marks}
     headers = {**kept, "expires": None, "eta": None}
     if letter.reason in ("no_id", "revoked"):
         headers["id"] = headers["root_id"] = str(uuid4())
@@ -85,6 +87,20 @@ def message_of(letter: Letter) -> RawMessage:
     return RawMessage(
         body=letter.body,
         headers=headers,
+        content_type=properties.pop("content_type", None) or _UNKNOWN_TYPE,
+        content_encoding=properties.pop("content_encoding", None),
+        properties=properties,
+    )
+
+
+def sent_on(message: Any, hops: int) -> RawMessage:
+    """The message as it came, to be published to another queue: only how often that was done is added."""
+    headers = {name: value for name, value in _plain(message.headers).items() if name not in BROKER_MARKS}
+    headers.pop("compression", None)  # kombu has unpacked the body
+    properties = _properties(message)
+    return RawMessage(
+        body=_bytes(message.body),
+        headers={**headers, FORWARDED: hops},
         content_type=properties.pop("content_type", None) or _UNKNOWN_TYPE,
         content_encoding=properties.pop("content_encoding", None),
         properties=properties,

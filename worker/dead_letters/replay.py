@@ -12,7 +12,6 @@ from typing import Final, Self
 
 from sqlalchemy import Engine
 
-from balance_client.publishing.confirmed import Publisher
 from balance_client.publishing.links import RawMessage
 from models.domain.letters import FOLLOW_UPS
 from models.store.connection.session import snapshot, transaction
@@ -20,6 +19,7 @@ from models.store.read import dead_letters as letter_history
 from models.store.read.dead_letters import Letter, LetterFilter
 from models.store.write import dead_letters
 from models.store.write.dead_letters import SentLetter
+from worker.brokers.publishing import publisher_of
 from worker.dead_letters.message import message_of
 from worker.publishers.producers import producers_in
 from worker.settings.settings import Settings
@@ -37,9 +37,7 @@ class Replay:
         self._queues = settings.money_queues
         given = settings.producers
         self._producers = None if given is None else producers_in(given.get_secret_value())
-        self._publisher = Publisher(
-            settings.broker_url, settings.queue, "", settings.broker_socket_timeout_s, settings.partitions, settings.tls
-        )
+        self._publisher = publisher_of(settings)
 
     def __enter__(self) -> Self:
         with transaction(self._engine) as connection:

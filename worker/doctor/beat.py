@@ -56,8 +56,8 @@ def examine_beat(reports: Sequence[Report], settings: Settings, waiting: Callabl
     # That of charges comes with the scan's, and workers of the version before know nothing of it.
     sent = {name: every_s for name, every_s in periods(settings).items() if name != "charges.ask"}
     name, every_s = min(sent.items(), key=lambda each: each[1])
-    ticks = _Ticks(name, every_s, [each for each in reports if each.serves(settings.io_queue)])
-    yield _alive(ticks, settings.io_queue, waiting)
+    ticks = _Ticks(name, every_s, [each for each in reports if each.serves(settings.tick_queue)])
+    yield _alive(ticks, settings.tick_queue, waiting)
     yield from _clocks(ticks)
 
 

@@ -49,5 +49,5 @@ def _examine_running(app: Celery, settings: Settings, wait_s: float) -> Iterator
     reports = ask(app, settings, wait_s)
     yield from examined(
         ("workers", lambda: examine_workers(reports, settings)),
-        ("beat.alive", lambda: examine_beat(reports, settings, lambda: waiting_in(app, settings.io_queue))),
+        ("beat.alive", lambda: examine_beat(reports, settings, lambda: waiting_in(app, settings.tick_queue))),
     )

@@ -45,13 +45,15 @@ def ask(app: Celery, settings: Settings, wait_s: float) -> list[Report]:
         reports.extend(Report(worker, told, at) for worker, told in answer.items() if "queues" in told)
 
     app.control.broadcast(REPORT, reply=True, timeout=wait_s, callback=receive)
-    ours = (settings.queue, settings.io_queue)
-    mine = [each for each in reports if each.told["queue"] in ours or each.told["io_queue"] in ours]
+    ours = (settings.queue, settings.tick_queue)
+    shard = None if settings.shard is None else str(settings.shard)  # earlier versions do not say: they have none
+    mine = [each for each in reports if each.told.get("shard") == shard]
+    mine = [each for each in mine if each.told["queue"] in ours or each.told["io_queue"] in ours]
     return sorted(mine, key=lambda each: each.worker)
 
 
 def examine_workers(reports: list[Report], settings: Settings) -> Iterator[Finding]:
-    for queue in (settings.queue, *settings.partition_queues, settings.io_queue):
+    for queue in (settings.queue, *settings.partition_queues, settings.tick_queue):
         yield _served(queue, reports)
     for report in reports:
         yield from examined((f"worker.{report.worker}", partial(_examine_worker, report, settings)))
@@ -134,7 +136,7 @@ def _alike(report: Report, settings: Settings) -> Finding:
     wanted = {"version": version("balance-worker"), "transport": transport, "partitions": settings.partitions}
     if settings.broker_kind == "redis":
         wanted["visibility_timeout_s"] = settings.visibility_timeout_s
-    if report.serves(settings.queue) and not report.serves(settings.io_queue):
+    if report.serves(settings.queue) and not report.serves(settings.tick_queue):
         wanted["prefetch"] = settings.batch_limit
     check, differing = f"worker.{report.worker}", []
     for name, value in wanted.items():

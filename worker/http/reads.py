@@ -18,6 +18,8 @@ from models.domain.accounts import Account, AccountKey, Kind
 from models.domain.deciding.commands import TelegramUser
 from models.domain.deciding.decision import DecisionContext
 from models.domain.ledger import Entry
+from models.domain.sharding.place import bucket_of_target
+from models.domain.sharding.shard import Shard
 from models.store.connection.session import snapshot
 from models.store.read.accounts import account, now
 from models.store.read.entries import GrantTerms, entries_of, terms_of
@@ -36,20 +38,21 @@ class Reads:
     """Each in a read-only transaction of its own. They block: called in threads."""
 
     engine: Engine
+    shard: Shard | None = None  # whose accounts are here; None: all are
 
     def user(self, target: AccountKey | TelegramUser) -> Body:
         with snapshot(self.engine) as connection:
-            found = _found(connection, target, Kind.USER)
+            found = self._found(connection, target, Kind.USER)
             return user_body(found, DecisionContext(now(connection)))
 
     def wallet(self, wallet_id: str) -> Body:
         with snapshot(self.engine) as connection:
-            return _wallet(connection, _found(connection, AccountKey(Kind.WALLET, wallet_id), Kind.WALLET))
+            return _wallet(connection, self._found(connection, AccountKey(Kind.WALLET, wallet_id), Kind.WALLET))
 
     def transactions(self, wallet_id: str, limit: int, offset: int, *, oldest_first: bool) -> Body:
         """Entries are numbered from 1 without a gap: a page costs the same wherever it lies."""
         with snapshot(self.engine) as connection:
-            found = _found(connection, AccountKey(Kind.WALLET, wallet_id), Kind.WALLET)
+            found = self._found(connection, AccountKey(Kind.WALLET, wallet_id), Kind.WALLET)
             if oldest_first:
                 last = min(found.seq, offset + limit)
                 page = entries_of(connection, found.id, max(0, last - offset), last + 1).rows[::-1]
@@ -63,7 +66,7 @@ class Reads:
 
     def app_balance(self, app: AccountKey) -> Body:
         with snapshot(self.engine) as connection:
-            found = _found(connection, app, Kind.APP)
+            found = self._found(connection, app, Kind.APP)
         return {"status": 200, "success": True, "data": {"balance": found.balance, "updated_at": found.updated_at}}
 
     def outcome(self, producer: str, key: str) -> Body:
@@ -75,12 +78,21 @@ class Reads:
         document: Body = json.loads(found.outcome, parse_float=Decimal)
         return document
 
+    def _found(self, connection: Connection, target: AccountKey | TelegramUser, kind: Kind) -> Account:
+        found = account(connection, target)
+        if found is None:
+            self._check_shard(target)
+            raise Refused(404, f"{kind.value}_not_found", _NOT_FOUND[kind])
+        return found
 
-def _found(connection: Connection, target: AccountKey | TelegramUser, kind: Kind) -> Account:
-    found = account(connection, target)
-    if found is None:
-        raise Refused(404, f"{kind.value}_not_found", _NOT_FOUND[kind])
-    return found
+    def _check_shard(self, target: AccountKey | TelegramUser) -> None:
+        """Raises Refused for an account that cannot be here."""
+        bucket = bucket_of_target(target)
+        if self.shard is None or bucket is None or self.shard.has(bucket):
+            return
+        theirs = f"{self.shard.of(bucket)}/{self.shard.count}"
+        text = f"{target} is in shard {theirs}; this door reads shard {self.shard}: ask a door of that shard"
+        raise Refused(421, "misdirected", text, {"shard": theirs})
 
 
 def _wallet(connection: Connection, found: Account) -> Body:

@@ -212,10 +212,11 @@ def _app(settings: Settings, engine: Engine, keys: KeyRing) -> Router:
     tls = settings.tls
     client = AsyncBalanceClient(
         str(settings.broker_url),
-        result_url=str(settings.result_backend),
+        result_url=settings.result_url,
         queue=settings.queue,
         timeout_s=_BROKER_TIMEOUT_S,
         partitions=settings.partitions,
+        brokers=settings.broker_map,
         tls_ca=tls.ca,
         tls_cert=tls.cert,
         tls_key=tls.key,
@@ -238,7 +239,9 @@ def _app(settings: Settings, engine: Engine, keys: KeyRing) -> Router:
             )  # fmt: skip
             yield
 
-    return make_app(handlers, Reads(engine), readiness, around, tracer_of(settings, "balance-worker-http"))
+    return make_app(
+        handlers, Reads(engine, settings.shard), readiness, around, tracer_of(settings, "balance-worker-http")
+    )
 
 
 def _reach_broker(settings: Settings) -> None:

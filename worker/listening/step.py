@@ -42,7 +42,7 @@ class ListeningStep(bootsteps.StartStopStep):
         queues = sorted(parent.app.amqp.queues.consume_from)
         watches: list[Watch] = [BrokerWatch(settings, queues)]
         metrics.gauges.ask(self._of_worker)
-        if settings.io_queue in queues:
+        if settings.tick_queue in queues:
             watches.append(LedgerWatch(settings))
             metrics.gauges.ask(_of_beats)
         self._watching = Watching(metrics, watches)

@@ -59,7 +59,7 @@ class Children:
             self._worker("money", money, ["--pool=solo"], "applies money jobs, one at a time, in order"),
             self._worker(
                 "io",
-                settings.io_queue,
+                settings.tick_queue,
                 ["--pool=threads", "--concurrency=4"],
                 "tops up, expires and prunes when beat says so",
             ),

@@ -5,8 +5,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from models.store.schema.migrations import upgrade
-from worker.database import grant_roles
+from models.store.schema.migrations import make_schema, upgrade
+from worker.database import grant_roles, migrating_engine
 from worker.encoding.urls import SecretUrl
 from worker.local.children import METERED, Children, has_flower, web_ports
 from worker.local.data_directory import hold, located
@@ -143,7 +143,13 @@ class Stack:
     def _migrate(self) -> None:
         """As the owner, and the workers under a role of their own, where there are both."""
         settings = self.settings
-        upgrade(settings.owner_url or settings.database_url)
+        engine = migrating_engine(settings, lambda _silence: None)
+        try:
+            if settings.schema_name is not None:
+                make_schema(engine, settings.schema_name)
+            upgrade(engine)
+        finally:
+            engine.dispose()
         grant_roles(settings)
 
     def _moved(self, port: WebPort) -> bool:

@@ -51,6 +51,10 @@ LETTERS: Final = Metric(
     "balance_dead_letters_total", "counter", "workers",
     "Messages that were kept as [dead letters](operations.md#dead-letters)", ("reason",),
 )  # fmt: skip
+FORWARDED: Final = Metric(
+    "balance_jobs_forwarded_total", "counter", "workers of shards",
+    "Jobs of other shards that were sent on to the queue of their partition", ("queue",),
+)  # fmt: skip
 SYSTEM_JOBS: Final = Metric(
     "balance_system_jobs_total", "counter", "I/O workers",
     "Jobs of our own that were settled: expiry, looks, settlements of charges", ("job", "code", "replayed"),
@@ -134,8 +138,8 @@ VERIFY_AT: Final = Metric(
 METRICS: Final[dict[str, Metric]] = {
     each.name: each
     for each in (
-        JOBS, APPLY, PUBLISHED, BATCH, FAULTS, LETTERS, SYSTEM_JOBS, EVALUATIONS, CHARGES, DELIVERIES, HELD, SETTLED,
-        DEPTH, OLDEST, OUTBOX, BACKLOG, LAG, WAITING_CHARGES, UNMEASURED, BEAT_TICK, BEAT_CLOCK, DATABASE_CLOCK, READY,
-        TROUBLE, INFO, VERIFY_OK, VERIFY_FINDINGS, VERIFY_ENTRIES, VERIFY_AT,
+        JOBS, APPLY, PUBLISHED, BATCH, FAULTS, LETTERS, FORWARDED, SYSTEM_JOBS, EVALUATIONS, CHARGES, DELIVERIES, HELD,
+        SETTLED, DEPTH, OLDEST, OUTBOX, BACKLOG, LAG, WAITING_CHARGES, UNMEASURED, BEAT_TICK, BEAT_CLOCK,
+        DATABASE_CLOCK, READY, TROUBLE, INFO, VERIFY_OK, VERIFY_FINDINGS, VERIFY_ENTRIES, VERIFY_AT,
     )
 }  # fmt: skip

@@ -35,6 +35,9 @@ class MessageMetrics:
     def received(self, request: Request) -> None:
         """Nothing: it is counted when it is settled."""
 
+    def sent_on(self, request: Request) -> None:
+        """Nothing: what is sent on has a count of its own."""
+
     def started(self, requests: Sequence[Request]) -> None:
         """Nothing."""
 

@@ -34,6 +34,9 @@ class CeleryObserver:
             root_id=request.root_id, parent_id=request.parent_id, retries=0,
         )  # fmt: skip
 
+    def sent_on(self, request: Request) -> None:
+        state.task_ready(request)
+
     def started(self, requests: Sequence[Request]) -> None:
         """What `Request.on_accepted` does, for a batch: the worker's counts are brought up to date once."""
         pid, at = os.getpid(), now().timestamp()

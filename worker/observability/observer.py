@@ -18,6 +18,9 @@ class Observer(Protocol):
     def received(self, request: Request) -> None:
         """A message is here, and is understood."""
 
+    def sent_on(self, request: Request) -> None:
+        """A message that was received is another shard's, and goes there: nothing more is heard of it here."""
+
     def started(self, requests: Sequence[Request]) -> None:
         """A batch is in hand."""
 
@@ -40,6 +43,10 @@ class Observers:
     def received(self, request: Request) -> None:
         for observer in self._each:
             observer.received(request)
+
+    def sent_on(self, request: Request) -> None:
+        for observer in self._each:
+            observer.sent_on(request)
 
     def started(self, requests: Sequence[Request]) -> None:
         for observer in self._each:

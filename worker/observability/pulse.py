@@ -26,7 +26,7 @@ class Pulse:
     def __init__(self, settings: Settings) -> None:
         self._own = settings.run_dir is None
         self.directory = settings.run_dir or Path(tempfile.gettempdir()) / f"balance-worker-{os.geteuid()}"
-        place = (mask_url(settings.broker_url), mask_url(settings.database_url), settings.queue, settings.io_queue)
+        place = (mask_url(settings.broker_url), mask_url(settings.database_url), settings.queue, settings.tick_queue)
         self._prefix = sha256("\n".join(place).encode()).hexdigest()[:12]
 
     def write(self, word: Word) -> None:

@@ -23,6 +23,10 @@ class JobTraces:
     def received(self, request: Request) -> None:
         """Nothing: its span has begun."""
 
+    def sent_on(self, request: Request) -> None:
+        if (span := _span_of(request)) is not None:
+            span.end({"balance.code": "sent on"})
+
     def started(self, requests: Sequence[Request]) -> None:
         if spans := [span for request in requests if (span := _span_of(request)) is not None]:
             self._batch = self._tracer.begin("batch", "internal", None, {"balance.jobs": len(requests)}, spans)

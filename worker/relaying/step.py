@@ -19,7 +19,7 @@ class RelayStep(bootsteps.StartStopStep):
         self._service: EventService | None = None
 
     def include_if(self, parent: Any) -> bool:
-        return parent.app.runtime.settings.io_queue in parent.app.amqp.queues.consume_from
+        return parent.app.runtime.settings.tick_queue in parent.app.amqp.queues.consume_from
 
     def start(self, parent: Any) -> None:
         self._service = parent.app.runtime.event_service()

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic.config import JsonDict
 from pydantic_settings import SettingsConfigDict
 
@@ -16,7 +16,7 @@ from worker.settings.parts.metrics_fields import MetricsFields
 from worker.settings.parts.trace_fields import TraceFields
 from worker.settings.parts.webhook_fields import WebhookFields
 from worker.settings.texts import PREFIX
-from worker.settings.types import BrokerUrl, DatabaseUrl, LogLevel, PemFile, ProducersText, ResultUrl
+from worker.settings.types import BrokerUrl, DatabaseUrl, LogLevel, PemFile, ProducersText, ResultUrl, ShardText
 
 
 def _unit(name: str) -> JsonDict:
@@ -91,6 +91,18 @@ class Fields(ChargeFields, EventFields, FlowerFields, HttpFields, MetricsFields,
         json_schema_extra=_unit("queues"),
         description="Queues beside the queue of money jobs, for strict order per account. Clients must be told the "
         "same number.",
+    )
+    shard: ShardText = Field(
+        None,
+        json_schema_extra=types.SHARDS,
+        description="Which shard of the ledger this process is of (docs/scale.md): its schema and its queues. "
+        "BALANCE_PARTITIONS is then a multiple of the number of shards. Unset: the ledger is one.",
+    )
+    brokers: SecretStr | None = Field(
+        None,
+        json_schema_extra=types.BROKER_MAPS,
+        description="Where each partition's jobs are published, when the partitions have brokers of their own "
+        "(docs/scale.md). Unset: all of them at BALANCE_BROKER_URL.",
     )
     partition_lease_s: float = Field(
         10.0,

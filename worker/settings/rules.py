@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Final
 
 from balance_client.brokers.tls import is_tls
+from balance_client.routing import PARTITIONS_MAX
+from models.domain.sharding.buckets import BUCKETS
 from models.domain.webhooks.secrets import KEY_BYTES_MIN
 from worker.settings.derived import DerivedSettings
 
@@ -16,8 +19,9 @@ def broken_rules(settings: DerivedSettings) -> list[str]:
     """A sentence for each rule that these settings break together."""
     rules = {
         "BALANCE_IO_QUEUE must differ from BALANCE_QUEUE": settings.io_queue != settings.queue,
-        "BALANCE_IO_QUEUE must not be one of the BALANCE_PARTITIONS": settings.io_queue
-        not in settings.partition_queues,
+        "BALANCE_IO_QUEUE must not be one of the BALANCE_PARTITIONS": (
+            {settings.io_queue, settings.tick_queue}.isdisjoint(settings.every_partition_queue)
+        ),
         # A partition is taken from under a lease, which kombu's own transport does not know.
         "BALANCE_PARTITIONS must be 0 on Redis when BALANCE_REDIS_TRANSPORT is stock": (
             settings.partitions == 0 or settings.broker_kind == "rabbitmq" or settings.redis_transport == "atomic"
@@ -75,4 +79,20 @@ def broken_rules(settings: DerivedSettings) -> list[str]:
             settings.flower_basic_auth is not None or settings.flower_address in _LOOPBACK
         ),
     }
-    return [rule for rule, holds in rules.items() if not holds]
+    return [*(rule for rule, holds in rules.items() if not holds), *_of_shards(settings)]
+
+
+def _of_shards(settings: DerivedSettings) -> Iterator[str]:
+    """What is wrong with partitions, shards and brokers together."""
+    shard, partitions = settings.shard, settings.partitions
+    if shard is not None and (not partitions or partitions % shard.count or BUCKETS % partitions):
+        allowed = [str(each) for each in range(shard.count, PARTITIONS_MAX + 1, shard.count) if not BUCKETS % each]
+        yield (
+            f"BALANCE_PARTITIONS is {partitions}; with BALANCE_SHARD {shard} it must be a multiple of {shard.count} "
+            f"that divides {BUCKETS}, so that each partition is of one shard: {', '.join(allowed)}"
+        )
+    if settings.brokers is not None:
+        try:
+            settings.broker_of_partition  # noqa: B018  # a wrong one is known now
+        except ValueError as error:
+            yield f"BALANCE_BROKERS: {error}"

@@ -12,7 +12,9 @@ from balance_client.brokers.addresses import Unusable
 from worker.encoding.urls import mask_url
 
 PREFIX: Final = "BALANCE_"
-_WITHOUT_VALUE: Final = frozenset({"flower_basic_auth", "producers"})  # whatever was given, it may hold a secret
+_WITHOUT_VALUE: Final = frozenset(
+    {"brokers", "flower_basic_auth", "producers"}
+)  # whatever was given, it may hold a secret
 
 
 def allowed(field: FieldInfo) -> str:
@@ -42,7 +44,7 @@ def sentences(error: ValidationError, fields: Mapping[str, FieldInfo]) -> list[s
             continue
         value = _masked(name, str(problem["input"]))
         wrong = problem.get("ctx", {}).get("error")
-        reason = str(wrong) if isinstance(wrong, Unusable) else ""
+        reason = str(wrong) if isinstance(wrong, Unusable) or name == "shard" else ""
         reason = reason or f"allowed is {allowed(fields[name])}"
         sentences.append(f"{PREFIX}{name.upper()} is {value!r}; {reason}.")
     return sentences

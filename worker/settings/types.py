@@ -5,8 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic.config import JsonDict
+from pydantic_settings import NoDecode
 
 from balance_client.brokers.addresses import check_broker, redis_address
+from models.domain.sharding.shard import SHARDS_MAX, Shard, parse
 from worker.encoding.urls import SecretUrl
 from worker.settings.database_urls import canonical
 
@@ -50,6 +52,10 @@ def _pem_file(path: str) -> str:
     return path
 
 
+def _shard(text: object) -> object:
+    return parse(text) if isinstance(text, str) else text
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -61,6 +67,7 @@ ProducersText = Annotated[SecretStr, AfterValidator(_producers)]
 PemFile = Annotated[str, AfterValidator(_pem_file)]
 Credentials = Annotated[SecretStr, AfterValidator(_credentials)]
 Directory = Path
+ShardText = Annotated[Shard | None, NoDecode, BeforeValidator(_shard)]
 Text = Annotated[str, AfterValidator(str.strip)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 
@@ -68,6 +75,13 @@ BROKERS: JsonDict = {"allowed": "a redis://, rediss://, sentinel://, sentinels:/
 RESULTS: JsonDict = {"allowed": "a redis://, rediss://, sentinel:// or sentinels:// URL with a host, or rpc://"}
 DATABASES: JsonDict = {
     "allowed": "a postgresql:// URL with a database name, as libpq takes it (host1:5432,host2:5432 for several)"
+}
+SHARDS: JsonDict = {
+    "allowed": f"NUMBER/COUNT, such as 3/16: COUNT is a power of two from 2 to {SHARDS_MAX}, and NUMBER is less"
+}
+BROKER_MAPS: JsonDict = {
+    "allowed": 'a JSON object of ranges of partitions, such as {"0-7": "redis://a", "8-15": "redis://b"}, or the path '
+    "of a file with one"
 }
 NAME = r"^[A-Za-z0-9._-]{1,100}$"
 NAMES: JsonDict = {"allowed": "1 to 100 letters, digits, dots, hyphens and underscores"}

@@ -30,7 +30,7 @@ class BrokerLook:
 
     def __init__(self, app: Celery, settings: Settings, answer_s: float = ANSWER_S) -> None:
         self._app, self._settings, self._answer_s = app, settings, answer_s
-        self._watch = QueueWatch(settings, [settings.queue, *settings.partition_queues, settings.io_queue])
+        self._watch = QueueWatch(settings, [settings.queue, *settings.partition_queues, settings.tick_queue])
 
     def look(self) -> BrokerNow:
         return BrokerNow(self._watch.look(), ask(self._app, self._settings, self._answer_s))

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from models.contracts.wire.travel import FORWARDED
+
 LETTER_MARK: Final = "balance_letter"
 """The header by which a replayed message without a key finds its letter: the second half of the letter's digest."""
 # What says when, where and for whom a message was sent, and not what it asks for: it differs between repetitions.
@@ -20,6 +22,7 @@ _OF_ONE_SENDING: Final = frozenset(
         *("id", "root_id", "parent_id", "group", "group_index", "origin", "shadow", "retries", "timelimit", "eta"),
         *("expires", "argsrepr", "kwargsrepr", "ignore_result", "replaced_task_nesting", "stamped_headers", "stamps"),
         LETTER_MARK,
+        FORWARDED,
     }
 )
 _MARK: Final = re.compile("[0-9a-f]{32}")

@@ -1,4 +1,4 @@
-"""What a message says of its way, for whoever watches: nothing is decided by it, and no signature covers it."""
+"""What a message says of its way: no signature covers it, and what a job comes to is not decided by it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ PUBLISHED_AT: Final = "balance_published_at"
 TRACEPARENT: Final = "traceparent"
 """The header of W3C Trace Context, and the name under which events carry it on."""
 
+FORWARDED: Final = "balance_forwarded"
+"""The header that says how often workers of other shards have sent it on."""
 _FORM: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 _SAMPLED: Final = 1
 

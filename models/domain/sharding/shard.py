@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from models.domain.sharding.buckets import BUCKETS
 from models.domain.value import value
 
 SHARDS_MAX: Final = 256
+_SCHEMA: Final = re.compile("balance_[0-9]{1,3}")
 
 
 @value(frozen=True, slots=True)
@@ -17,8 +19,7 @@ class Shard:
     number: int
     count: int
 
-    @property
-    def name(self) -> str:
+    def __str__(self) -> str:
         """3/16, as it is written in settings."""
         return f"{self.number}/{self.count}"
 
@@ -42,6 +43,11 @@ class Shard:
 def schema_of(number: int, count: int) -> str:
     """The schema of a shard: its number has as many digits as the last one's, so that they sort."""
     return f"balance_{number:0{len(str(count - 1))}}"
+
+
+def is_schema(name: str) -> bool:
+    """Whether this is the name of a shard's schema."""
+    return _SCHEMA.fullmatch(name) is not None
 
 
 def parse(text: str) -> Shard:

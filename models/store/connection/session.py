@@ -33,6 +33,7 @@ def make_engine(
     indexes_only: bool = False,
     checked: bool = False,
     read_only: bool = False,
+    schema: str | None = None,
     patience: Callable[[int], Patience] = Patience,
 ) -> Engine:
     """An engine on which nothing is waited for without end. `url` starts with postgresql+psycopg://.
@@ -41,6 +42,7 @@ def make_engine(
     once; with a table that is small at that time it would read the whole table for each check, also when it has grown.
     `read_only`: for those who look: the server refuses whatever else they might come to send.
     `checked`: only sessions that see the tables of this version are used; others raise DeploymentFault.
+    `schema`: which has the tables, alone: those of one shard. None: whatever search_path of the role leads to.
     `patience`: made of the seconds that the server may need for a statement.
     """
     settings = {
@@ -52,6 +54,7 @@ def make_engine(
         "row_security": "off",  # what a policy hides would be an account that is not there: an error instead
         **({"enable_seqscan": "off"} if indexes_only else {}),
         **({"default_transaction_read_only": "on"} if read_only else {}),
+        **({} if schema is None else {"search_path": schema}),
     }
     arguments: dict[str, Any] = {
         "connect_timeout": connect_timeout_s,

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Engine, create_engine, pool
+from sqlalchemy import Connection, Engine, create_engine, pool, text
+from sqlalchemy.schema import CreateSchema
+
+# Citus may be told to distribute each schema as it is made; ours is when it has its tables (distribution.py).
+_PLAIN: Final = text(
+    "select set_config('citus.enable_schema_based_sharding', 'off', true) from pg_extension where extname = 'citus'"
+)
+_SCHEMA: Final = text("select to_regnamespace(:name)")
 
 
 def upgrade(where: str | Engine, revision: str = "head") -> None:
     """Brings the database up to `revision`. Safe to run from many places at once. `where`: an engine, or a URL, on
     whose connections nothing is waited for with an end."""
     command.upgrade(_config(where), revision)
+
+
+def make_schema(engine: Engine, name: str) -> bool:
+    """Makes the schema of a shard, unless it is there. Returns whether it was made now."""
+    with engine.begin() as connection:
+        if schema_is_there(connection, name):  # asked first: who may make none may still use one
+            return False
+        connection.execute(_PLAIN)
+        connection.execute(CreateSchema(name, if_not_exists=True))
+    return True
+
+
+def schema_is_there(connection: Connection, name: str) -> bool:
+    return connection.scalar(_SCHEMA, {"name": name}) is not None
 
 
 def downgrade(where: str | Engine, revision: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import psycopg
 
 from models.domain.errors import DeploymentFault
+from models.domain.sharding.shard import is_schema
 from models.store.schema import migrations as schema
 from models.tables.every import METADATA
 
@@ -28,7 +29,7 @@ _LOOK: Final = """
     from unnest(%s::text[]) as wanted (name)
     left join pg_class c on c.oid = to_regclass(wanted.name) and c.relkind in ('r', 'p')
 """
-_ENCODING: Final = "select current_setting('server_encoding')"
+_SESSION: Final = "select current_setting('server_encoding'), current_setting('search_path')"
 _ELSEWHERE: Final = """
     select cast(relnamespace as regnamespace)::text from pg_class
     where relname = %s and relkind = 'r' order by 1
@@ -50,11 +51,12 @@ class Tables:
     elsewhere: tuple[str, ...] = ()  # schemas with a revision that the session does not see
     filtered: tuple[str, ...] = ()  # tables whose rows a policy keeps from this role
     encoding: str = "UTF8"
+    shard: str | None = None  # the schema that the session is confined to
 
 
 def look(connection: psycopg.Connection[Any]) -> Tables:
     """Raises psycopg.Error, also when the role may not read the revision."""
-    [(encoding,)] = connection.execute(_ENCODING).fetchall()
+    [(encoding, path)] = connection.execute(_SESSION).fetchall()
     found = {name: seen for name, *seen in connection.execute(_LOOK, [[*COLUMNS]])}
     missing = [name for name, (where, *_) in found.items() if where is None]
     for name, (where, _, columns) in found.items():
@@ -73,6 +75,7 @@ def look(connection: psycopg.Connection[Any]) -> Tables:
         elsewhere=tuple(elsewhere),
         filtered=tuple(sorted(name for name, (_, filtered, _) in found.items() if filtered)),
         encoding=encoding,
+        shard=path if is_schema(path) else None,
     )
 
 
@@ -89,6 +92,12 @@ def fault(tables: Tables) -> WrongTables | None:
         return _unsuitable(tables)
     if tables.revision is None:
         there = f"revision {needed} is needed, none is there"
+        if tables.shard is not None:
+            return WrongTables(
+                f"{there}, in schema {tables.shard}",
+                "run `balance-worker distribute`, or for this shard alone `balance-worker migrate`; if the schema is "
+                "there, grant the role usage of it; if the ledger is not in shards, unset BALANCE_SHARD",
+            )
         if tables.elsewhere:
             reach = f"let search_path of the workers' role lead there, and grant it usage; or {_MIGRATE}"
             return WrongTables(f"{there}, but one in schema {', '.join(tables.elsewhere)}", reach)

@@ -11,6 +11,7 @@ import redis
 from kombu import Connection
 
 from balance_client import AsyncBalanceClient, AsyncJobHandle, InvalidJob, PublishFailed
+from balance_client.aio.outgoing import Outgoing
 from balance_client.publishing.confirmed import Publisher
 from balance_client.publishing.links import Addressed
 from balance_client.routing import partition_queue, queue_of
@@ -28,6 +29,11 @@ def limited(url: str, queue: str) -> None:
     with Connection(url) as connection:
         channel: Any = connection.channel()
         channel.queue_declare(queue, durable=True, auto_delete=False, arguments=FULL)
+
+
+def _outgoing(client: AsyncBalanceClient) -> Outgoing:
+    [only] = client._connections._outgoing.values()
+    return only
 
 
 @pytest.fixture
@@ -177,7 +183,7 @@ async def test_cancelled_before_it_left_a_job_does_not_leave(broker_url: str, un
             await client.submit(first)
             proxy.delay_s = 0.1
             leaving = asyncio.create_task(client.submit(rest[0]))
-            await until(lambda: client._connections.outgoing._turns is not None)
+            await until(lambda: _outgoing(client)._turns is not None)
             await asyncio.sleep(0)
             waiting = [asyncio.create_task(client.submit(job)) for job in rest[1:8]]  # four wait, three for room
             many = asyncio.create_task(client.submit_many(rest[8:]))
@@ -232,5 +238,5 @@ async def test_room_that_was_waited_for_in_vain_is_free_again(unique_queue: str)
             for each in tasks[1:8]:
                 with suppress(asyncio.CancelledError):
                     await each
-            assert client._connections.outgoing._room == 3
+            assert _outgoing(client)._room == 3
             assert monotonic() - began < 10

@@ -62,6 +62,7 @@ def test_docs_have_every_command() -> None:
                     "up",
                     "demo",
                     "migrate",
+                    "distribute",
                     "grants",
                     "anchor",
                     "anchor-keys",

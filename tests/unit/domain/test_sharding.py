@@ -38,7 +38,7 @@ def test_an_id_carries_its_bucket_and_so_does_the_second_one_of_its_job(bucket: 
 @pytest.mark.parametrize("count", POWERS)
 def test_a_shard_is_written_as_it_is_read_and_their_schemas_sort(count: int) -> None:
     shards = [Shard(number, count) for number in range(count)]
-    assert [parse(shard.name) for shard in shards] == shards
+    assert [parse(str(shard)) for shard in shards] == shards
     schemas = [shard.schema for shard in shards]
     assert schemas == sorted(set(schemas)) == [schema_of(number, count) for number in range(count)]
     assert all(sum(shard.has(bucket) for shard in shards) == 1 for bucket in range(BUCKETS))

@@ -45,7 +45,7 @@ def anchor(
     account's history and over every job settled since the anchor before. BALANCE_ANCHOR_KEY signs it.
     """
     settings = load_settings()
-    where = to or settings.anchor_to
+    where = to or settings.anchor_place
     if where is None or settings.anchor_key is None:
         raise Stop(
             "say where with --to or BALANCE_ANCHOR_TO, and set BALANCE_ANCHOR_KEY (`balance-worker anchor-keys`)"

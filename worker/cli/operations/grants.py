@@ -47,6 +47,9 @@ def grants(
     if wanted is None:
         raise Stop(f"{variable} names no role: say --role")
     if not apply:
+        if settings.schema_name is not None:
+            line(f"set search_path to {settings.schema_name};")
+            line(f"grant usage on schema {settings.schema_name} to {quoted(wanted)};")
         for statement in statements(quoted(wanted), rights):
             line(f"{statement};")
         return

@@ -35,13 +35,15 @@ def migrate(
 ) -> None:
     """Brings the tables of the database to this version. Running it again, or twice at once, does no harm.
 
+    With BALANCE_SHARD set those of its shard, in a schema of their own, which is made; `distribute` does so for all.
+
     With BALANCE_OWNER_URL set it runs as that owner, the role of BALANCE_DATABASE_URL is granted what workers need, and
     that of BALANCE_FLOWER_DATABASE_URL what reading needs.
     """
     if down is not None and revision != "head":
         raise typer.BadParameter("give either REVISION, to go up, or --down REVISION", param_hint="--down")
     settings = load_settings()
-    engine = migrating_engine(settings, _tell())
+    engine = migrating_engine(settings, telling("migrate"))
     granted: str | None = None
     reading: str | None = None
     with Waiting("Connecting to the database"):
@@ -51,6 +53,8 @@ def migrate(
             _confirm(down, mask_url(settings.owner_url or settings.database_url))
         with Waiting("Migrating"):
             if down is None:
+                if settings.schema_name is not None:
+                    schema.make_schema(engine, settings.schema_name)
                 schema.upgrade(engine, revision)
                 if revision == "head":
                     granted, reading = grant_roles(settings)
@@ -68,23 +72,23 @@ def migrate(
             }
         )
     elif before == after:
-        line(f"migrate: at {_named(after)} already, nothing to do")
+        line(f"migrate: at {named(after)} already, nothing to do")
     else:
-        line(f"migrate: {_named(before)} -> {_named(after)}{' (dry run, nothing changed)' if dry_run else ''}")
+        line(f"migrate: {named(before)} -> {named(after)}{' (dry run, nothing changed)' if dry_run else ''}")
     if granted is not None and not as_json:
         line(f"migrate: {granted} may do what workers need on the tables, and no more")
     if reading is not None and not as_json:
         line(f"migrate: {reading} may read the tables, and no more")
 
 
-def _tell() -> Callable[[Silence], None]:
+def telling(command: str) -> Callable[[Silence], None]:
     """Says what is waited for, once a minute: a migration waits for whoever uses the tables."""
     reminder = Reminder()
 
     def tell(silence: Silence) -> None:
         said, remedy = meaning_of(silence)
-        if reminder.due("migrate", remedy):
-            remark(f"migrate: no answer for {silence.seconds} s, {said}: {remedy}")
+        if reminder.due(command, remedy):
+            remark(f"{command}: no answer for {silence.seconds} s, {said}: {remedy}")
 
     return tell
 
@@ -98,7 +102,7 @@ def _target(revision: str) -> str | None:
     return {"head": schema.head(), "base": None}.get(revision, revision)
 
 
-def _named(revision: str | None) -> str:
+def named(revision: str | None) -> str:
     return revision or "base (no tables)"
 
 

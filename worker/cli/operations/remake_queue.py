@@ -34,7 +34,7 @@ def remake_queue(queue: Annotated[str, typer.Argument(metavar="QUEUE", help="One
     settings = load_settings()
     if settings.broker_kind != "rabbitmq":
         raise Stop("queues of Redis are lists: there is nothing about them that could be declared otherwise")
-    known = (settings.queue, settings.io_queue, *settings.partition_queues)
+    known = (settings.queue, settings.tick_queue, *settings.every_partition_queue)
     if queue not in known:
         raise Stop(f"{queue} is no queue of the workers: {', '.join(known)}")
     use_transport()  # no message is too broken for it

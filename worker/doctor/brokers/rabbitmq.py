@@ -43,7 +43,7 @@ def examine(connection: Any, settings: Settings) -> Iterator[Finding]:
 
 def _queues(connection: Any, settings: Settings, there: dict[str, dict[str, Any]]) -> Iterator[Finding]:
     waiting = 0
-    for queue in (settings.queue, settings.io_queue, *settings.partition_queues):
+    for queue in (settings.queue, settings.tick_queue, *settings.partition_queues):
         try:
             size = _size(connection, queue)
             if size is None:

@@ -103,7 +103,7 @@ def _clock(client: Any) -> Finding:
 
 
 def _backlog(channel: Any, settings: Settings) -> Finding:
-    queues = (settings.queue, settings.io_queue, *settings.partition_queues)
+    queues = (settings.queue, settings.tick_queue, *settings.partition_queues)
     waiting = sum(channel._size(queue) for queue in queues)
     held = sum(
         channel.client.hlen(key)
@@ -201,7 +201,7 @@ def _replication(info: dict[str, Any], client: Any) -> Finding:
 
 
 def _neighbours(client: Any, settings: Settings) -> Finding:
-    queues = (settings.queue, settings.io_queue, *settings.partition_queues)
+    queues = (settings.queue, settings.tick_queue, *settings.partition_queues)
     keys = (key.decode("utf-8", "backslashreplace") for key in islice(client.scan_iter(count=1_000), _KEYS_LOOKED_AT))
     foreign = sorted(key for key in keys if not key.startswith(queues) and not _OURS.fullmatch(key))
     if not foreign:

@@ -20,9 +20,11 @@ _ERRORS: Final = {
     "409": "The account's state, or the idempotency key, does not allow it",
     "413": "The body is too large", "415": "The body is not JSON", "422": "The request breaks the contract",
     "429": "Too many requests", "500": "The job could not be settled, or a mistake of ours",
+    "421": "The account is in another shard: ask a door of that one",
     "503": "The broker or the database is away, or not all of it is on its way: send it again with the same key",
 }  # fmt: skip
-_OF_READS: Final = ("400", "401", "403", "404", "422", "429", "500", "503")
+_OF_JOBS: Final = tuple(status for status in _ERRORS if status != "421")  # they are sent to their shard
+_OF_READS: Final = ("400", "401", "403", "404", "421", "422", "429", "500", "503")
 _RETRY_AFTER: Final[Schema] = {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 1}}
 _KEY_HEADERS: Final[Schema] = {
     "Idempotency-Key": {
@@ -108,7 +110,7 @@ def _described(operation: Operation, path: str) -> Schema:
         "responses": {
             str(operation.status): _answer("Carried out", ref(_answer_name(operation)), _KEY_HEADERS),
             "202": _accepted(),
-            **_errors(path, tuple(_ERRORS)),
+            **_errors(path, _OF_JOBS),
         },
     }
     if operation.job == "wallets.create":
@@ -181,7 +183,7 @@ def _any_job() -> Schema:
     examples = {job: {"value": {name: value for name, value in EXAMPLES[job][0].items()
                                if name not in ("producer", "idempotency_key")}}
                 for job in CATALOGUE}  # fmt: skip
-    errors = _errors("/jobs", tuple(_ERRORS))
+    errors = _errors("/jobs", _OF_JOBS)
     outcome_or_error: Schema = {"anyOf": [ref("OutcomeDocument"), ref("JobError")]}
     for answer in errors.values():
         answer["content"]["application/json"]["schema"] = outcome_or_error

@@ -28,6 +28,9 @@ class MessageLog:
     def received(self, request: Request) -> None:
         """Nothing: it has its line when it is settled."""
 
+    def sent_on(self, request: Request) -> None:
+        """Nothing: worker/consuming/forwarding.py tells of them."""
+
     def started(self, requests: Sequence[Request]) -> None:
         """Nothing."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, Protocol
@@ -17,7 +17,7 @@ from balance_client.publishing.job_message import JobMessage, JobSpec
 from balance_client.publishing.job_methods import JobMethods
 from balance_client.publishing.result_reader import RedisResults, ReplyQueue, ResultReader
 from balance_client.routing import BALANCE
-from balance_client.settings import REPLIES, TIMEOUT_S, Connecting, Signer, results_of
+from balance_client.settings import REPLIES, TIMEOUT_S, Connecting, Signer
 from models.contracts.wire.envelope import DEFAULT_PRODUCER
 
 CHUNK_MAX: Final = 5_000
@@ -31,7 +31,9 @@ class BalanceClient(JobMethods[JobHandle]):
     queue on the same RabbitMQ (rpc://).
     `timeout_s`: how long one answer of the broker may take; there are three attempts.
     `partitions`: the workers' BALANCE_PARTITIONS. Jobs of one account are then applied in the order of publishing,
-    unless the job does not name its account by itself (a user by telegram_id, entries.reverse).
+    unless the job names neither its account nor a job of it (a user by telegram_id).
+    `brokers`: where partitions are on brokers of their own, their URLs by ranges: {"0-7": "redis://a", "8-15": …}. Each
+    partition is in one. Whatever has no partition goes to `broker_url`.
     `secret`: this producer's, where BALANCE_PRODUCERS names who may publish; it signs every message.
     `tls_ca`, `tls_cert`, `tls_key`: paths of PEM files for connections over TLS: whom to trust (None: whom the system
     trusts), and what this side shows. Certificate and name of the other side are always verified.
@@ -49,14 +51,15 @@ class BalanceClient(JobMethods[JobHandle]):
         *,
         timeout_s: float = TIMEOUT_S,
         partitions: int = 0,
+        brokers: Mapping[str, str] | None = None,
         secret: str | None = None,
         tls_ca: str | None = None,
         tls_cert: str | None = None,
         tls_key: str | None = None,
     ) -> None:
         self._signer = Signer(producer, secret)
-        results = results_of(broker_url, result_url)
-        self._connecting = Connecting(broker_url, results, queue, timeout_s, partitions, Tls(tls_ca, tls_cert, tls_key))
+        tls = Tls(tls_ca, tls_cert, tls_key)
+        self._connecting = Connecting(broker_url, result_url, queue, timeout_s, partitions, tls, brokers)
         self._process = self._connected()
 
     def _connected(self) -> Connections:
@@ -98,7 +101,7 @@ class BalanceClient(JobMethods[JobHandle]):
 
     def _publish(self, messages: Sequence[JobMessage], chunk: int) -> list[JobHandle]:
         process = self._of_this_process()
-        handles = [JobHandle(each, process.results if each.want_result else None) for each in messages]
+        handles = [JobHandle(each, process.results_of(each) if each.want_result else None) for each in messages]
         rest = iter(messages)
         done = 0
         while part := list(islice(rest, chunk)):
@@ -119,9 +122,7 @@ class BalanceClient(JobMethods[JobHandle]):
 
     def close(self) -> None:
         """Ends the connections. An outcome not fetched yet can be had by publishing its job again."""
-        process = self._of_this_process()
-        process.publisher.close()
-        process.results.close()
+        self._of_this_process().close()
 
     def __enter__(self) -> Self:
         return self
@@ -148,19 +149,32 @@ class Connections(Protocol):
     @property
     def publisher(self) -> Accepting: ...
 
-    @property
-    def results(self) -> ResultReader: ...
+    def results_of(self, message: JobMessage) -> ResultReader:
+        """Where the answer to this job will be."""
+
+    def close(self) -> None: ...
 
 
 class _Process:
     def __init__(self, connecting: Connecting) -> None:
         self.pid = os.getpid()
-        self.results: ResultReader
-        if connecting.result_url == REPLIES:
-            self.results = ReplyQueue(connecting.broker_url, connecting.timeout_s, connecting.tls)
-        else:
-            self.results = RedisResults(connecting.result_url, connecting.timeout_s, connecting.tls)
-        self.publisher = connecting.publisher(self.results.reply_to)
+        self._connecting = connecting
+        self._results = {url: _results(connecting, url) for url in connecting.urls}
+        self.publisher = connecting.publisher({url: each.reply_to for url, each in self._results.items()})
+
+    def results_of(self, message: JobMessage) -> ResultReader:
+        return self._results[self._connecting.broker_of(message.account)]
+
+    def close(self) -> None:
+        self.publisher.close()
+        for each in self._results.values():
+            each.close()
+
+
+def _results(connecting: Connecting, broker_url: str) -> ResultReader:
+    if (where := connecting.results_at(broker_url)) == REPLIES:
+        return ReplyQueue(broker_url, connecting.timeout_s, connecting.tls)
+    return RedisResults(where, connecting.timeout_s, connecting.tls)
 
 
 _INHERITED: Final[list[Any]] = []

@@ -60,7 +60,7 @@ class PublisherOutbox:
             Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
             Column("job", Text, nullable=False),
             Column("arguments", Text, nullable=False),  # JSON; decimals are strings in it
-            Column("account", Text),  # wallet:w_1, for the partition; null when it is not known
+            Column("account", Text),  # wallet:w_1 or id:0197…, for the partition; null when it is not known
             Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         )
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal
+from uuid import UUID
 from zlib import crc32
+
+from models.domain.sharding.buckets import BUCKETS, bucket_of_id
 
 BALANCE: Final = "balance"
 """Money jobs: one at a time, in order."""
 IO: Final = "balance.io"
 """Work that waits for others, and the scheduled scans."""
 PARTITIONS_MAX: Final = 256
+_BY_ID: Final = "id:"
 QueueType = Literal["quorum", "classic"]
 _QUORUM: Final[Mapping[str, Any]] = {"x-queue-type": "quorum"}
 _CLASSIC: Final[Mapping[str, Any]] = {}
@@ -36,9 +40,27 @@ def partition_queues(queue: str, partitions: int) -> list[str]:
     return [partition_queue(queue, partition) for partition in range(partitions)]
 
 
+def known_by_id(job_id: UUID) -> str:
+    """What stands in the place of an account's name for a job that names another one, or what it made: id:0197…"""
+    return f"{_BY_ID}{job_id}"
+
+
+def placed(account: str | None, partitions: int) -> int | None:
+    """The partition of a job. `account`: wallet:w_1, id:0197… (see `known_by_id`), or None when it is not known.
+
+    None: no partition. Nor is there one for an id where the partitions do not divide the buckets that ids carry.
+    """
+    if account is None or not partitions:
+        return None
+    if not account.startswith(_BY_ID):
+        return partition_of(account, partitions)
+    return None if BUCKETS % partitions else bucket_of_id(UUID(account[len(_BY_ID) :])) % partitions
+
+
 def queue_of(account: str | None, queue: str, partitions: int) -> str:
-    """Where a job is published: its account's partition, or `queue` when its account is not known or no partitions."""
-    return queue if account is None or not partitions else partition_queue(queue, partition_of(account, partitions))
+    """Where a job is published: its partition, or `queue` where it has none."""
+    partition = placed(account, partitions)
+    return queue if partition is None else partition_queue(queue, partition)
 
 
 def queue_arguments(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from pydantic import ValidationError
 
 from balance_client.brokers.addresses import AMQP, REDIS, Unusable, check_broker, redis_address
+from balance_client.brokers.by_partition import broker_of_each
 from balance_client.brokers.tls import Tls
+from balance_client.publishers import Publishers
 from balance_client.publishing.confirmed import Publisher
 from balance_client.publishing.job_message import InvalidJob, JobMessage, JobSpec, job_message
-from balance_client.routing import PARTITIONS_MAX
+from balance_client.routing import PARTITIONS_MAX, partition_queues, placed
 from models.contracts.wire.envelope import Identity
 from models.contracts.wire.signature import SECRET_LENGTH_MIN
 
@@ -23,27 +25,61 @@ REPLIES: Final = "rpc://"
 
 @dataclass(frozen=True, slots=True)
 class Connecting:
-    """Where to publish, and where the answers are. Raises ValueError for what cannot work."""
+    """Where to publish, and where the answers are. Raises ValueError for what cannot work.
+
+    `result_url`: None, when each broker's results are where they follow from it. `brokers`: by ranges of partitions.
+    """
 
     broker_url: str
-    result_url: str
+    result_url: str | None
     queue: str
     timeout_s: float
     partitions: int
     tls: Tls
+    brokers: Mapping[str, str] | None = None
+    _by_partition: Sequence[str] = field(init=False, default=(), repr=False)
 
     def __post_init__(self) -> None:
         _usable("broker_url", self.broker_url, check_broker, (*REDIS, *AMQP))
-        if self.result_url != REPLIES:
-            _usable("result_url", self.result_url, redis_address, REDIS)
-        elif _scheme(self.broker_url) not in AMQP:
-            raise ValueError("result_url can be rpc:// only when broker_url is RabbitMQ")
         if not 0 <= self.partitions <= PARTITIONS_MAX:
             raise ValueError(f"partitions is {self.partitions}; allowed is 0 to {PARTITIONS_MAX}")
+        if self.brokers is not None:
+            try:
+                object.__setattr__(self, "_by_partition", broker_of_each(self.brokers, self.partitions))
+            except ValueError as error:
+                raise ValueError(f"brokers: {error}") from None
+        for url in self.urls:
+            if (results := self.results_at(url)) != REPLIES:
+                _usable("result_url", results, redis_address, REDIS)
+            elif _scheme(url) not in AMQP:
+                raise ValueError("result_url can be rpc:// only when broker_url is RabbitMQ")
 
-    def publisher(self, reply_to: str) -> Publisher:
-        """Opens its connection with the first message."""
-        return Publisher(self.broker_url, self.queue, reply_to, self.timeout_s, self.partitions, self.tls)
+    @property
+    def urls(self) -> list[str]:
+        """Of all brokers, the main one first."""
+        return [*dict.fromkeys((self.broker_url, *self._by_partition))]
+
+    def broker_of(self, account: str | None) -> str:
+        """The URL of the broker that a job is published to."""
+        partition = placed(account, self.partitions) if self._by_partition else None
+        return self.broker_url if partition is None else self._by_partition[partition]
+
+    def results_at(self, broker_url: str) -> str:
+        """Where the workers of this broker keep results."""
+        return results_of(broker_url, self.result_url)
+
+    def publisher_at(self, broker_url: str, reply_to: str) -> Publisher:
+        """To one of the brokers. Opens its connection with the first message."""
+        return Publisher(broker_url, self.queue, reply_to, self.timeout_s, self.partitions, self.tls)
+
+    def publisher(self, reply_to: Mapping[str, str]) -> Publisher | Publishers:
+        """To all of them. `reply_to`: the queue for replies, by broker."""
+        by_url = {url: self.publisher_at(url, reply_to[url]) for url in self.urls}
+        if not self._by_partition:
+            return by_url[self.broker_url]
+        queues = partition_queues(self.queue, self.partitions)
+        by_queue = {queue: by_url[url] for queue, url in zip(queues, self._by_partition, strict=True)}
+        return Publishers(by_url[self.broker_url], by_queue)
 
 
 def results_of(broker_url: str, result_url: str | None) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Sequence
+import asyncio
+from collections import defaultdict
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from typing_extensions import Self
@@ -19,7 +21,7 @@ from balance_client.publishing.handles import PublishFailed
 from balance_client.publishing.job_message import JobMessage, JobSpec
 from balance_client.publishing.job_methods import JobMethods
 from balance_client.routing import BALANCE
-from balance_client.settings import REPLIES, TIMEOUT_S, Connecting, Signer, results_of
+from balance_client.settings import REPLIES, TIMEOUT_S, Connecting, Signer
 from models.contracts.wire.envelope import DEFAULT_PRODUCER
 
 WAITING_MAX: Final = 10_000
@@ -30,22 +32,54 @@ class _Connections:
 
     def __init__(self, connecting: Connecting, max_waiting: int) -> None:
         self.home = Home()
-        self.answers: Answers
-        if connecting.result_url == REPLIES:
-            broker_url, timeout_s, tls = connecting.broker_url, connecting.timeout_s, connecting.tls
-            self.answers = ReplyQueueAnswers(self.home, broker_url, timeout_s, tls)
-        else:
-            self.answers = RedisAnswers(self.home, connecting.result_url, connecting.timeout_s, connecting.tls)
-        self.outgoing = Outgoing(connecting.publisher(self.answers.reply_to), max_waiting)
+        self._connecting = connecting
+        self._answers = {url: self._answers_at(url) for url in connecting.urls}
+        self._outgoing = {  # each for itself: a broker that is away keeps nothing from the others
+            url: Outgoing(connecting.publisher_at(url, each.reply_to), max_waiting)
+            for url, each in self._answers.items()
+        }
+
+    def _answers_at(self, broker_url: str) -> Answers:
+        timeout_s, tls = self._connecting.timeout_s, self._connecting.tls
+        if (where := self._connecting.results_at(broker_url)) == REPLIES:
+            return ReplyQueueAnswers(self.home, broker_url, timeout_s, tls)
+        return RedisAnswers(self.home, where, timeout_s, tls)
+
+    def answers_of(self, message: JobMessage) -> Answers:
+        """Where the answer to this job will be."""
+        return self._answers[self._connecting.broker_of(message.account)]
+
+    def outgoing_of(self, message: JobMessage) -> Outgoing:
+        """What leaves for the same broker as this job."""
+        return self._outgoing[self._connecting.broker_of(message.account)]
+
+    async def publish_all(self, messages: Sequence[JobMessage]) -> list[BaseException | None]:
+        """As Outgoing's, to all brokers at once."""
+        if len(self._outgoing) == 1:
+            return await self._outgoing[self._connecting.broker_url].publish_all(messages)
+        places = defaultdict[Outgoing, list[int]](list)
+        for place, message in enumerate(messages):
+            places[self.outgoing_of(message)].append(place)
+        errors: list[BaseException | None] = [None] * len(messages)
+
+        async def leave(outgoing: Outgoing, those: list[int]) -> None:
+            for place, error in zip(those, await outgoing.publish_all([messages[p] for p in those]), strict=True):
+                errors[place] = error
+
+        await asyncio.gather(*(leave(outgoing, those) for outgoing, those in places.items()))
+        return errors
 
     async def close(self) -> None:
         if self.home.closed:
             return
         self.home.check()
         self.home.closed = True
-        await self.outgoing.finish()
-        await self.answers.close()
-        await self.outgoing.close()
+        for each in self._outgoing.values():
+            await each.finish()
+        for answers in self._answers.values():
+            await answers.close()
+        for each in self._outgoing.values():
+            await each.close()
 
 
 class AsyncProducer(JobMethods[Coroutine[Any, Any, AsyncJobHandle]]):
@@ -69,7 +103,7 @@ class AsyncProducer(JobMethods[Coroutine[Any, Any, AsyncJobHandle]]):
         self._connections.home.check()
         message = self._signer.message(job, want_result)
         handle = self._handle(message)
-        outgoing = self._connections.outgoing
+        outgoing = self._connections.outgoing_of(message)
         known = outgoing.enter(message) if outgoing.has_room() else await outgoing.enter_later(message)
         try:
             await known
@@ -88,13 +122,13 @@ class AsyncProducer(JobMethods[Coroutine[Any, Any, AsyncJobHandle]]):
         handles = [self._handle(each) for each in messages]
         for done in range(0, len(messages), TOGETHER_MAX):
             upto = done + TOGETHER_MAX
-            errors = await self._connections.outgoing.publish_all(messages[done:upto])
+            errors = await self._connections.publish_all(messages[done:upto])
             if any(errors):
                 raise _failure(handles[:done], list(zip(handles[done:upto], errors, strict=True)), handles[upto:])
         return handles
 
     def _handle(self, message: JobMessage) -> AsyncJobHandle:
-        return AsyncJobHandle(message, self._connections.answers if message.want_result else None)
+        return AsyncJobHandle(message, self._connections.answers_of(message) if message.want_result else None)
 
 
 def _failure(
@@ -114,8 +148,8 @@ def _failure(
 class AsyncBalanceClient(AsyncProducer):
     """BalanceClient for asyncio: `async with AsyncBalanceClient(url) as client: job = await client.wallets_top_up(…)`.
 
-    `broker_url`, `producer`, `result_url`, `queue`, `timeout_s`, `partitions`, `secret`, `tls_…`: as BalanceClient's.
-    `max_waiting`: jobs that may be on their way to the broker; who submits more of them waits for room.
+    `max_waiting`: jobs that may be on their way to a broker; who submits more of them waits for room. All else is as
+    BalanceClient's.
 
     Connects with the first job, and has one connection for publishing (in the one thread that it starts) and one
     subscription for all results. It belongs to the event loop and the process of its first use: anywhere else it raises
@@ -131,6 +165,7 @@ class AsyncBalanceClient(AsyncProducer):
         *,
         timeout_s: float = TIMEOUT_S,
         partitions: int = 0,
+        brokers: Mapping[str, str] | None = None,
         secret: str | None = None,
         tls_ca: str | None = None,
         tls_cert: str | None = None,
@@ -138,8 +173,8 @@ class AsyncBalanceClient(AsyncProducer):
         max_waiting: int = WAITING_MAX,
     ) -> None:
         signer = Signer(producer, secret)
-        results = results_of(broker_url, result_url)
-        connecting = Connecting(broker_url, results, queue, timeout_s, partitions, Tls(tls_ca, tls_cert, tls_key))
+        tls = Tls(tls_ca, tls_cert, tls_key)
+        connecting = Connecting(broker_url, result_url, queue, timeout_s, partitions, tls, brokers)
         super().__init__(_Connections(connecting, max_waiting), signer)
 
     def for_producer(self, name: str, secret: str | None = None) -> AsyncProducer:

@@ -16,12 +16,15 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from balance_client.publishing.ids import new_id
+from balance_client.routing import known_by_id
 from balance_client.tracing import current_traceparent
 from models.contracts.catalogue import CATALOGUE
 from models.contracts.wire.envelope import Contract, violations
 from models.contracts.wire.signature import SIGNATURE, SIGNED_AT, Signed, sign
 from models.contracts.wire.travel import PUBLISHED_AT, TRACEPARENT
 from models.domain.accounts import AccountKey
+from models.domain.deciding.commands import EntryOfJob
+from models.domain.deciding.top_up_commands import ChargeOf
 from models.domain.outcome import Refusal
 from models.domain.text import storable
 
@@ -72,7 +75,7 @@ class JobMessage:
     task_id: str
     kwargs: Mapping[str, Any]  # JSON values; only the fields that were given
     want_result: bool
-    account: str | None  # wallet:w_1; None when the publisher cannot know it
+    account: str | None  # wallet:w_1, or id:0197… of the job that it names; None when the publisher cannot know it
     secret: str | None = field(default=None, repr=False)  # signs the message
     traceparent: str | None = None  # of the trace that it is part of, where somebody records that
 
@@ -136,7 +139,6 @@ def job_message(job: JobSpec, producer: str, want_result: bool, secret: str | No
         rule = f"The secret is that of {producer}"
         error = {"type": "foreign_producer", "loc": ["body", "producer"], "msg": rule, "input": body.producer}
         raise InvalidJob(body.NAME, [error], [f"producer = {_shown(body.producer)}: {rule}"])
-    target = getattr(body.to_command(), "target", None)
     return JobMessage(
         name=body.NAME,
         producer=body.producer,
@@ -145,10 +147,20 @@ def job_message(job: JobSpec, producer: str, want_result: bool, secret: str | No
         # Decimals become strings, times RFC 3339: what JSON could not carry exactly is text.
         kwargs=body.model_dump(mode="json", exclude_unset=True),
         want_result=want_result,
-        account=str(target) if isinstance(target, AccountKey) else None,
+        account=_account(getattr(body.to_command(), "target", None)),
         secret=secret,
         traceparent=current_traceparent(),
     )
+
+
+def _account(target: object) -> str | None:
+    match target:
+        case AccountKey():
+            return str(target)
+        case EntryOfJob(named) | ChargeOf(named):
+            return known_by_id(named)
+        case _:
+            return None
 
 
 def understood(job: JobSpec, producer: str) -> Contract:

@@ -25,7 +25,7 @@ class OutboxRow:
 
     job: str
     arguments: str  # JSON; decimals are strings in it
-    account: str | None  # wallet:w_1, for the partition; None when it is not known
+    account: str | None  # wallet:w_1 or id:0197…, for the partition; None when it is not known
 
     @classmethod
     def of(cls, job: JobSpec, producer: str) -> OutboxRow:

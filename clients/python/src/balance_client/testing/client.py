@@ -50,7 +50,7 @@ class _InMemory:
 
     def __init__(self, client: FakeBalanceClient) -> None:
         self.pid = os.getpid()
-        self.publisher = self.results = self
+        self.publisher = self
         self._client = client
         self._closed = False
 
@@ -62,6 +62,9 @@ class _InMemory:
         self._client.worker.receive(messages)
         if self._client.confirms_lost:
             raise NotAccepted("the confirmation is told to be lost")
+
+    def results_of(self, message: JobMessage) -> _InMemory:
+        return self
 
     def expect(self, handle: object, task_id: str) -> None:
         pass  # the worker keeps every result
