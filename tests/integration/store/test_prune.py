@@ -31,7 +31,7 @@ PARTITIONS: Final = """
     select c.relname as name from pg_inherits i join pg_class c on c.oid = inhrelid
     where inhparent = cast('job_bodies' as regclass) and c.relname <> 'job_bodies_rest' order by 1
 """
-PLACES: Final[dict[str, Callable[[Engine, str, str], None]]] = {
+PLACES: Final[dict[str, Callable[..., None]]] = {
     "in its day": partial(settle_earlier, has_day=True),
     "in no day": partial(settle_earlier, has_day=False),
     "in the row of its job": settle_in_own_rows,
