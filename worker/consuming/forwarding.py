@@ -31,7 +31,7 @@ _CAP_S: Final = 30.0  # each attempt may hold the event loop for as long as a br
 
 
 class Forwarding:
-    """Of one consumer. `acknowledge`: called with jobs that are with their own shards. `sent`: told how many went where."""
+    """Of one consumer. `acknowledge`: called with jobs that have arrived. `sent`: told how many went where."""
 
     def __init__(
         self,

@@ -41,6 +41,9 @@ class Recent:
     def received(self, request: Request) -> None:
         """Nothing."""
 
+    def sent_on(self, request: Request) -> None:
+        """Nothing."""
+
     def started(self, requests: Sequence[Request]) -> None:
         """Nothing."""
 
