@@ -207,7 +207,7 @@ def test_memory_does_not_grow_with_the_ledger(engine: Engine, monkeypatch: pytes
                 for name in names
             ))  # fmt: skip
             made += len(names)
-        for _ in range(8 if size == SMALL else 1):  # what is made once is made: the driver keeps the last 128 statements
+        for _ in range(8 if size == SMALL else 1):  # what is made once is made (the driver keeps statements)
             audit(engine)
         gc.collect()
         tracemalloc.reset_peak()
