@@ -86,6 +86,7 @@ def forget(engine: Engine, *job_ids: str) -> None:
         execute(engine, "delete from outbox where job_id = cast(:id as uuid)", id=job_id)
         execute(engine, "delete from records where job_id = cast(:id as uuid)", id=job_id)
         execute(engine, "delete from jobs where id = cast(:id as uuid)", id=job_id)
+        execute(engine, "delete from job_bodies where job_id = cast(:id as uuid)", id=job_id)
 
 
 def forge_job(engine: Engine, like: str, earlier_ms: int = 0, seq: int | None = None) -> str:
