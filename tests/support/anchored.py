@@ -103,6 +103,8 @@ def forge_job(engine: Engine, like: str, earlier_ms: int = 0, seq: int | None = 
         " from jobs j where id = cast(:like as uuid)",
         id=str(forged), like=like, earlier=earlier_ms / 1000, seq=seq,
     )  # fmt: skip
+    body = "insert into job_bodies select cast(:id as uuid), body from job_bodies where job_id = cast(:like as uuid)"
+    execute(engine, body, id=str(forged), like=like)
     return str(forged)
 
 
