@@ -86,6 +86,7 @@ def forget(engine: Engine, *job_ids: str) -> None:
         execute(engine, "delete from outbox where job_id = cast(:id as uuid)", id=job_id)
         execute(engine, "delete from records where job_id = cast(:id as uuid)", id=job_id)
         execute(engine, "delete from jobs where id = cast(:id as uuid)", id=job_id)
+        execute(engine, "delete from job_bodies where job_id = cast(:id as uuid)", id=job_id)
 
 
 def forge_job(engine: Engine, like: str, earlier_ms: int = 0, seq: int | None = None) -> str:
@@ -102,6 +103,8 @@ def forge_job(engine: Engine, like: str, earlier_ms: int = 0, seq: int | None = 
         " from jobs j where id = cast(:like as uuid)",
         id=str(forged), like=like, earlier=earlier_ms / 1000, seq=seq,
     )  # fmt: skip
+    body = "insert into job_bodies select cast(:id as uuid), body from job_bodies where job_id = cast(:like as uuid)"
+    execute(engine, body, id=str(forged), like=like)
     return str(forged)
 
 
