@@ -67,7 +67,7 @@ def let_time(
         assert _change(ledger, table, lambda row: replace(row, **{column: at}), only)
         return
     where = "" if only is None else " where id = cast(:only as uuid)"
-    statement = f"update {table} set {column} = clock_timestamp() - cast(:ago as interval){where}"
+    statement = f"update {table} set {column} = statement_timestamp() - cast(:ago as interval){where}"
     assert execute_resealed(ledger, statement, ago=ago, **({} if only is None else {"only": only}))
 
 
@@ -80,7 +80,7 @@ def move_back(ledger: Ledger, table: str, by: timedelta, *columns: str, wallet: 
 
         _change(ledger, table, earlier, None if wallet is None else f"wallet:{wallet}")
         return
-    changes = ", ".join(f"{name} = {name} - cast(:by as interval)" for name in columns)
+    changes = ", ".join(f"{name} = ({name} at time zone 'UTC' - cast(:by as interval)) at time zone 'UTC'" for name in columns)
     where = "" if wallet is None else " where kind = 'wallet' and ref = :wallet"
     named = {} if wallet is None else {"wallet": wallet}
     execute_resealed(ledger, f"update {table} set {changes}{where}", by=by, **named)

@@ -135,9 +135,9 @@ def test_the_doctor_reads_what_waits(database_url: str, engine: Engine) -> None:
         made = charge(engine, ProviderStatus.UNKNOWN)
     wallet(engine, "due")
     assert set(levels().values()) == {Level.OK}
-    execute(engine, "update charges set created_at = created_at - interval '11 minutes'")
+    execute(engine, "update charges set created_at = (created_at at time zone 'UTC' - interval '11 minutes') at time zone 'UTC'")
     assert levels()["charging.providers"] is Level.WARNING
-    execute(engine, "update policies set due_at = due_at - interval '1 hour' where due_at is not null")
+    execute(engine, "update policies set due_at = (due_at at time zone 'UTC' - interval '1 hour') at time zone 'UTC' where due_at is not null")
     assert levels()["charging.scan"] is Level.WARNING
     execute(engine, "update charges set ask_at = null where id = :id", id=made)
     assert levels()["charging.unknown"] is Level.WARNING

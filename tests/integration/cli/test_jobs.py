@@ -185,7 +185,7 @@ def test_show_of_a_refusal(cli: Cli, story: Story) -> None:
 
 
 def test_show_of_a_pruned_job(cli: Cli, engine: Engine, story: Story) -> None:
-    execute_resealed(engine, "update jobs set settled_at = settled_at - interval '100 days'")
+    execute_resealed(engine, "update jobs set settled_at = (settled_at at time zone 'UTC' - interval '100 days') at time zone 'UTC'")
     with transaction(engine) as connection:
         assert store.prune(connection, 90, 100) == 12
     assert "no longer kept: BALANCE_PRUNE_AFTER_DAYS have passed" in cli.text("jobs", "show", story.debited["job_id"])

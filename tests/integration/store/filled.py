@@ -25,7 +25,7 @@ def fill(engine: Engine) -> None:
     done(engine, "users.upsert", user_id=2, idempotency_key="old")
     done(engine, "accounts.set_alerts", account="user:1", thresholds=["0.5", 100])
     spent = done(engine, "users.update_balance", user_id=1, amount_kopeks=-30, metadata={"a": "1"})
-    execute_resealed(engine, "update jobs set settled_at = settled_at - interval '90 days'")
+    execute_resealed(engine, "update jobs set settled_at = (settled_at at time zone 'UTC' - interval '90 days') at time zone 'UTC'")
     with transaction(engine) as connection:
         assert jobs.prune(connection, 30, 100) == 4
     done(engine, "entries.reverse", job_id=spent["job_id"])

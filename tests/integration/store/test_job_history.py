@@ -100,7 +100,7 @@ def test_filters_apply_to_both_sorts(engine: Engine, code: Code) -> None:
 def test_a_time_bounds_both_sorts(engine: Engine) -> None:
     older = _settled(engine, batches=2, size=6)
     with engine.begin() as connection:
-        connection.execute(text("update jobs set settled_at = settled_at - interval '1 hour'"))
+        connection.execute(text("update jobs set settled_at = (settled_at at time zone 'UTC' - interval '1 hour') at time zone 'UTC'"))
         reseal(connection)
     newer = [
         UUID(outcome["job_id"])

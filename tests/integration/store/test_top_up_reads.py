@@ -240,13 +240,13 @@ def test_how_charging_stands(engine: Engine) -> None:
         wallet(engine, name)
         if name not in ("due", "overdue"):
             assert scan(applier(engine), 10) == 1
-    execute(engine, "update charges set created_at = created_at - interval '11 minutes' where id = :id",
+    execute(engine, "update charges set created_at = (created_at at time zone 'UTC' - interval '11 minutes') at time zone 'UTC' where id = :id",
             id=opened(engine, "old"))  # fmt: skip
     execute(engine, "update charges set ask_at = null where id = :id", id=opened(engine, "unknown"))
     done(engine, "charges.settle", charge_id=str(opened(engine, "payers")), status="needs_action")
     execute(
         engine,
-        "update policies p set due_at = due_at - interval '2 minutes' from accounts a"
+        "update policies p set due_at = (due_at at time zone 'UTC' - interval '2 minutes') at time zone 'UTC' from accounts a"
         " where a.id = p.account_id and a.ref = 'overdue'",
     )
     found = now()
