@@ -80,10 +80,17 @@ def move_back(ledger: Ledger, table: str, by: timedelta, *columns: str, wallet: 
 
         _change(ledger, table, earlier, None if wallet is None else f"wallet:{wallet}")
         return
-    changes = ", ".join(f"{name} = ({name} at time zone 'UTC' - cast(:by as interval)) at time zone 'UTC'" for name in columns)
+    changes = ", ".join(f"{name} = {time_before(name, ':by')}" for name in columns)
     where = "" if wallet is None else " where kind = 'wallet' and ref = :wallet"
     named = {} if wallet is None else {"wallet": wallet}
     execute_resealed(ledger, f"update {table} set {changes}{where}", by=by, **named)
+
+
+def time_before(column: str, by: str) -> str:
+    """SQL of a time that is so much before the column's, whatever the session's time zone: a distributed table is not
+    updated by what depends on it. `by`: an interval, or the parameter that is one."""
+    interval = f"cast({by} as interval)" if by.startswith(":") else f"interval '{by}'"
+    return f"({column} at time zone 'UTC' - {interval}) at time zone 'UTC'"
 
 
 def answered_as(ledger: Ledger, key: str, fingerprint: bytes) -> None:

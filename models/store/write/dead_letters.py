@@ -34,8 +34,9 @@ _PARK: Final = text("""
            cast(headers as json), cast(properties as json), body, attempts,
            seen_at, seen_at
     from (select count(*) from there) as counted,
-         unnest(cast(:digest as bytea[]), cast(:id as uuid[]), cast(:reason as text[]), cast(:error as text[]), cast(:task as text[]),
-                cast(:task_id as text[]), cast(:queue as text[]), cast(:producer as text[]), cast(:key as text[]),
+         unnest(cast(:digest as bytea[]), cast(:id as uuid[]), cast(:reason as text[]), cast(:error as text[]),
+                cast(:task as text[]), cast(:task_id as text[]), cast(:queue as text[]),
+                cast(:producer as text[]), cast(:key as text[]),
                 cast(:headers as text[]), cast(:properties as text[]), cast(:body as bytea[]),
                 cast(:attempts as bigint[]), cast(:seen_at as timestamptz[]))
          as new (digest, id, reason, error, task, task_id, queue, producer, idempotency_key, headers, properties, body,

@@ -12,6 +12,7 @@ from models.store.connection.session import transaction
 from models.store.write import jobs as store
 from tests.integration.cli.conftest import Cli, Story, told
 from tests.support.builders import done
+from tests.support.ledgers import time_before
 from tests.support.resealed import execute_resealed
 
 
@@ -185,7 +186,7 @@ def test_show_of_a_refusal(cli: Cli, story: Story) -> None:
 
 
 def test_show_of_a_pruned_job(cli: Cli, engine: Engine, story: Story) -> None:
-    execute_resealed(engine, "update jobs set settled_at = (settled_at at time zone 'UTC' - interval '100 days') at time zone 'UTC'")
+    execute_resealed(engine, f"update jobs set settled_at = {time_before('settled_at', '100 days')}")
     with transaction(engine) as connection:
         assert store.prune(connection, 90, 100) == 12
     assert "no longer kept: BALANCE_PRUNE_AFTER_DAYS have passed" in cli.text("jobs", "show", story.debited["job_id"])

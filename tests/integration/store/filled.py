@@ -9,6 +9,7 @@ from models.store.write import jobs
 from tasks.auto_topup import scan as autotopup
 from tests.support.builders import applier, ask, done, let_expire, sweep
 from tests.support.coherence import assert_ledger_is_coherent
+from tests.support.ledgers import time_before
 from tests.support.resealed import execute_resealed
 
 FAR: Final = "2999-01-01T00:00:00Z"
@@ -25,7 +26,7 @@ def fill(engine: Engine) -> None:
     done(engine, "users.upsert", user_id=2, idempotency_key="old")
     done(engine, "accounts.set_alerts", account="user:1", thresholds=["0.5", 100])
     spent = done(engine, "users.update_balance", user_id=1, amount_kopeks=-30, metadata={"a": "1"})
-    execute_resealed(engine, "update jobs set settled_at = (settled_at at time zone 'UTC' - interval '90 days') at time zone 'UTC'")
+    execute_resealed(engine, f"update jobs set settled_at = {time_before('settled_at', '90 days')}")
     with transaction(engine) as connection:
         assert jobs.prune(connection, 30, 100) == 4
     done(engine, "entries.reverse", job_id=spent["job_id"])

@@ -20,9 +20,7 @@ def prune(engine: Engine, limit: int = 100) -> int:
 
 
 def age(engine: Engine, days: int, where: str = "true") -> None:
-    execute_resealed(
-        engine, f"update jobs set settled_at = now() - make_interval(days => {days}) where {where}"
-    )
+    execute_resealed(engine, f"update jobs set settled_at = now() - make_interval(days => {days}) where {where}")
 
 
 @pytest.fixture

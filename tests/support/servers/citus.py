@@ -1,7 +1,7 @@
 """Ledgers on a Citus cluster that is there already: each a schema that is distributed as a whole, on one node.
 
-`BALANCE_TEST_CITUS_URL` is the coordinator's, as a superuser. `BALANCE_TEST_CITUS_VIA` is `node` (workers connect to the
-node that has their schema) or `coordinator`.
+`BALANCE_TEST_CITUS_URL` is the coordinator's, as a superuser. `BALANCE_TEST_CITUS_VIA` says where ledgers are connected to: to the
+`node` that has their schema, or to the `coordinator`.
 """
 
 import os
@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -59,29 +59,30 @@ def ledger(coordinator_url: str) -> Iterator[str]:
 
 def ledger_url(url: str, schema: str, at: tuple[str, int] | None = None) -> str:
     place: dict[str, Any] = {} if at is None else {"host": at[0], "port": at[1]}
-    found = make_url(url).set(query={"options": f"-csearch_path={schema}"}, **place)
+    found = make_url(url).set(**place).update_query_dict({"options": f"-csearch_path={schema}"})
     return found.render_as_string(hide_password=False)
 
 
 def node_of(coordinator_url: str, schema: str) -> tuple[str, int]:
     """Host and port of the one node that has all tables of the schema."""
-    [place] = run(
+    [(host, port)] = run(
         coordinator_url,
         "select distinct s.nodename, s.nodeport from citus_shards s join pg_class c on c.oid = s.table_name"
         " where c.relnamespace = cast(%s as regnamespace)",
         schema,
     )
-    return place
+    return str(host), int(port)
 
 
 def nodes(coordinator_url: str) -> list[tuple[str, int]]:
     """Host and port of the nodes that have shards."""
     return run(
-        coordinator_url, "select nodename, nodeport from pg_dist_node where shouldhaveshards and isactive order by nodeid"
+        coordinator_url,
+        "select nodename, nodeport from pg_dist_node where shouldhaveshards and isactive order by nodeid",
     )
 
 
-def run(url: str, statement: Literal[""] | sql.Composed | str, *parameters: Any) -> list[Any]:
+def run(url: str, statement: sql.Composed | LiteralString, *parameters: Any) -> list[Any]:
     with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
-        done = connection.execute(statement, parameters or None)  # type: ignore[arg-type]
+        done = connection.execute(statement, parameters or None)
         return done.fetchall() if done.description else []

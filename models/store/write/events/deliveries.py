@@ -37,7 +37,8 @@ _CLAIM: Final = text(f"""
         -- First those with the least under way: who is slow would have all of it in the end, and the others nothing.
         select endpoint_id, queue from found order by turn, due_at limit :most
     ), claimed as (
-        update webhook_queues q set due_at = statement_timestamp() + make_interval(secs => :claim_s), claim = q.claim + 1
+        update webhook_queues q
+        set due_at = statement_timestamp() + make_interval(secs => :claim_s), claim = q.claim + 1
         from ready r where q.endpoint_id = r.endpoint_id and q.queue = r.queue
         returning q.endpoint_id, q.queue, q.claim
     )
@@ -84,10 +85,11 @@ _NEXT: Final = text("""
     where q.endpoint_id = c.endpoint_id and q.queue = c.queue and q.claim = c.claim
 """)
 _PRUNE: Final = text("""
-    delete from webhook_deliveries where (endpoint_id, id) in (
+    delete from webhook_deliveries d using (
         select endpoint_id, id from webhook_deliveries
         where status <> 'waiting' and ended_at < statement_timestamp() - make_interval(days => :days)
-        order by ended_at limit :most for update skip locked)
+        order by ended_at limit :most for update skip locked
+    ) as old where d.endpoint_id = old.endpoint_id and d.id = old.id
 """)
 _REPLAY: Final = text("""
     with again as (
