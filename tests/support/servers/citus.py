@@ -1,7 +1,7 @@
 """Ledgers on a Citus cluster that is there already: each a schema that is distributed as a whole, on one node.
 
-`BALANCE_TEST_CITUS_URL` is the coordinator's, as a superuser. `BALANCE_TEST_CITUS_VIA`: whom the tests connect to, the `node`
-that has their schema or the `coordinator`.
+`BALANCE_TEST_CITUS_URL` is the coordinator's, as a superuser. `BALANCE_TEST_CITUS_VIA`: where the tests connect to, the
+`node` that has their schema or the `coordinator`.
 """
 
 import os
