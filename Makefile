@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -q
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format unit property integration acceptance browser screenshots bench bench-quick chaos events recipes soak lock sbom clean
+.PHONY: help demo up test lint format unit property integration citus acceptance browser screenshots bench bench-quick chaos events recipes soak lock sbom clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +49,15 @@ recipes: $(READY) $(NODE_READY)  ## examples of publishers, each in a clean virt
 
 integration: $(READY) $(NODE_READY)  ## the path, the store and the brokers on real servers
 	@$(PYTEST) -n 2 tests/integration
+
+# What there is to try: a batch, what it waits for, what leaves, what is read, and what `verify` says.
+ON_CITUS := $(addprefix tests/integration/,citus apply events \
+	$(addprefix store/test_,races.py prune.py outbox.py dead_letters.py records.py rows.py) cli/test_verify.py)
+
+citus: $(READY)  ## ledgers in schemas of a Citus cluster: BALANCE_TEST_CITUS_URL of its coordinator, as a superuser
+	@test -n "$$BALANCE_TEST_CITUS_URL" || { echo "set BALANCE_TEST_CITUS_URL to the URL of the coordinator"; exit 1; }
+	@$(PYTEST) -n 2 $(ON_CITUS)
+	@BALANCE_TEST_CITUS_VIA=coordinator $(PYTEST) -n 2 tests/integration/apply tests/integration/store/test_races.py
 
 acceptance: $(READY)  ## whole processes: crashes, restarts, the compose file's own commands
 	@$(PYTEST) -n 2 tests/acceptance

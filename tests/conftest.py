@@ -7,6 +7,7 @@ import itertools
 import os
 import uuid
 from collections.abc import Generator, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,12 +129,22 @@ def empty_database_url(postgres: "EmbeddedPostgres") -> Iterator[str]:
     servers.drop_database(postgres.url, name)
 
 
+@pytest.fixture(scope="session")
+def fresh_ledger(request: pytest.FixtureRequest) -> servers.FreshLedger:
+    """Makes migrated, empty ledgers, each for a `with` block, which gets its URL."""
+    if coordinator := os.environ.get("BALANCE_TEST_CITUS_URL"):
+        from tests.support.servers import citus
+
+        return partial(citus.ledger, coordinator)
+    server: EmbeddedPostgres = request.getfixturevalue("postgres")
+    return partial(servers.ledger, server.url, request.getfixturevalue("template_database"))
+
+
 @pytest.fixture
-def database_url(postgres: "EmbeddedPostgres", template_database: str) -> Iterator[str]:
+def database_url(fresh_ledger: servers.FreshLedger) -> Iterator[str]:
     """The URL of this test's own migrated, empty database."""
-    name = f"t_{uuid.uuid4().hex}"
-    yield servers.create_database(postgres.url, name, template_database)
-    servers.drop_database(postgres.url, name)
+    with fresh_ledger() as url:
+        yield url
 
 
 @pytest.fixture

@@ -35,10 +35,10 @@ SWEEPS: Final[dict[str, Callable[[AccountKey, UUID], Job]]] = {
 }
 TIME: Final = "its time comes"  # of a grant or hold: what lies in the future for it is now
 _COMES: Final = (
-    "update holds set expires_at = clock_timestamp() where id = :id and expires_at > clock_timestamp()",
-    "update grants set expires_at = clock_timestamp() where id = :id and expires_at > clock_timestamp()"
-    " and (effective_at is null or effective_at <= clock_timestamp())",
-    "update grants set effective_at = clock_timestamp() where id = :id and effective_at > clock_timestamp()",
+    "update holds set expires_at = now() where id = :id and expires_at > clock_timestamp()",
+    "update grants set expires_at = now() where id = :id and expires_at > clock_timestamp()"
+    " and (effective_at is null or effective_at <= now())",
+    "update grants set effective_at = now() where id = :id and effective_at > clock_timestamp()",
 )
 
 

@@ -4,7 +4,6 @@ To use it, a module or a conftest overrides the fixture `engine`. A database of 
 second, which is most of the time of a short one.
 """
 
-import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -13,17 +12,15 @@ from sqlalchemy import Engine
 from models.store.connection.session import make_engine
 from tests.support.builders import reset
 from tests.support.coherence import assert_ledger_is_coherent
-from tests.support.servers import servers
-from worker.local.servers.embedded import EmbeddedPostgres
+from tests.support.servers.servers import FreshLedger
 
 
 @pytest.fixture(scope="session")
-def shared_engine(postgres: EmbeddedPostgres, template_database: str) -> Iterator[Engine]:
-    name = f"t_{uuid.uuid4().hex}"
-    engine = make_engine(servers.create_database(postgres.url, name, template_database))
-    yield engine
-    engine.dispose()
-    servers.drop_database(postgres.url, name)
+def shared_engine(fresh_ledger: FreshLedger) -> Iterator[Engine]:
+    with fresh_ledger() as url:
+        engine = make_engine(url)
+        yield engine
+        engine.dispose()
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def let_time(
         assert _change(ledger, table, lambda row: replace(row, **{column: at}), only)
         return
     where = "" if only is None else " where id = cast(:only as uuid)"
-    statement = f"update {table} set {column} = clock_timestamp() - cast(:ago as interval){where}"
+    statement = f"update {table} set {column} = statement_timestamp() - cast(:ago as interval){where}"
     assert execute_resealed(ledger, statement, ago=ago, **({} if only is None else {"only": only}))
 
 
@@ -80,10 +80,17 @@ def move_back(ledger: Ledger, table: str, by: timedelta, *columns: str, wallet: 
 
         _change(ledger, table, earlier, None if wallet is None else f"wallet:{wallet}")
         return
-    changes = ", ".join(f"{name} = {name} - cast(:by as interval)" for name in columns)
+    changes = ", ".join(f"{name} = {time_before(name, ':by')}" for name in columns)
     where = "" if wallet is None else " where kind = 'wallet' and ref = :wallet"
     named = {} if wallet is None else {"wallet": wallet}
     execute_resealed(ledger, f"update {table} set {changes}{where}", by=by, **named)
+
+
+def time_before(column: str, by: str) -> str:
+    """SQL of a time that is so much before the column's, whatever the session's time zone: a distributed table is not
+    updated by what depends on it. `by`: an interval, or the parameter that is one."""
+    interval = f"cast({by} as interval)" if by.startswith(":") else f"interval '{by}'"
+    return f"({column} at time zone 'UTC' - {interval}) at time zone 'UTC'"
 
 
 def answered_as(ledger: Ledger, key: str, fingerprint: bytes) -> None:

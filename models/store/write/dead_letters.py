@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Row, text
 
 from models.contracts.replies.outcome import encode
 from models.contracts.wire.dead_letter import ANY_OF_EQUAL, DIGEST_HALF, DeadLetter
 from models.domain.text import storable_text
-from models.store.write import outbox
+from models.store.write import clock, outbox
 
 _BYTES_MAX: Final = 4 * 2**20  # of bodies in one statement
 _TEXT_MAX: Final = 255  # characters of what is indexed, or shown in a column
@@ -29,16 +30,17 @@ _PARK: Final = text("""
     letters as (insert into dead_letters
         (id, digest, status, reason, error, task, task_id, queue, producer, idempotency_key, headers, properties, body,
          attempts, first_seen, last_seen)
-    select gen_random_uuid(), digest, 'parked', reason, error, task, task_id, queue, producer, idempotency_key,
+    select new.id, digest, 'parked', reason, error, task, task_id, queue, producer, idempotency_key,
            cast(headers as json), cast(properties as json), body, attempts,
-           clock.now + number * interval '1 microsecond', clock.now + number * interval '1 microsecond'
-    from (select clock_timestamp() as now, count(*) from there) as clock,
-         unnest(cast(:digest as bytea[]), cast(:reason as text[]), cast(:error as text[]), cast(:task as text[]),
-                cast(:task_id as text[]), cast(:queue as text[]), cast(:producer as text[]), cast(:key as text[]),
+           seen_at, seen_at
+    from (select count(*) from there) as counted,
+         unnest(cast(:digest as bytea[]), cast(:id as uuid[]), cast(:reason as text[]), cast(:error as text[]),
+                cast(:task as text[]), cast(:task_id as text[]), cast(:queue as text[]),
+                cast(:producer as text[]), cast(:key as text[]),
                 cast(:headers as text[]), cast(:properties as text[]), cast(:body as bytea[]),
-                cast(:attempts as bigint[]), cast(:number as bigint[]))
-         as new (digest, reason, error, task, task_id, queue, producer, idempotency_key, headers, properties, body,
-                 attempts, number)
+                cast(:attempts as bigint[]), cast(:seen_at as timestamptz[]))
+         as new (digest, id, reason, error, task, task_id, queue, producer, idempotency_key, headers, properties, body,
+                 attempts, seen_at)
     on conflict (digest) where status <> 'discarded' do update set
         status = 'parked', closed_at = null, closed_by = null,
         attempts = dead_letters.attempts + excluded.attempts,
@@ -54,7 +56,7 @@ _PARK: Final = text("""
 """)
 # A letter that came back in the meantime has more attempts: it stays parked.
 _REPLAYED: Final = text("""
-    update dead_letters as letter set status = 'replayed', closed_at = clock_timestamp(), closed_by = :by
+    update dead_letters as letter set status = 'replayed', closed_at = statement_timestamp(), closed_by = :by
     from unnest(cast(:ids as uuid[]), cast(:attempts as bigint[])) as sent (id, attempts)
     where letter.id = sent.id and letter.attempts = sent.attempts and letter.status <> 'discarded'
 """)
@@ -67,7 +69,7 @@ _EQUAL: Final = text("""
     ) as equal
 """)
 _DISCARD: Final = text("""
-    update dead_letters set status = 'discarded', closed_at = clock_timestamp(), closed_by = :by,
+    update dead_letters set status = 'discarded', closed_at = statement_timestamp(), closed_by = :by,
         discard_reason = :reason
     where id = any(cast(:ids as uuid[])) and status = 'parked'
 """)
@@ -93,7 +95,7 @@ def park(connection: Connection, letters: Sequence[DeadLetter]) -> list[UUID]:
         counted[digest] = number, replace(letter, attempts=letter.attempts + before)
     ids: dict[bytes, UUID] = {}
     told: dict[UUID, str] = {}
-    for chunk in _chunks(sorted(counted.items())):
+    for chunk in _chunks(sorted(counted.items()), clock.now(connection)):
         columns = {name: [row[name] for row in chunk] for name in chunk[0]}
         found = connection.execute(_PARK, columns).all()
         ids |= {bytes(row.digest): row.id for row in found}
@@ -124,7 +126,7 @@ def _known(connection: Connection, digests: Sequence[bytes]) -> list[bytes]:
     return [kept.get(digest, digest) for digest in digests]
 
 
-def _chunks(letters: Sequence[tuple[bytes, tuple[int, DeadLetter]]]) -> Iterator[list[dict[str, Any]]]:
+def _chunks(letters: Sequence[tuple[bytes, tuple[int, DeadLetter]]], now: datetime) -> Iterator[list[dict[str, Any]]]:
     """Rows for one statement each: all of them, unless their bodies are large."""
     chunk: list[dict[str, Any]] = []
     size = 0
@@ -132,16 +134,17 @@ def _chunks(letters: Sequence[tuple[bytes, tuple[int, DeadLetter]]]) -> Iterator
         if chunk and size + len(letter.body) > _BYTES_MAX:
             yield chunk
             chunk, size = [], 0
-        chunk.append(_row(digest, number, letter))
+        chunk.append(_row(digest, number, letter, now))
         size += len(letter.body)
     if chunk:
         yield chunk
 
 
-def _row(digest: bytes, number: int, letter: DeadLetter) -> dict[str, Any]:
+def _row(digest: bytes, number: int, letter: DeadLetter, now: datetime) -> dict[str, Any]:
     return {
         "digest": digest,
-        "number": number,
+        "id": uuid4(),
+        "seen_at": now + number * timedelta(microseconds=1),
         "reason": letter.reason,
         "error": _text(letter.error, _ERROR_MAX),
         "task": _text(letter.task),

@@ -44,7 +44,7 @@ def fired(engine: Engine) -> str:
 
 def ask(engine: Engine, provider: Scripted, **policy: Any) -> int:
     """As if the time for it had come."""
-    execute(engine, "update charges set ask_at = clock_timestamp() where ask_at is not null")
+    execute(engine, "update charges set ask_at = now() where ask_at is not null")
     return Asker(applier(engine), {ProviderName.HTTP: provider}, AskPolicy(**policy)).ask_due()
 
 

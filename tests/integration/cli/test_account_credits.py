@@ -127,7 +127,7 @@ def test_every_hold_is_told_with_how_it_ended(cli: Cli, engine: Engine, wallet: 
     done(engine, "holds.capture", job_id=wallet["hold"], credits=5, final=False)
     done(engine, "holds.capture", job_id=made["captured"], credits=1)
     done(engine, "holds.release", job_id=made["released"])
-    execute_resealed(engine, f"update holds set expires_at = clock_timestamp() where id = '{made['run out']}'")
+    execute_resealed(engine, f"update holds set expires_at = now() where id = '{made['run out']}'")
     told = cli.json("accounts", "show", "wallet:w", "--holds")["holds"]
     names = ("amount", "captured", "released", "remaining", "ended", "row_is_wrong")
     assert {hold["id"]: [hold[name] for name in names] for hold in told} == {

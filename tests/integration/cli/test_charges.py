@@ -12,6 +12,7 @@ from tasks.auto_topup.provider import ProviderStatus
 from tests.integration.cli.charged import charge, look, switch, wallet
 from tests.integration.cli.conftest import Cli, told
 from tests.support.builders import done, execute
+from tests.support.ledgers import time_before
 from tests.support.servers.queues import taken
 from worker.doctor.charging import examine_charging
 from worker.doctor.finding import Level
@@ -135,9 +136,15 @@ def test_the_doctor_reads_what_waits(database_url: str, engine: Engine) -> None:
         made = charge(engine, ProviderStatus.UNKNOWN)
     wallet(engine, "due")
     assert set(levels().values()) == {Level.OK}
-    execute(engine, "update charges set created_at = created_at - interval '11 minutes'")
+    execute(
+        engine,
+        f"update charges set created_at = {time_before('created_at', '11 minutes')}",
+    )
     assert levels()["charging.providers"] is Level.WARNING
-    execute(engine, "update policies set due_at = due_at - interval '1 hour' where due_at is not null")
+    execute(
+        engine,
+        f"update policies set due_at = {time_before('due_at', '1 hour')} where due_at is not null",
+    )
     assert levels()["charging.scan"] is Level.WARNING
     execute(engine, "update charges set ask_at = null where id = :id", id=made)
     assert levels()["charging.unknown"] is Level.WARNING

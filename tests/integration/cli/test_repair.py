@@ -143,7 +143,7 @@ def test_what_time_has_brought_is_brought_to_what_is_right(cli: Cli, engine: Eng
     wallet = OldWallet(engine, floor=-100)
     expired_after_paying_a_debt(wallet)
     done(engine, "wallets.hold", wallet_id="w", credits=30, expires_in_s=60)
-    execute_resealed(engine, "update holds set expires_at = clock_timestamp()")
+    execute_resealed(engine, "update holds set expires_at = now()")
     assert cli.json(*REPAIR)["outcome"]["entry"]["amount"] == 50
     assert rows(engine, "select remaining, ended from holds") == [{"remaining": 0, "ended": "expired"}]
     assert cli.json("accounts", "show", "wallet:w")["spendable"] == 0

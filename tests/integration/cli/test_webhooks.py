@@ -62,7 +62,7 @@ def test_what_was_given_up_is_listed_and_sent_again(cli: Cli, engine: Engine) ->
         "waiting", 1, "http_500", "no",
     )  # fmt: skip
     assert waiting["due_at"] is not None
-    execute(engine, "update webhook_deliveries set status = 'exhausted', ended_at = clock_timestamp()")
+    execute(engine, "update webhook_deliveries set status = 'exhausted', ended_at = now()")
     execute(engine, "delete from webhook_queues")
     assert cli.json("webhooks", "deliveries", endpoint, "--status", "waiting")["deliveries"] == []
     assert "exhausted" in cli.text("webhooks", "deliveries", endpoint)

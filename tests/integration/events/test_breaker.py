@@ -23,7 +23,7 @@ def test_requests_that_fail_together_are_one_failure_to_the_pause(engine: Engine
     [row] = rows(engine, pause)
     assert 0 < row["pause_s"] <= breaker.base_s
     for expected in (2, 4, 8):
-        execute(engine, "update webhook_endpoints set open_at = clock_timestamp()")
+        execute(engine, "update webhook_endpoints set open_at = now()")
         with transaction(engine) as connection:
             for _ in range(3):
                 endpoints.failed(connection, {UUID(endpoint_id): 1}, breaker)

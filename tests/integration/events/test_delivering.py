@@ -18,6 +18,7 @@ from tests.integration.events.doubles import FAILED, GONE, OK, Sender
 from tests.integration.events.endpoints import add
 from tests.integration.events.test_relay import relay, run
 from tests.support.builders import LIMITS, WEBHOOK_KEYS, applier, ask, execute, job, rows, settle
+from tests.support.ledgers import time_before
 
 POLICY = DeliveryPolicy(base_s=0.0)  # a pause is over at once
 
@@ -45,7 +46,7 @@ def endpoint(engine: Engine, endpoint_id: str) -> dict[str, Any]:
 
 
 def make_due(engine: Engine) -> None:
-    execute(engine, "update webhook_queues set due_at = clock_timestamp()")
+    execute(engine, "update webhook_queues set due_at = now()")
     execute(engine, "update webhook_endpoints set open_at = null")
 
 
@@ -112,7 +113,8 @@ def test_a_delivery_is_exhausted_in_the_end_and_the_next_one_is_tried(engine: En
     policy = DeliveryPolicy(base_s=1_000.0)
     deliverer(engine, sender, policy).run()
     execute(
-        engine, "update webhook_deliveries set first_at = first_at - interval '24 hours' where first_at is not null"
+        engine,
+        f"update webhook_deliveries set first_at = {time_before('first_at', '24 hours')} where first_at is not null",
     )
     make_due(engine)
     assert deliverer(engine, sender, policy).run() == 2
@@ -130,10 +132,10 @@ def test_an_endpoint_that_fails_again_and_again_is_tried_with_one_now_and_then(e
     assert endpoint(engine, endpoint_id)["open_at"] is not None
     before = len(sender.sent)
     assert before == 5, "a quarter of what may be under way, and then it is left alone"
-    execute(engine, "update webhook_endpoints set open_at = clock_timestamp()")
+    execute(engine, "update webhook_endpoints set open_at = now()")
     deliverer(engine, sender, policy).run()
     assert len(sender.sent) == before + 1
-    execute(engine, "update webhook_endpoints set open_at = clock_timestamp()")
+    execute(engine, "update webhook_endpoints set open_at = now()")
     sender.reply = lambda _request: OK
     assert deliverer(engine, sender, policy).run() == 20
     row = endpoint(engine, endpoint_id)
@@ -177,7 +179,10 @@ def test_an_endpoint_without_a_success_for_days_is_disabled(engine: Engine) -> N
     sender = Sender(lambda _request: FAILED)
     deliverer(engine, sender, DeliveryPolicy(base_s=1_000.0)).run()
     assert endpoint(engine, endpoint_id)["disabled"] is None
-    execute(engine, "update webhook_endpoints set failing_since = failing_since - interval '5 days'")
+    execute(
+        engine,
+        f"update webhook_endpoints set failing_since = {time_before('failing_since', '5 days')}",
+    )
     make_due(engine)
     deliverer(engine, sender, DeliveryPolicy(base_s=1_000.0)).run()
     assert endpoint(engine, endpoint_id)["disabled"] == "failing"
@@ -252,7 +257,7 @@ def test_both_secrets_sign_while_the_former_one_is_good(engine: Engine) -> None:
     ask(engine, "webhooks.rotate_secret", endpoint_id=endpoint_id)
     tell(engine, 1)
     deliverer(engine, sender).run()
-    execute(engine, "update webhook_endpoints set former_until = clock_timestamp()")
+    execute(engine, "update webhook_endpoints set former_until = now()")
     tell(engine, 1)
     deliverer(engine, sender).run()
     (first,), (second, former), (last,) = (request.keys for request in sender.sent)
@@ -278,7 +283,10 @@ def test_what_ended_long_ago_is_forgotten_and_what_waits_is_not(engine: Engine) 
     tell(engine, 1, 2)
     sender = Sender(lambda request: OK if b'"user:1"' in request.body else FAILED)
     deliverer(engine, sender, DeliveryPolicy(base_s=1_000.0)).run()
-    execute(engine, "update webhook_deliveries set ended_at = ended_at - interval '8 days' where ended_at is not null")
+    execute(
+        engine,
+        f"update webhook_deliveries set ended_at = {time_before('ended_at', '8 days')} where ended_at is not null",
+    )
     with transaction(engine) as connection:
         assert deliveries.prune(connection, 7, 100) == 1
     assert statuses(engine) == {"waiting": 1}

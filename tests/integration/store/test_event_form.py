@@ -150,7 +150,7 @@ def test_every_hold_that_one_job_finds_run_out_is_told(engine: Engine) -> None:
     done(engine, "wallets.top_up", credits_to_add=10, **BOUGHT)
     ids = [done(engine, "wallets.hold", wallet_id="w", credits=credits)["job_id"] for credits in (3, "2.5")]
     done(engine, "holds.capture", job_id=ids[0], credits=1, final=False)
-    execute_resealed(engine, "update holds set expires_at = clock_timestamp()")
+    execute_resealed(engine, "update holds set expires_at = now()")
     settle(engine, hold_job(W, UUID(ids[1])), hold_job(W, UUID(ids[0])))
     told = sorted(data_of(engine, "hold.expired")["holds"], key=lambda hold: ids.index(hold["id"]))
     assert [hold | {"expires_at": None} for hold in told] == [

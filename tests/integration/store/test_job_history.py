@@ -17,6 +17,7 @@ from models.store.read import accounts as history
 from models.store.read.jobs import JobFilter, JobSummary, jobs
 from models.store.read.page import Page
 from tests.support.builders import job, rows, settle
+from tests.support.ledgers import time_before
 from tests.support.resealed import reseal
 
 KEY = AccountKey(Kind.USER, "1")
@@ -100,7 +101,7 @@ def test_filters_apply_to_both_sorts(engine: Engine, code: Code) -> None:
 def test_a_time_bounds_both_sorts(engine: Engine) -> None:
     older = _settled(engine, batches=2, size=6)
     with engine.begin() as connection:
-        connection.execute(text("update jobs set settled_at = settled_at - interval '1 hour'"))
+        connection.execute(text(f"update jobs set settled_at = {time_before('settled_at', '1 hour')}"))
         reseal(connection)
     newer = [
         UUID(outcome["job_id"])

@@ -251,7 +251,7 @@ def test_each_job_tells_exactly_this(engine: Engine, jobs: dict[str, str], case:
         let_expire(engine, jobs["grant"])
     if case.startswith("a hold that ran out"):
         jobs["hold"] = done(engine, "wallets.hold", wallet_id="w", credits=3)["job_id"]
-        execute_resealed(engine, "update holds set expires_at = clock_timestamp()")
+        execute_resealed(engine, "update holds set expires_at = now()")
         execute(engine, "delete from outbox")
     settle(engine, *make(jobs))
     assert [kind for kind, _ in events(engine)] == expected

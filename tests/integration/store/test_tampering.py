@@ -84,7 +84,7 @@ def test_each_column_that_decides_is_covered(kept: Engine, table: str, column: s
     """In each row, as far as the constraints of the row let it be changed."""
     [found] = rows(
         kept, "select data_type from information_schema.columns where table_name = :t and column_name = :c"
-        " and table_schema = 'public'", t=table, c=column,
+        " and table_schema = current_schema()", t=table, c=column,
     )  # fmt: skip
     other = OTHERS.get(f"{table}.{column}") or OTHERS.get(column) or BY_TYPE[found["data_type"]]
     other = other.format(f'"{column}"')

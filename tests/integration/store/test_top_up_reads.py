@@ -25,6 +25,7 @@ from tasks.auto_topup.provider import ProviderStatus
 from tasks.auto_topup.scan import scan
 from tests.support.answering import Answering
 from tests.support.builders import LIMITS, applier, ask, done, execute
+from tests.support.ledgers import time_before
 
 KEY = AccountKey(Kind.WALLET, "w")
 POLICY: dict[str, Any] = {
@@ -240,13 +241,13 @@ def test_how_charging_stands(engine: Engine) -> None:
         wallet(engine, name)
         if name not in ("due", "overdue"):
             assert scan(applier(engine), 10) == 1
-    execute(engine, "update charges set created_at = created_at - interval '11 minutes' where id = :id",
+    execute(engine, f"update charges set created_at = {time_before('created_at', '11 minutes')} where id = :id",
             id=opened(engine, "old"))  # fmt: skip
     execute(engine, "update charges set ask_at = null where id = :id", id=opened(engine, "unknown"))
     done(engine, "charges.settle", charge_id=str(opened(engine, "payers")), status="needs_action")
     execute(
         engine,
-        "update policies p set due_at = due_at - interval '2 minutes' from accounts a"
+        f"update policies p set due_at = {time_before('due_at', '2 minutes')} from accounts a"
         " where a.id = p.account_id and a.ref = 'overdue'",
     )
     found = now()

@@ -7,7 +7,7 @@ import os
 import socket
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import disk_usage
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ import psycopg
 from psycopg import sql
 
 DEFAULT_RABBITMQ_URL = "amqp://guest:guest@127.0.0.1:5672//"
+FreshLedger = Callable[[], contextlib.AbstractContextManager[str]]
 _MANAGEMENT_PORT = 15672
 _MEMORY = Path("/dev/shm")
 _ROOM = 4 << 30  # bytes
@@ -69,6 +70,14 @@ def create_database(server_url: str, name: str, template: str | None = None) -> 
 def drop_database(server_url: str, name: str) -> None:
     """Drop a database, ending the sessions that still use it."""
     _execute(server_url, sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+@contextlib.contextmanager
+def ledger(server_url: str, template: str) -> Iterator[str]:
+    """The URL of a copy of the template while the block runs."""
+    name = f"t_{uuid.uuid4().hex}"
+    yield create_database(server_url, name, template)
+    drop_database(server_url, name)
 
 
 def _execute(server_url: str, statement: sql.Composed) -> None:

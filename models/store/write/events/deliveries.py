@@ -7,7 +7,7 @@ are locked in the order of their keys by everybody.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from models.contracts.replies.events import EventMessage
 from models.domain.value import value
 from models.domain.webhooks.endpoints import DeliveryStatus, Endpoint
+from models.store.write import clock
 from models.store.write.events import endpoints, messages
 
 _CLAIM: Final = text(f"""
@@ -26,21 +27,22 @@ _CLAIM: Final = text(f"""
         left join unnest(cast(:busy as uuid[]), cast(:counts as bigint[])) as b (id, count) on b.id = e.id
         cross join lateral (
             select queue, due_at from webhook_queues
-            where endpoint_id = e.id and due_at <= clock_timestamp()
+            where endpoint_id = e.id and due_at <= statement_timestamp()
             order by due_at
             limit greatest(0, case when e.failures >= :broken then 1 else :each end - coalesce(b.count, 0))
             for update skip locked
         ) as q
-        where e.disabled is null and not e.removed and (e.open_at is null or e.open_at <= clock_timestamp())
+        where e.disabled is null and not e.removed and (e.open_at is null or e.open_at <= statement_timestamp())
     ), ready as materialized (
         -- First those with the least under way: who is slow would have all of it in the end, and the others nothing.
         select endpoint_id, queue from found order by turn, due_at limit :most
     ), claimed as (
-        update webhook_queues q set due_at = clock_timestamp() + make_interval(secs => :claim_s), claim = q.claim + 1
+        update webhook_queues q
+        set due_at = statement_timestamp() + make_interval(secs => :claim_s), claim = q.claim + 1
         from ready r where q.endpoint_id = r.endpoint_id and q.queue = r.queue
         returning q.endpoint_id, q.queue, q.claim
     )
-    select c.queue, c.claim, clock_timestamp() as at, {endpoints.COLUMNS}
+    select c.queue, c.claim, statement_timestamp() as at, {endpoints.COLUMNS}
     from claimed c join webhook_endpoints e on e.id = c.endpoint_id
 """)  # noqa: S608 - our own column list
 _WAITING: Final = text(f"""
@@ -63,7 +65,7 @@ _LOCK: Final = text(f"""
 _SETTLE: Final = text("""
     update webhook_deliveries d
     set status = s.status, attempts = d.attempts + 1, first_at = coalesce(d.first_at, s.at), last_at = s.at,
-        ended_at = case when s.status <> 'waiting' then clock_timestamp() end, code = s.code, answer = s.answer
+        ended_at = case when s.status <> 'waiting' then cast(:now as timestamptz) end, code = s.code, answer = s.answer
     from unnest(
         cast(:endpoints as uuid[]), cast(:ids as bigint[]), cast(:statuses as text[]), cast(:ats as timestamptz[]),
         cast(:codes as text[]), cast(:answers as text[])) as s (endpoint_id, id, status, at, code, answer)
@@ -77,21 +79,22 @@ _EMPTY: Final = text(f"""
         where d.endpoint_id = q.endpoint_id and d.queue = q.queue and d.status = 'waiting')
 """)  # noqa: S608 - as above
 _NEXT: Final = text("""
-    update webhook_queues q set due_at = clock_timestamp() + make_interval(secs => c.pause_s)
+    update webhook_queues q set due_at = c.due_at
     from unnest(cast(:endpoints as uuid[]), cast(:queues as bigint[]), cast(:claims as bigint[]),
-                cast(:pauses as float8[])) as c (endpoint_id, queue, claim, pause_s)
+                cast(:dues as timestamptz[])) as c (endpoint_id, queue, claim, due_at)
     where q.endpoint_id = c.endpoint_id and q.queue = c.queue and q.claim = c.claim
 """)
 _PRUNE: Final = text("""
-    delete from webhook_deliveries where (endpoint_id, id) in (
+    delete from webhook_deliveries d using (
         select endpoint_id, id from webhook_deliveries
-        where status <> 'waiting' and ended_at < clock_timestamp() - make_interval(days => :days)
-        order by ended_at limit :most for update skip locked)
+        where status <> 'waiting' and ended_at < statement_timestamp() - make_interval(days => :days)
+        order by ended_at limit :most for update skip locked
+    ) as old where d.endpoint_id = old.endpoint_id and d.id = old.id
 """)
 _REPLAY: Final = text("""
     with again as (
         update webhook_deliveries d set status = 'waiting', attempts = 0, first_at = null, ended_at = null,
-               queued_at = clock_timestamp()
+               queued_at = :now
         from (
             select id from webhook_deliveries
             where endpoint_id = :endpoint and status = any(cast(:statuses as text[]))
@@ -103,7 +106,7 @@ _REPLAY: Final = text("""
         returning d.endpoint_id, d.queue
     ), queued as (
         insert into webhook_queues (endpoint_id, queue, due_at, claim)
-        select endpoint_id, queue, clock_timestamp(), 0 from again group by 1, 2 order by 1, 2
+        select endpoint_id, queue, :now, 0 from again group by 1, 2 order by 1, 2
         on conflict (endpoint_id, queue) do update set due_at = webhook_queues.due_at
     )
     select count(*) from again
@@ -204,9 +207,11 @@ def settle(connection: Connection, sent: Sequence[Sent]) -> set[tuple[UUID, int]
         for attempt in each.attempts
         if _name(each.claimed) in held or attempt.status is DeliveryStatus.DELIVERED
     ]
+    now = clock.now(connection)
     connection.execute(
         _SETTLE,
         {
+            "now": now,
             "endpoints": [claimed.endpoint.id for claimed, _ in told],
             "ids": [attempt.id for _, attempt in told],
             "statuses": [attempt.status.value for _, attempt in told],
@@ -216,7 +221,7 @@ def settle(connection: Connection, sent: Sequence[Sent]) -> set[tuple[UUID, int]
         },
     )
     connection.execute(_EMPTY, ours)
-    connection.execute(_NEXT, {**ours, "pauses": [each.pause_s for each in sent]})
+    connection.execute(_NEXT, {**ours, "dues": [now + timedelta(seconds=each.pause_s) for each in sent]})
     return held
 
 
@@ -236,7 +241,8 @@ def replay(
     """Queues deliveries that have ended once more, under their ids, the oldest events first. Returns how many; `most`:
     no more than so many."""
     wanted: dict[str, Any] = {"endpoint": endpoint_id, "statuses": [status.value for status in statuses]}
-    return int(connection.execute(_REPLAY, {**wanted, "ids": numbers, "since": since, "most": most}).scalar_one())
+    bounds = {"ids": numbers, "since": since, "most": most, "now": clock.now(connection)}
+    return int(connection.execute(_REPLAY, {**wanted, **bounds}).scalar_one())
 
 
 def _of_queues(sent: Sequence[Sent]) -> dict[str, Any]:

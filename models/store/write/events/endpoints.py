@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, text
 
 from models.domain.value import value
 from models.domain.webhooks.endpoints import DisabledFor, Endpoint, Secret
-from models.store.write import rows
+from models.store.write import clock, rows
 from models.tables import webhooks as tables
 from models.tables.base import fixed
 
@@ -29,21 +29,21 @@ _SUCCEEDED: Final = text("""
 # before does not lengthen the pause.
 _FAILED: Final = text("""
     update webhook_endpoints e
-    set failures = f.after, failing_since = coalesce(e.failing_since, clock_timestamp()),
+    set failures = f.after, failing_since = coalesce(e.failing_since, cast(:now as timestamptz)),
         open_at = case
-            when e.open_at > clock_timestamp() then e.open_at
-            when f.after >= :broken then clock_timestamp() + make_interval(secs =>
-                least(:cap_s, :base_s * power(2, least(f.after - :broken, 30)))) end
-    from (select x.id, case when e.open_at > clock_timestamp() then e.failures
+            when e.open_at > cast(:now as timestamptz) then e.open_at
+            when f.after >= :broken then (cast(:now as timestamptz) at time zone 'UTC' + make_interval(secs =>
+                least(:cap_s, :base_s * power(2, least(f.after - :broken, 30))))) at time zone 'UTC' end
+    from (select x.id, case when e.open_at > cast(:now as timestamptz) then e.failures
                             else least(e.failures + x.failures, greatest(:broken, e.failures + 1)) end as after
           from unnest(cast(:ids as uuid[]), cast(:counts as bigint[])) as x (id, failures)
           join webhook_endpoints e on e.id = x.id order by x.id for no key update of e) as f
     where e.id = f.id
-    returning e.id, e.failures, extract(epoch from clock_timestamp() - e.failing_since) as failing_s, e.open_at
+    returning e.id, e.failures, extract(epoch from cast(:now as timestamptz) - e.failing_since) as failing_s, e.open_at
 """)
 _DROP: Final = text("""
     with dropped as (
-        update webhook_deliveries set status = 'dropped', ended_at = clock_timestamp()
+        update webhook_deliveries set status = 'dropped', ended_at = statement_timestamp()
         where endpoint_id = any(cast(:ids as uuid[])) and status = 'waiting')
     delete from webhook_queues where endpoint_id = any(cast(:ids as uuid[]))
 """)
@@ -95,6 +95,7 @@ def failed(connection: Connection, counts: dict[UUID, int], breaker: Breaker) ->
         {
             "ids": [*counts],
             "counts": [*counts.values()],
+            "now": clock.now(connection),
             "broken": breaker.failures,
             "base_s": breaker.base_s,
             "cap_s": breaker.cap_s,

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from models.contracts.replies.events import EventMessage
 from models.domain.value import value
+from models.store.write import clock
 from models.store.write.events import messages
 from models.tables.outbox import LANES
 
@@ -56,7 +57,7 @@ _FAN_OUT: Final = text(f"""
         insert into webhook_deliveries
             (endpoint_id, id, queue, type, job_id, letter_id, account_id, seq, data, status, attempts, queued_at)
         select e.id, o.id, coalesce(o.account_id, -o.id), o.type, o.job_id, o.letter_id, o.account_id, o.seq, o.data,
-               'waiting', 0, clock_timestamp()
+               'waiting', 0, :now
         from {_NAMED}
         join outbox o on o.lane = n.lane and o.id = n.id
         left join accounts a on a.id = o.account_id
@@ -65,7 +66,7 @@ _FAN_OUT: Final = text(f"""
         returning endpoint_id, queue
     )
     insert into webhook_queues (endpoint_id, queue, due_at, claim)
-    select endpoint_id, queue, clock_timestamp(), 0 from queued group by 1, 2 order by 1, 2
+    select endpoint_id, queue, :now, 0 from queued group by 1, 2 order by 1, 2
     -- Locks it: whoever has just sent the last one would take the queue away.
     on conflict (endpoint_id, queue) do update set due_at = webhook_queues.due_at
 """)  # noqa: S608 - as above
@@ -119,7 +120,7 @@ def places(connection: Connection, lanes: Lanes, most: int) -> list[Place]:
 
 def fan_out(connection: Connection, events: Sequence[Place]) -> None:
     """Queues these events of the outbox for every endpoint that wants them."""
-    connection.execute(_FAN_OUT, _named(events))
+    connection.execute(_FAN_OUT, {**_named(events), "now": clock.now(connection)})
 
 
 def put_off(connection: Connection, events: Sequence[Place]) -> None:

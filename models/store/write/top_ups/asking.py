@@ -19,13 +19,13 @@ from models.store.write.top_ups import charges, switches
 _CLAIM: Final = text(f"""
     with taken as (
         select id from charges
-        where ask_at <= clock_timestamp() and provider = any(:providers) and status in ('pending', 'needs_action')
+        where ask_at <= statement_timestamp() and provider = any(:providers) and status in ('pending', 'needs_action')
         order by ask_at limit :most for update skip locked
     ), claimed as (
-        update charges c set attempts = attempts + 1, ask_at = clock_timestamp() + make_interval(secs => :claim_s)
+        update charges c set attempts = attempts + 1, ask_at = statement_timestamp() + make_interval(secs => :claim_s)
         from taken where c.id = taken.id returning c.*
     )
-    select {charges.COLUMNS}, a.kind, a.ref, a.scale, c.attempts, clock_timestamp() as at
+    select {charges.COLUMNS}, a.kind, a.ref, a.scale, c.attempts, statement_timestamp() as at
     from claimed c join accounts a on a.id = c.account_id
 """)  # noqa: S608 - our own column list
 _NOTE: Final = text("""
@@ -38,7 +38,7 @@ _NOTE: Final = text("""
 """)
 _WITHOUT: Final = text("""
     select provider, count(*) as charges from charges
-    where ask_at <= clock_timestamp() and status in ('pending', 'needs_action') and provider <> all(:providers)
+    where ask_at <= statement_timestamp() and status in ('pending', 'needs_action') and provider <> all(:providers)
     group by provider
 """)
 

@@ -14,7 +14,7 @@ _IS_ON: Final = text("select coalesce((select is_on from switches where name = :
 _READ: Final = text("select is_on, set_at, set_by, reason from switches where name = :name")
 _SET: Final = text("""
     insert into switches (name, is_on, set_at, set_by, reason)
-    values (:name, :is_on, clock_timestamp(), :set_by, :reason)
+    values (:name, :is_on, statement_timestamp(), :set_by, :reason)
     on conflict (name) do update set is_on = excluded.is_on, set_at = excluded.set_at, set_by = excluded.set_by,
         reason = excluded.reason
 """)

@@ -1,0 +1,1 @@
+"""Shards on a Citus cluster that is there already."""
