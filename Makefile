@@ -51,7 +51,7 @@ integration: $(READY) $(NODE_READY)  ## the path, the store and the brokers on r
 	@$(PYTEST) -n 2 tests/integration
 
 # What there is to try: a batch, what it waits for, what leaves, what is read, and what `verify` says.
-ON_CITUS := $(addprefix tests/integration/,citus apply events \
+ON_CITUS := $(addprefix tests/integration/,citus apply events shards/test_keys.py shards/test_telegram_ids.py \
 	$(addprefix store/test_,races.py prune.py outbox.py dead_letters.py records.py rows.py) cli/test_verify.py)
 
 citus: $(READY)  ## ledgers in schemas of a Citus cluster: BALANCE_TEST_CITUS_URL of its coordinator, as a superuser

@@ -18,7 +18,7 @@ def settle_in_own_rows(engine: Engine, ago: str, where: str = "true") -> None:
         engine,
         "with moved as (delete from job_bodies where job_id in"
         f" (select id from jobs where {where}) returning job_id, body)"
-        f" update jobs j set settled_at = clock_timestamp() - interval '{ago}',"
+        f" update jobs j set settled_at = statement_timestamp() - interval '{ago}',"
         f" body = coalesce((select m.body from moved m where m.job_id = j.id), j.body) where {where}",
     )
 

@@ -23,7 +23,7 @@ $$
 """
 # Attached and not created in its place: that would keep all others out. Nothing is waited for: what has no day of its
 # own goes to the rest, and whoever is in the way is gone an hour later. To attach a day, the server reads the rest
-# while nobody may write there: it is not done when that would take long.
+# while nobody may write there: it is not done when that would take long. Nor where Citus is: a node makes no tables.
 _ADD_DAYS = """
 create function add_job_days(first date, last date) returns void
 language plpgsql set search_path = {schema}, pg_temp set lock_timeout = '100ms' as $$
@@ -31,7 +31,8 @@ declare
     day date := first;
     name text;
 begin
-    if pg_relation_size('job_bodies_rest') > 16 * 1048576 then
+    if to_regclass('pg_catalog.pg_dist_partition') is not null or pg_relation_size('job_bodies_rest') > 16 * 1048576
+    then
         return;
     end if;
     while day <= last loop
@@ -87,7 +88,9 @@ begin
         exception when lock_not_available then
             exit;
         end;
-        begin  -- an empty day is in nobody's way, and this needs all of them out of it for a moment
+        -- An empty day is in nobody's way, and this needs all of them out of it for a moment.
+        continue when to_regclass('pg_catalog.pg_dist_partition') is not null;
+        begin
             execute format('drop table %I', old.name);
         exception when lock_not_available then
             null;

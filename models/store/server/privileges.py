@@ -88,9 +88,9 @@ class Rights:
     more: tuple[str, ...]
 
 
-_SEQUENCE: Final = f"usage on sequence {SEQUENCE}"
+USE_OF_SEQUENCE: Final = f"usage on sequence {SEQUENCE}"
 _PRUNING: Final = f"execute on function {PRUNING}"
-WORKERS: Final = Rights(NEEDED, CHANGED, (_SEQUENCE, _PRUNING))
+WORKERS: Final = Rights(NEEDED, CHANGED, (USE_OF_SEQUENCE, _PRUNING))
 READERS: Final = Rights(dict.fromkeys(NEEDED, ("select",)), {}, ())
 """Of who looks at everything there is. The secrets of publishers and of webhooks are not in the database."""
 
@@ -196,7 +196,7 @@ def statements(role: str, rights: Rights = WORKERS) -> list[str]:
     """SQL by which the owner of the tables gives a role what it needs, and takes the rest from it. `role`: an
     identifier, quoted where it has to be."""
     taken = [f"revoke all on {', '.join(rights.on_tables)} from {role}"]
-    taken += [f"revoke {what} from {role}" for what in (_SEQUENCE, _PRUNING) if what not in rights.more]
+    taken += [f"revoke {what} from {role}" for what in (USE_OF_SEQUENCE, _PRUNING) if what not in rights.more]
     return taken + [f"grant {what} to {role}" for what in needed(rights)]
 
 

@@ -8,11 +8,14 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, Engine, make_url, text
 
+from models.domain.errors import DeploymentFault
 from models.store.connection.session import transaction
-from models.store.server.privileges import WORKERS, Rights, statements
+from models.store.server.privileges import SEQUENCE, USE_OF_SEQUENCE, WORKERS, Rights, statements
 
 _LOCK: Final = 4_242_007_002  # two that grant at once would change the same rows of the catalogue
 _NAMED: Final = text("select rolname = current_user from pg_roles where rolname = :role")
+_CITUS: Final = text("select to_regclass('pg_catalog.pg_dist_partition') is not null")
+_ON_NODES: Final = text("select result from run_command_on_workers(:statement) where not success")
 _DATABASE: Final = text("select quote_ident(current_database()), quote_ident(current_schema())")
 
 
@@ -48,7 +51,18 @@ def grant(engine: Engine, role: str, password: str | None = None, rights: Rights
         where = [f"grant connect on database {database} to {name}", f"grant usage on schema {schema} to {name}"]
         for statement in (*where, *statements(name, rights)):
             connection.exec_driver_sql(statement)
+        _grant_on_nodes(connection, name, schema, rights)
     return True
+
+
+def _grant_on_nodes(connection: Connection, name: str, schema: str, rights: Rights) -> None:
+    """Citus carries rights on tables over to its nodes, and not those on sequences."""
+    if USE_OF_SEQUENCE not in rights.more or not connection.scalar(_CITUS):
+        return
+    asked = f"grant usage on sequence {schema}.{SEQUENCE} to {name}"
+    failed = connection.execute(_ON_NODES, {"statement": asked}).scalars().all()
+    if failed:
+        raise DeploymentFault(f"on a node of Citus: {failed[0]}", f"as a superuser of it: {asked}")
 
 
 def _make(connection: Connection, role: str, name: str, password: str | None) -> None:

@@ -35,9 +35,10 @@ class Shard:
 
 
 @contextmanager
-def shard(coordinator_url: str, on: tuple[str, int] | None = None) -> Iterator[Shard]:
-    """A migrated, empty ledger while the block runs. `on`: host and port of the node that is to have it."""
-    schema = f"t_{uuid.uuid4().hex}"
+def shard(coordinator_url: str, on: tuple[str, int] | None = None, schema: str | None = None) -> Iterator[Shard]:
+    """A migrated, empty ledger while the block runs. `on`: host and port of the node that is to have it; `schema`: its
+    name, any when there is none."""
+    schema = schema or f"t_{uuid.uuid4().hex}"
     url = ledger_url(coordinator_url, schema)
     run(coordinator_url, sql.SQL("create schema {}").format(sql.Identifier(schema)))
     try:
