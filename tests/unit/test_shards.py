@@ -26,9 +26,10 @@ from models.contracts.message import Malformed, parse
 from models.contracts.wire.travel import FORWARDED
 from models.domain.ids import uuid7
 from models.domain.sharding.buckets import BUCKETS, bucket_of, in_bucket
+from models.domain.sharding.place import bucket_of_key
 from models.domain.sharding.shard import Shard
 from tests.support.documents import blocks_of
-from worker.consuming.placement import hops_of, queue_elsewhere, shard_of
+from worker.consuming.placement import hops_of, queue_elsewhere, queue_of_telegram_user, shard_of
 from worker.settings.child import given as as_variables
 from worker.settings.settings import Settings, SettingsError, load_settings
 
@@ -218,14 +219,40 @@ def test_a_job_that_names_another_goes_to_its_partition_also_out_of_an_outbox(
     ("name", "arguments", "why"),
     [
         ("users.update_balance", {"telegram_id": 7, "amount_kopeks": 1}, "the directory knows, later"),
-        ("users.update_balance", {"amount_kopeks": "much"}, "it is refused wherever it is"),
-        ("webhooks.disable", {"webhook_id": JOB}, "endpoints are of the shard that they were added to"),
+        (
+            "webhooks.add",
+            {"name": "n", "url": "https://example.com/hook"},
+            "an endpoint is of the shard that is asked for it",
+        ),
     ],
 )
 def test_what_names_no_account_stays(name: str, arguments: dict[str, Any], why: str) -> None:
     job = parse(name, {"idempotency_key": "k", **arguments})
     assert shard_of(job, Shard(0, 4)) is None, why
     assert queue_elsewhere(job, {}, OF_THREE) is None
+
+
+@pytest.mark.parametrize("key", ["k", "l", "m", "n"])
+def test_what_cannot_be_understood_is_refused_by_one_shard_whoever_reads_it(key: str) -> None:
+    job = parse("users.update_balance", {"idempotency_key": key, "amount_kopeks": "much"})
+    wanted = {shard_of(job, Shard(number, 4)) for number in range(4)}
+    assert wanted == {Shard(0, 4).of(bucket_of_key("default", key))}
+
+
+def test_an_endpoint_is_changed_in_the_shard_that_it_was_added_to() -> None:
+    job = parse("webhooks.disable", {"idempotency_key": "k", "endpoint_id": JOB})
+    assert shard_of(job, Shard(0, 4)) == 3
+
+
+def test_a_user_named_by_telegram_id_is_where_the_directory_says() -> None:
+    job = parse("users.update_balance", {"idempotency_key": "k", "telegram_id": 7, "amount_kopeks": 1})
+    settings = Settings(shard="0/4", partitions=16)
+    assert queue_of_telegram_user(job, {}, settings, {7: 13}) == "balance.13"
+    assert queue_of_telegram_user(job, {}, settings, {7: 12}) is None
+    assert queue_of_telegram_user(job, {}, settings, {}) == "balance.7", "nobody has it: the id itself leads there"
+    with pytest.raises(Malformed, match="sent on 3 times"):
+        queue_of_telegram_user(job, {FORWARDED: 3}, settings, {7: 13})
+    assert queue_of_telegram_user(job, {}, Settings(), {7: 13}) is None
 
 
 @given(st.integers(1, 2_000), st.sampled_from([(2, 2), (2, 16), (16, 64)]))
