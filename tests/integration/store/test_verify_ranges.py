@@ -136,7 +136,7 @@ def test_a_ledger_that_grows_while_it_is_verified_adds_up(engine: Engine, monkey
     fill(engine)
     execute_resealed(engine, "update jobs set settled_at = settled_at - interval '40 days' where code = 'unchanged'")
     narrow(monkeypatch)
-    monkeypatch.setattr(audits, "LOOKED_MAX_S", 0.0)
+    monkeypatch.setattr(audits, "LOOKED_MAX_S", 0)
     before, number = counts(audit(engine)), [100]
 
     def grow() -> None:
@@ -207,7 +207,7 @@ def test_memory_does_not_grow_with_the_ledger(engine: Engine, monkeypatch: pytes
                 for name in names
             ))  # fmt: skip
             made += len(names)
-        for _ in range(8 if size == SMALL else 1):  # what is made once is made: the driver keeps the last 128 statements
+        for _ in range(8 if size == SMALL else 1):  # the driver keeps the last 128 statements
             audit(engine)
         gc.collect()
         tracemalloc.reset_peak()
@@ -232,6 +232,6 @@ def test_a_moment_is_read_for_no_longer_than_said(engine: Engine, monkeypatch: p
     monkeypatch.setattr(audits._Look, "at", counted)
     ranges = audit(engine).ranges
     assert looks == [1]
-    monkeypatch.setattr(audits, "LOOKED_MAX_S", 0.0)
+    monkeypatch.setattr(audits, "LOOKED_MAX_S", 0)
     audit(engine)
     assert looks[0] > ranges
