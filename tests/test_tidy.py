@@ -35,11 +35,8 @@ CLOCK_HOMES = {
     "clients/python/src/balance_client/publishing/job_message.py",  # a producer says when it signed
     "clients/python/src/balance_client/testing/worker.py",  # in memory there is no server whose clock it could be
 }
-_OF_STORE = ("audit/ledger", "connection/patience", "write/events/deliveries", "write/events/endpoints")
-SECONDS_ARE_FLOATS = {
-    "models/domain/retry.py",
-    *(f"models/store/{name}.py" for name in _OF_STORE),
-}  # waiting, not money
+_OF_STORE = ("connection/patience", "write/events/deliveries", "write/events/endpoints")
+SECONDS_ARE_FLOATS = {"models/domain/retry.py"} | {f"models/store/{name}.py" for name in _OF_STORE}  # not money
 
 Finding = tuple[int, str]  # line number, what was found there
 

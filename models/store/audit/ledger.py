@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic_ns
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
@@ -44,7 +44,7 @@ from models.store.write import bodies
 from models.store.write import journals as records
 from models.store.write.rows import LOWEST, Among
 
-LOOKED_MAX_S: Final = 900.0
+LOOKED_MAX_S: Final = 900
 """How long one moment is read, ending with the range in which it is over: the server keeps what is dead since then."""
 
 
@@ -89,7 +89,7 @@ def verify(engine: Engine, progress: Progress, told: Told = _silent, ranged: Tol
         with snapshot(engine) as connection:
             bodies.keep(connection)
             connection.execute(text("set local statement_timeout = 0"))
-            _Look.at(connection, progress, told).verify(monotonic() + LOOKED_MAX_S, ranged)
+            _Look.at(connection, progress, told).verify(monotonic_ns() + LOOKED_MAX_S * 10**9, ranged)
 
 
 def named(engine: Engine) -> str:
@@ -129,8 +129,8 @@ class _Look:
         progress.seen, progress.pruned_until = ends, notes.pruned_until
         return cls(connection, progress, notes, told)
 
-    def verify(self, until: float | None, ranged: Told) -> None:
-        """Range by range, to the end or until it is so late."""
+    def verify(self, until: int | None, ranged: Told) -> None:
+        """Range by range, to the end, or until the clock shows so many nanoseconds."""
         while (step := self.progress.step) is not None:
             if step == REST:
                 if self.progress.part.number == 0:
@@ -144,7 +144,7 @@ class _Look:
                 self.progress.report.ranges += 1
                 self.progress.at = found.last + 1
             ranged(self.progress)
-            if until is not None and monotonic() > until:
+            if until is not None and monotonic_ns() > until:
                 return
 
     def _of(self, step: str, found: walks.Range) -> Iterator[Finding]:

@@ -69,6 +69,7 @@ READ: Final = [
 WRITTEN: Final = [
     "asyncapi --output {path}",
     "verify --textfile {path}",
+    "verify --progress-file {path}",
     "publish --jsonl {jobs} --wait 0 --results {path}",
     "anchor --to {path}",
     "anchor-keys {path}/keys",
@@ -91,7 +92,11 @@ def cases(commands: list[str], kinds: dict[str, Callable[[Path], Path]], whole: 
 
 CASES: Final = [
     *cases(READ, UNREADABLE, ["jobs reconcile {path}"]),
-    *cases(WRITTEN, UNWRITABLE, ["asyncapi --output {path}", "verify --textfile {path}", "anchor --to {path}"]),
+    *cases(
+        WRITTEN,
+        UNWRITABLE,
+        ["asyncapi --output {path}", "verify --textfile {path}", "verify --progress-file {path}", "anchor --to {path}"],
+    ),
 ]
 
 
