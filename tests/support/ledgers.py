@@ -30,6 +30,11 @@ Ledger = Engine | FakeWorker
 Row = dict[str, Any]
 _PROFILES = {"users": Kind.USER, "wallets": Kind.WALLET, "apps": Kind.APP}
 _NOW = timedelta(0)
+_ASKED = """
+    (select j.id, j.producer, j.idempotency_key, j.name, j.fingerprint, j.account_id, j.status, j.code,
+            coalesce(j.body, b.body) as body, j.outcome, j.settled_at, j.events
+     from jobs j left join job_bodies b on b.job_id = j.id) as jobs
+"""
 
 
 def outcomes(ledger: Ledger, jobs: Sequence[Job], limits: Limits) -> list[StoredOutcome]:
@@ -54,7 +59,8 @@ def kept(ledger: Ledger, table: str, *columns: str) -> list[Row]:
         found = _TABLES[table](ledger) if table in _TABLES else _shown(ledger, _PROFILES[table])
         return [{name: row[name] for name in columns} for row in found] if columns else found
     with ledger.connect() as connection:
-        chosen = text(f"select {', '.join(columns) or '*'} from {table}")
+        name, _, rest = table.partition(" ")
+        chosen = text(f"select {', '.join(columns) or '*'} from {_ASKED if name == 'jobs' else name} {rest}")
         return [dict(row) for row in connection.execute(chosen).mappings()]
 
 
