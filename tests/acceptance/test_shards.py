@@ -130,6 +130,35 @@ def test_jobs_are_applied_once_by_their_own_shard_whichever_queue_they_come_to(s
     assert sharded.system.count("jobs") == 0, "nothing has come to the schema that is in no shard"
 
 
+def test_telegram_ids_lead_to_their_users_and_a_key_stands_for_one_job_in_all_shards(sharded: Sharded) -> None:
+    """Whichever of the two workers takes a job from the main queue."""
+    for number in range(COUNT):
+        sharded.worker(number)
+    users = [users_of(Shard(number, COUNT), 1)[0] for number in range(COUNT)]
+    with sharded.client(partitions=0) as client:
+        for user in users:
+            named = {"idempotency_key": f"u{user}", "user_id": user, "telegram_id": 1000 + user}
+            assert client.submit(("users.upsert", named)).get(timeout_s=60).applied
+        told = [
+            ("users.update_balance", {"idempotency_key": f"{user}/{n}", "telegram_id": 1000 + user, "amount_kopeks": n})
+            for n in range(1, 31)
+            for user in users
+        ]
+        assert all(handle.get(timeout_s=60).applied for handle in client.submit_many(told))
+        nobody = {"idempotency_key": "nobody", "telegram_id": 999, "amount_kopeks": 1}
+        assert client.submit(("users.update_balance", nobody)).get(timeout_s=60).code == "user_not_found"
+        taken = {"idempotency_key": "taken", "user_id": users[1], "telegram_id": 1000 + users[0]}
+        assert client.submit(("users.upsert", taken)).get(timeout_s=60).code == "telegram_id_taken"
+        for first, second in (users, users[::-1]):
+            key = {"idempotency_key": f"of {first}", "amount_kopeks": 1}
+            assert client.submit(("users.update_balance", {**key, "user_id": first})).get(timeout_s=60).applied
+            answer = client.submit(("users.update_balance", {**key, "user_id": second})).get(timeout_s=60)
+            assert answer.code == "idempotency_conflict"
+    for number, user in enumerate(users):
+        assert sharded.rows(number, "select balance from accounts") == [(sum(range(1, 31)) + 1,)], user
+        assert sharded.rows(number, "select count(*) from dead_letters") == [(0,)]
+
+
 def test_what_is_sent_on_keeps_its_order_and_what_it_is(sharded: Sharded) -> None:
     [user] = users_of(Shard(1, COUNT), 1)
     sharded.publish(sharded.partitions[0], [_upsert(user), *(_add(user, number) for number in range(1, 201))])
