@@ -18,7 +18,7 @@ from tasks.apply.path import apply
 from tests.integration.store.racing import engine_of_its_own
 from tests.support.builders import LIMITS, balance, done, entries, execute, job, rows
 
-STATEMENTS = 16  # that the batch below makes: test_the_batch_makes_so_many_statements
+STATEMENTS = 17  # that the batch below makes: test_the_batch_makes_so_many_statements
 TABLES = (
     "accounts",
     "users",
