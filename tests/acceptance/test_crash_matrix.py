@@ -48,7 +48,7 @@ class Step:
 
     point: KillPoint
     committed: bool = False
-    acknowledged: int = 0  # RabbitMQ hears of each at once; Redis of all together, in the next turn of the event loop
+    acknowledged: int = 0  # RabbitMQ hears of those of a batch together; Redis in the next turn of the event loop
 
 
 def _step(function: Function | tuple[Function, ...], when: Any, call: int = 1, **what: Any) -> Step:
@@ -77,8 +77,8 @@ STEPS: Final = {
     "8 after the results": _step(ResultWriter.store, "after", committed=True),
     "8 before what follows is sent": _step(_SEND, "before", committed=True, acknowledged=3),
     "8 what follows is sent": _step(_SEND, "after", committed=True, acknowledged=3),
-    "8 one message is acknowledged": _step(_ACK, "after", committed=True, acknowledged=1),
-    "8 all messages are acknowledged": _step(_ACK, "after", 4, committed=True, acknowledged=4),
+    "8 one acknowledgement is written": _step(_ACK, "after", committed=True),
+    "8 all are written, but for the last one's sending": _step(_ACK, "after", 4, committed=True, acknowledged=3),
 }
 
 

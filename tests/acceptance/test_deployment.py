@@ -69,7 +69,8 @@ def granted(url: str) -> Iterator[sqlalchemy.Connection]:
 
 def test_grants_cover_every_table(database_url: str) -> None:
     with granted(database_url) as connection:
-        for table in inspect(connection).get_table_names():
+        # Days of bodies are reached through the whole table alone.
+        for table in (name for name in inspect(connection).get_table_names() if not name.startswith("job_bodies_")):
             allowed = text("select has_table_privilege(:role, :table, 'select')")
             assert connection.scalar(allowed, {"role": ROLE, "table": table}), f"grant {table} in docs/deployment.md"
 
