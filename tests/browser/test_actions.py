@@ -85,7 +85,8 @@ def test_a_job_of_a_form_is_applied_once_in_the_name_of_who_sent_it(
         answer = known.post(PATH, data=form)
         assert answer.status_code == 303, answer.text
     owner = create_engine(changed_ledger.url)
-    [made] = rows(owner, "select id, body from jobs where idempotency_key = :key", key=form["key"])
+    asked = "select id, b.body from jobs join job_bodies b on job_id = id where idempotency_key = :key"
+    [made] = rows(owner, asked, key=form["key"])
     owner.dispose()
     assert made["body"]["metadata"] == {"operator": USER, "reason": "job 7"}
     assert f"users.update_balance: applied, by job {made['id']}." in known.get("/jobs").text

@@ -20,7 +20,10 @@ STANDINGS = {
     "charging": ["wallet:paying"],
 }
 POLICY = "select p.suspended from policies p join accounts a on a.id = p.account_id where a.ref = :ref"
-JOBS = "select name, body from jobs where idempotency_key like 'flower-%' and name like 'auto_topup.%' order by id"
+JOBS = (
+    "select name, b.body from jobs join job_bodies b on job_id = id "
+    "where idempotency_key like 'flower-%' and name like 'auto_topup.%' order by id"
+)
 
 
 def accounts(tab: Page) -> list[str]:
