@@ -23,7 +23,7 @@ up: $(READY)  ## the worker, beat and Flower with embedded servers, until Ctrl-C
 	@$(BIN)/balance-worker up
 
 test: lint $(NODE_READY)  ## lint, then every test; those that had to be skipped are listed with the reason
-	@$(PYTEST) -n 6 --dist worksteal -m "not slow" tests
+	@$(PYTEST) -n 4 --dist worksteal -m "not slow" tests
 
 slow: $(READY) $(NODE_READY)  ## what is too slow for make test: chaos, nodes and flocks of servers, floods, every value in every place
 	@$(PYTEST) -n 2 --dist worksteal -m slow tests
