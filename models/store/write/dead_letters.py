@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Row, text
 from models.contracts.replies.outcome import encode
 from models.contracts.wire.dead_letter import ANY_OF_EQUAL, DIGEST_HALF, DeadLetter
 from models.domain.text import storable_text
-from models.store.write import clock, outbox
+from models.store.connection import clock
+from models.store.write import outbox
 
 _BYTES_MAX: Final = 4 * 2**20  # of bodies in one statement
 _TEXT_MAX: Final = 255  # characters of what is indexed, or shown in a column

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from models.contracts.replies.events import EventMessage
 from models.domain.value import value
 from models.domain.webhooks.endpoints import DeliveryStatus, Endpoint
-from models.store.write import clock
+from models.store.connection import clock
 from models.store.write.events import endpoints, messages
 
 _CLAIM: Final = text(f"""

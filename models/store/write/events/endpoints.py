@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Row, text
 
 from models.domain.value import value
 from models.domain.webhooks.endpoints import DisabledFor, Endpoint, Secret
-from models.store.write import clock, rows
+from models.store.connection import clock
+from models.store.write import rows
 from models.tables import webhooks as tables
 from models.tables.base import fixed
 

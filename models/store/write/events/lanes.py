@@ -13,7 +13,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from models.contracts.replies.events import EventMessage
 from models.domain.value import value
-from models.store.write import clock
+from models.store.connection import clock
 from models.store.write.events import messages
 from models.tables.outbox import LANES
 
