@@ -12,6 +12,7 @@ from models.domain.accounts import Account, AccountKey, Kind, Profile
 from models.domain.charging.policies import Policy
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
+from models.store.connection.arrays import texts
 from models.store.write import grants, holds, profiles, rows
 from models.store.write.top_ups import policies
 from models.tables import accounts as tables
@@ -71,8 +72,8 @@ def lock(
     found = connection.execute(
         _LOCK,
         {
-            "kinds": rows.texts(key.kind for key in wanted),
-            "refs": rows.texts(key.ref for key in wanted),
+            "kinds": texts(key.kind for key in wanted),
+            "refs": texts(key.ref for key in wanted),
             "telegram_ids": sorted(set(telegram_ids)),
             "ids": sorted(set(ids)),
         },
@@ -84,7 +85,7 @@ def lock_uncontended(connection: Connection, keys: Iterable[AccountKey]) -> tupl
     """Locks those of the accounts that nobody else has locked, and names the others. Never waits."""
     wanted = sorted(set(keys), key=str)
     found = connection.execute(
-        _LOCK_FREE, {"kinds": rows.texts(key.kind for key in wanted), "refs": rows.texts(key.ref for key in wanted)}
+        _LOCK_FREE, {"kinds": texts(key.kind for key in wanted), "refs": texts(key.ref for key in wanted)}
     ).all()
     held = {AccountKey(Kind(row.kind), row.ref) for row in found if not row.free}
     return [row for row in found if row.free], held
@@ -142,44 +143,43 @@ Heads = Mapping[int, bytes]
 
 def create(connection: Connection, accounts: Sequence[Account], heads: Heads) -> None:
     """Inserts accounts, in one order for all. The same account created elsewhere at once raises KeyRace."""
+    if not accounts:
+        return
     ordered = sorted(accounts, key=lambda account: str(account.key))
     rows.insert(
         connection,
         tables.Account,
-        [
-            {
-                "id": account.id,
-                "kind": account.key.kind.value,
-                "ref": account.key.ref,
-                "unit": account.unit,
-                "scale": account.scale,
-                "created_at": account.created_at,
-                **_movable(account, heads),
-            }
-            for account in ordered
-        ],
+        {
+            "kind": [account.key.kind for account in ordered],
+            "ref": [account.key.ref for account in ordered],
+            "unit": [account.unit for account in ordered],
+            "scale": [account.scale for account in ordered],
+            "created_at": [account.created_at for account in ordered],
+            **_movable(ordered, heads),
+        },
     )
 
 
 def save(connection: Connection, accounts: Sequence[Account], heads: Heads) -> None:
     """Writes what jobs change on locked accounts."""
-    changed = [{"id": account.id, **_movable(account, heads)} for account in accounts]
-    rows.update(connection, tables.Account, "id", changed)
+    if accounts:
+        rows.update(connection, tables.Account, "id", _movable(accounts, heads))
 
 
-def _movable(account: Account, heads: Heads) -> dict[str, Any]:
+def _movable(accounts: Sequence[Account], heads: Heads) -> rows.Columns:
     return {
-        "balance": account.balance,
-        "seq": account.seq,
-        "floor": account.floor,
-        "head": rows.hexed(heads.get(account.id, account.head)),
-        "set_at": account.set_at,
-        "updated_at": account.updated_at,
-        "granted": account.granted,
-        "held": account.held,
-        "changes": account.changes,
-        "has_policy": account.policy is not None,
-        "low_at": account.low_at,
+        "id": [account.id for account in accounts],
+        "balance": [account.balance for account in accounts],
+        "seq": [account.seq for account in accounts],
+        "floor": [account.floor for account in accounts],
+        "head": [heads.get(account.id, account.head) for account in accounts],
+        "set_at": [account.set_at for account in accounts],
+        "updated_at": [account.updated_at for account in accounts],
+        "granted": [account.granted for account in accounts],
+        "held": [account.held for account in accounts],
+        "changes": [account.changes for account in accounts],
+        "has_policy": [account.policy is not None for account in accounts],
+        "low_at": [account.low_at for account in accounts],
     }
 
 

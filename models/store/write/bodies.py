@@ -22,8 +22,9 @@ _KEPT: Final = text("lock table job_bodies in access share mode")
 
 def insert(connection: Connection, settled: Sequence[SettledJob]) -> None:
     """Writes what these jobs asked, in the order of their ids: they go to the end of the index."""
-    asked = [{"job_id": item.job.id, "body": rows.raw(noted(item.job.meaning, item.job.metadata))} for item in settled]
-    rows.insert(connection, tables.JobBody, asked)
+    jobs = [item.job for item in settled]
+    bodies = [rows.raw(noted(job.meaning, job.metadata)) for job in jobs]
+    rows.insert(connection, tables.JobBody, {"job_id": [job.id for job in jobs], "body": bodies})
 
 
 def of_jobs(connection: Connection, ids: Collection[UUID]) -> dict[UUID, str | None]:

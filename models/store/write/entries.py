@@ -107,33 +107,33 @@ def stream_written(connection: Connection, first: int = rows.LOWEST, last: int =
 
 def insert(connection: Connection, entries: Sequence[Entry]) -> None:
     """Adds entries to the ledger."""
+    if not entries:
+        return
+    details = [entry.details for entry in entries]
     rows.insert(
         connection,
         tables.Entry,
-        [
-            {
-                "account_id": entry.account_id,
-                "seq": entry.seq,
-                "amount": entry.amount,
-                "balance_after": entry.balance_after,
-                "kind": entry.details.kind.value,
-                "reason": entry.details.reason,
-                "description": entry.details.description,
-                "job_id": entry.details.job_id,
-                "grant_id": entry.details.grant_id,
-                "draws": entry.details.draws or None,
-                "reverses": entry.details.reverses,
-                "paid": entry.details.paid or None,
-                "holds": hold_changes(entry.details.holds) or None,
-                "part": entry.details.part,
-                "metadata": entry.details.metadata,
-                "listed": entry.details.listed,
-                "prev_hash": rows.hexed(entry.prev_hash),
-                "hash": rows.hexed(entry.hash),
-                "created_at": entry.details.at,
-            }
-            for entry in entries
-        ],
+        {
+            "account_id": [entry.account_id for entry in entries],
+            "seq": [entry.seq for entry in entries],
+            "amount": [entry.amount for entry in entries],
+            "balance_after": [entry.balance_after for entry in entries],
+            "kind": [each.kind for each in details],
+            "reason": [each.reason for each in details],
+            "description": [each.description for each in details],
+            "job_id": [each.job_id for each in details],
+            "grant_id": [each.grant_id for each in details],
+            "draws": [each.draws or None for each in details],
+            "reverses": [each.reverses for each in details],
+            "paid": [each.paid or None for each in details],
+            "holds": [hold_changes(each.holds) or None for each in details],
+            "part": [each.part for each in details],
+            "metadata": [each.metadata for each in details],
+            "listed": [each.listed for each in details],
+            "prev_hash": [entry.prev_hash for entry in entries],
+            "hash": [entry.hash for entry in entries],
+            "created_at": [each.at for each in details],
+        },
     )
 
 

@@ -97,10 +97,7 @@ def save(connection: Connection, changed: Sequence[tuple[int, Grant]]) -> None:
         connection,
         tables.Grant,
         "id",
-        [
-            {"account_id": account_id, **{name: getattr(grant, name) for name in _FIELDS}}
-            for account_id, grant in changed
-        ],
+        rows.by_column([{"account_id": account_id, **rows.values(grant, _FIELDS)} for account_id, grant in changed]),
         _FIXED,
     )
 

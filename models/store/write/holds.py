@@ -74,7 +74,7 @@ def save(connection: Connection, changed: Sequence[tuple[int, Hold]]) -> None:
         connection,
         tables.Hold,
         "id",
-        [{"account_id": account_id, **rows.values(hold, _FIELDS)} for account_id, hold in changed],
+        rows.by_column([{"account_id": account_id, **rows.values(hold, _FIELDS)} for account_id, hold in changed]),
         _FIXED,
     )
 

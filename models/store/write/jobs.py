@@ -15,6 +15,7 @@ from models.domain.deciding.commands import Job
 from models.domain.evidence.chains import Record, RecordKind, plain
 from models.domain.idempotency import canonical
 from models.domain.outcome import Code, Status
+from models.store.connection.arrays import texts
 from models.store.write import bodies, rows
 from models.store.write import journals as records
 from models.tables import jobs as tables
@@ -42,7 +43,7 @@ def find(connection: Connection, asked: Collection[Job]) -> tuple[datetime, dict
     found: dict[Identity, StoredJob] = {}
     identities = {(job.producer, job.key) for job in asked}
     producers, keys = zip(*identities, strict=True) if identities else ((), ())
-    result = connection.execute(_FIND, {"producers": rows.texts(producers), "keys": rows.texts(keys)})
+    result = connection.execute(_FIND, {"producers": texts(producers), "keys": texts(keys)})
     now: datetime | None = None
     for row in result.all():
         now = row.now
@@ -69,25 +70,23 @@ def _read_bodies(connection: Connection, asked: Collection[Job], found: dict[Ide
 def insert(connection: Connection, settled: Sequence[SettledJob]) -> None:
     """Writes settled jobs, keys sorted. A key that another transaction has just used raises KeyRace."""
     ordered = sorted(settled, key=lambda item: (item.job.producer, item.job.key))
+    jobs = [item.job for item in ordered]
     rows.insert(
         connection,
         tables.Job,
-        [
-            {
-                "id": item.job.id,
-                "producer": item.job.producer,
-                "idempotency_key": item.job.key,
-                "name": item.job.name,
-                "fingerprint": rows.hexed(item.job.fingerprint),
-                "account_id": item.account_id,
-                "status": item.status.value,
-                "code": item.code.value,
-                "outcome": rows.raw(item.outcome),
-                "settled_at": item.settled_at,
-                "events": item.events,
-            }
-            for item in ordered
-        ],
+        {
+            "id": [job.id for job in jobs],
+            "producer": [job.producer for job in jobs],
+            "idempotency_key": [job.key for job in jobs],
+            "name": [job.name for job in jobs],
+            "fingerprint": [job.fingerprint for job in jobs],
+            "account_id": [item.account_id for item in ordered],
+            "status": [item.status for item in ordered],
+            "code": [item.code for item in ordered],
+            "outcome": [rows.raw(item.outcome) for item in ordered],
+            "settled_at": [item.settled_at for item in ordered],
+            "events": [item.events for item in ordered],
+        },
     )
     bodies.insert(connection, settled)
 

@@ -96,12 +96,12 @@ def append(connection: Connection, journal: Journal, records: Sequence[Record]) 
                 "number": record.number,
                 "after": record.after,
                 "content": rows.raw(record.content),
-                "prev_hash": rows.hexed(prev),
-                "hash": rows.hexed(head),
+                "prev_hash": prev,
+                "hash": head,
             }
         )
-    rows.insert(connection, tables.Record, added)
-    rows.update(connection, tables.Journal, "id", [{"id": journal.id, "seq": seq, "head": rows.hexed(head)}])
+    rows.insert(connection, tables.Record, rows.by_column(added))
+    rows.update(connection, tables.Journal, "id", {"id": [journal.id], "seq": [seq], "head": [head]})
 
 
 @value(frozen=True, slots=True)

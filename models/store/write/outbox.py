@@ -19,33 +19,35 @@ from models.tables import outbox as tables
 
 def insert(connection: Connection, events: Sequence[Told]) -> None:
     """Adds events in the order in which they became true."""
+    if not events:
+        return
     rows.insert(
         connection,
         tables.OutboxEvent,
-        [
-            {
-                "lane": lane_of(event.account_id, event.job_id),
-                "type": event.type.value,
-                "job_id": event.job_id,
-                "account_id": event.account_id,
-                "seq": event.seq,
-                "data": None if event.data is None else rows.raw(event.data),
-            }
-            for event in events
-        ],
+        {
+            "lane": [lane_of(event.account_id, event.job_id) for event in events],
+            "type": [event.type for event in events],
+            "job_id": [event.job_id for event in events],
+            "account_id": [event.account_id for event in events],
+            "seq": [event.seq for event in events],
+            "data": [None if event.data is None else rows.raw(event.data) for event in events],
+        },
     )
 
 
 def insert_parked(connection: Connection, letters: Mapping[UUID, str]) -> None:
     """Adds that messages were parked: what each letter said then, as JSON, by its id."""
-    kind = EventType.DEAD_LETTER_PARKED.value
+    if not letters:
+        return
     rows.insert(
         connection,
         tables.OutboxEvent,
-        [
-            {"lane": lane_of(None, letter_id), "type": kind, "letter_id": letter_id, "data": rows.raw(data)}
-            for letter_id, data in letters.items()
-        ],
+        {
+            "lane": [lane_of(None, letter_id) for letter_id in letters],
+            "type": [EventType.DEAD_LETTER_PARKED] * len(letters),
+            "letter_id": [*letters],
+            "data": [rows.raw(said) for said in letters.values()],
+        },
     )
 
 

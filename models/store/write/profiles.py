@@ -79,7 +79,7 @@ def save(connection: Connection, accounts: Sequence[Account]) -> None:
     """Writes the profiles of these accounts, new or changed."""
     for kind, table in _TABLES.items():
         changed = [_row(account) for account in accounts if account.key.kind is kind]
-        rows.upsert(connection, table, "account_id", changed, _FIXED[kind])
+        rows.upsert(connection, table, "account_id", rows.by_column(changed), _FIXED[kind])
 
 
 def _any(ids: list[int]) -> CollectionAggregate[bool]:

@@ -149,13 +149,13 @@ def test_they_are_enough_and_none_is_too_many(engine: Engine, worker: Engine, ro
 
 
 @contextmanager
-def updates(worker: Engine) -> Iterator[dict[str, dict[str, Any]]]:
+def updates(worker: Engine) -> Iterator[dict[str, Any]]:
     """Statements that update while the block runs, with parameters of theirs."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Any] = {}
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         if re.search(r"\bupdate\b.*\bset\b", statement, re.DOTALL):
-            found.setdefault(statement, dict(parameters))
+            found.setdefault(statement, parameters)
 
     event.listen(worker, "before_cursor_execute", note)
     yield found
@@ -173,7 +173,7 @@ def as_role(engine: Engine, role: str, *before: str) -> Iterator[Connection]:
         connection.rollback()
 
 
-def is_refused(connection: Connection, statement: str, parameters: dict[str, Any]) -> bool:
+def is_refused(connection: Connection, statement: str, parameters: Any) -> bool:
     try:
         connection.exec_driver_sql(statement, parameters)
     except ProgrammingError as error:

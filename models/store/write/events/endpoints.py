@@ -79,7 +79,7 @@ def save(connection: Connection, endpoints: Sequence[Endpoint]) -> None:
         return
     written = [_row(endpoint) for endpoint in endpoints]
     kept = fixed(tables.Endpoint)
-    rows.upsert(connection, tables.Endpoint, "id", written, kept)
+    rows.upsert(connection, tables.Endpoint, "id", rows.by_column(written), kept)
     if removed := [endpoint.id for endpoint in endpoints if endpoint.removed]:
         connection.execute(_DROP, {"ids": removed})
 
@@ -134,9 +134,9 @@ def _row(endpoint: Endpoint) -> dict[str, Any]:
         "disabled": endpoint.disabled,
         "removed": endpoint.removed,
         "secret_version": endpoint.secret.version,
-        "secret_key": rows.hexed(endpoint.secret.key),
+        "secret_key": endpoint.secret.key,
         "former_version": None if former is None else former.version,
-        "former_key": None if former is None else rows.hexed(former.key),
+        "former_key": None if former is None else former.key,
         "former_until": endpoint.former_until,
         "created_at": endpoint.created_at,
         "updated_at": endpoint.updated_at,

@@ -12,8 +12,9 @@ from models.batch.records import Identity, StoredJob
 from models.domain.deciding.commands import Job
 from models.domain.sharding.place import bucket_of_key
 from models.domain.sharding.shard import Shard, schema_of
+from models.store.connection.arrays import texts
 from models.store.connection.session import each_committed, transaction, wait_as_for_a_write
-from models.store.write import jobs, rows
+from models.store.write import jobs
 from models.store.write.shards.elsewhere import look_into
 
 
@@ -53,8 +54,8 @@ def _ask(engine: Engine, shard: Shard, statement: Any, wanted: Mapping[Identity,
 
 def _parameters(identities: Collection[Identity], wanted: Mapping[Identity, int]) -> dict[str, Any]:
     return {
-        "producers": rows.texts(producer for producer, _ in identities),
-        "keys": rows.texts(key for _, key in identities),
+        "producers": texts(producer for producer, _ in identities),
+        "keys": texts(key for _, key in identities),
         "buckets": [wanted[identity] for identity in identities],
     }
 

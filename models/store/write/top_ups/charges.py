@@ -85,15 +85,17 @@ def save(connection: Connection, changed: Sequence[Charge], now: datetime) -> No
         connection,
         tables.Charge,
         "id",
-        [
-            {
-                **rows.values(charge, _STORED),
-                "attempts": 0,
-                "ask_at": now if charge.status is ChargeStatus.PENDING else None,
-                "answer": None,
-            }
-            for charge in changed
-        ],
+        rows.by_column(
+            [
+                {
+                    **rows.values(charge, _STORED),
+                    "attempts": 0,
+                    "ask_at": now if charge.status is ChargeStatus.PENDING else None,
+                    "answer": None,
+                }
+                for charge in changed
+            ]
+        ),
         _FIXED,
     )
 

@@ -45,7 +45,7 @@ def save(connection: Connection, accounts: Sequence[Account]) -> None:
         for account in accounts
         if account.policy is not None
     ]
-    rows.upsert(connection, tables.Policy, "account_id", changed, _FIXED)
+    rows.upsert(connection, tables.Policy, "account_id", rows.by_column(changed), _FIXED)
 
 
 def due(connection: Connection, limit: int) -> list[tuple[AccountKey, int]]:
