@@ -12,7 +12,7 @@ from models.domain.accounts import Account, AccountKey, Kind, Profile
 from models.domain.charging.policies import Policy
 from models.domain.credits.grants import Grant
 from models.domain.credits.holds import Hold
-from models.store.connection.arrays import texts
+from models.store.connection.arrays import Array, texts
 from models.store.write import grants, holds, profiles, rows
 from models.store.write.top_ups import policies
 from models.tables import accounts as tables
@@ -23,16 +23,16 @@ COLUMNS: Final = (
     "id, kind, ref, unit, scale, balance, seq, floor, head, set_at, created_at, updated_at, granted, held, changes,"
     " has_policy, low_at"
 )
-_OF_A_HELD_ONE: Final = ", ".join(
-    name if name in ("id", "kind", "ref") else "null" for name in COLUMNS.split(", ")
-)  # its other columns would be what they were before it was locked
+_OF_A: Final = ", ".join(f"a.{name}" for name in COLUMNS.split(", "))
+_WANTED: Final = """
+    join unnest(cast(:kinds as text[]), cast(:refs as text[])) as wanted (kind, ref)
+      on a.kind = wanted.kind and a.ref = wanted.ref
+"""
 _LOCK: Final = text(f"""
     select {COLUMNS}
     from accounts
     where id = any(array(
-        select a.id from accounts a
-        join unnest(cast(:kinds as text[]), cast(:refs as text[])) as wanted (kind, ref)
-          on a.kind = wanted.kind and a.ref = wanted.ref
+        select a.id from accounts a {_WANTED}
         union
         select u.account_id from users u where u.telegram_id = any(cast(:telegram_ids as bigint[]))
         union
@@ -41,21 +41,8 @@ _LOCK: Final = text(f"""
     order by id
     for update
 """)  # noqa: S608 - our own column list
-# Who is held is found by what is missing, and not by a join: with a plan made for any number of accounts that would
-# compare each with each.
-_LOCK_FREE: Final = text(f"""
-    with existing as materialized (
-        select a.id, a.kind, a.ref from accounts a
-        join unnest(cast(:kinds as text[]), cast(:refs as text[])) as wanted (kind, ref)
-          on a.kind = wanted.kind and a.ref = wanted.ref
-    ),
-    locked as materialized (
-        select {COLUMNS} from accounts where id = any(array(select id from existing)) order by id for update skip locked
-    )
-    select *, true as free from locked
-    union all
-    select {_OF_A_HELD_ONE}, false from existing where id <> all(array(select id from locked))
-""")  # noqa: S608 - as above
+_LOCK_FREE: Final = text(f"select {_OF_A} from accounts a {_WANTED} order by a.id for update of a skip locked")  # noqa: S608 - as above
+_THERE: Final = text(f"select a.kind, a.ref from accounts a {_WANTED}")  # noqa: S608 - as above
 _EVERY: Final = text(f"select {COLUMNS} from accounts where id between :first and :last order by id limit :rows")  # noqa: S608 - as above
 _NEXT_IDS: Final = text("select nextval('accounts_id_seq') from generate_series(1, cast(:count as integer))")
 
@@ -68,27 +55,24 @@ def lock(
     connection: Connection, keys: Iterable[AccountKey], telegram_ids: Iterable[int] = (), ids: Iterable[int] = ()
 ) -> Sequence[Locked]:
     """Locks the accounts there are, and returns their rows as they are once locked."""
-    wanted = sorted(set(keys), key=str)
-    found = connection.execute(
-        _LOCK,
-        {
-            "kinds": texts(key.kind for key in wanted),
-            "refs": texts(key.ref for key in wanted),
-            "telegram_ids": sorted(set(telegram_ids)),
-            "ids": sorted(set(ids)),
-        },
-    )
-    return found.all()
+    parameters = {"telegram_ids": sorted(set(telegram_ids)), "ids": sorted(set(ids))}
+    return connection.execute(_LOCK, {**_named(set(keys)), **parameters}).all()
 
 
 def lock_uncontended(connection: Connection, keys: Iterable[AccountKey]) -> tuple[list[Locked], set[AccountKey]]:
     """Locks those of the accounts that nobody else has locked, and names the others. Never waits."""
-    wanted = sorted(set(keys), key=str)
-    found = connection.execute(
-        _LOCK_FREE, {"kinds": texts(key.kind for key in wanted), "refs": texts(key.ref for key in wanted)}
-    ).all()
-    held = {AccountKey(Kind(row.kind), row.ref) for row in found if not row.free}
-    return [row for row in found if row.free], held
+    wanted = set(keys)
+    locked = [*connection.execute(_LOCK_FREE, _named(wanted)).all()]
+    if len(locked) == len(wanted):
+        return locked, set()
+    # Who is not among them is held, or is not there at all.
+    missing = wanted.difference(AccountKey(_KINDS[row.kind], row.ref) for row in locked)
+    return locked, {AccountKey(_KINDS[row.kind], row.ref) for row in connection.execute(_THERE, _named(missing))}
+
+
+def _named(keys: Iterable[AccountKey]) -> dict[str, Array]:
+    wanted = [*keys]
+    return {"kinds": texts(key.kind for key in wanted), "refs": texts(key.ref for key in wanted)}
 
 
 def read(
