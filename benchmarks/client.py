@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from balance_client import AsyncBalanceClient, BalanceClient
 from balance_client.publishing.job_message import JobSpec
 from benchmarks.bench import RABBITMQ_1, REDIS_1, Bench
-from benchmarks.broker import Broker
+from benchmarks.broker import Broker, arrived
 from benchmarks.contender import BrokerKind, Contender, Incoherent
 from benchmarks.drain import check
 from benchmarks.movement import Movement, movements
@@ -61,8 +61,8 @@ def _published(bench: Bench, kind: BrokerKind, *, first: int) -> dict[str, _Cost
         measured = asyncio.run(_by_turns(bench, broker, rounds, first))
         # Each way has published one job to connect, and then the same in each round.
         expected = len(measured) * (1 + rounds * _AT_ONCE)
-        if (arrived := broker.length()) != expected:
-            raise Incoherent(f"{expected} jobs were published, {arrived} arrived")
+        if (there := arrived(broker, expected)) != expected:
+            raise Incoherent(f"{expected} jobs were published, {there} arrived")
     return {
         way: _Cost(median(each.wall_us for each in costs), median(each.processor_us for each in costs))
         for way, costs in measured.items()

@@ -31,17 +31,19 @@ class Array(bytes):
 
 @value(frozen=True, slots=True)
 class Elements:
-    """A type of elements. `encode`: one of them in binary. `of_size`: how they are packed when all have one size."""
+    """A type of elements. `encode`: one of them in binary. `of_size`: how they are packed when all have one size.
+    `alike`: whether values that are equal to Python are one to the server; JSON's 1, 1.0 and true are not."""
 
     name: str
     oid: int
     encode: Callable[[Any], bytes]
     of_size: tuple[int, str, Callable[[Any], Any] | None] | None = None
+    alike: bool = True
 
     def array(self, values: Sequence[Any]) -> Array:
         """These values in their order; None is null."""
         count = len(values)
-        if count and values[0] == values[-1] and values.count(values[0]) == count:
+        if self._is_one(values):
             data, nulls = self._one(values[0]) * count, values[0] is None
         elif nulls := None in values:
             data = b"".join(map(self._one, values))
@@ -49,6 +51,12 @@ class Elements:
             data = self._packed(values)
         header = _HEADER.pack(1, nulls, self.oid, count, 1) if count else _HEADER.pack(0, 0, self.oid, 0, 1)[:12]
         return Array(header + data)
+
+    def _is_one(self, values: Sequence[Any]) -> bool:
+        """Whether there is one value, so many times. Most columns have another at their other end."""
+        if not values or values[0] != values[-1] or not (self.alike or values[0] is None):
+            return False
+        return values.count(values[0]) == len(values)
 
     def _one(self, value: Any) -> bytes:
         if value is None:
@@ -96,7 +104,7 @@ def texts(values: Iterable[str]) -> Array:
 
 def of_json(encode: Callable[[Any], bytes]) -> Elements:
     """Elements that are JSON, as `encode` writes it."""
-    return Elements("json", 114, encode)
+    return Elements("json", 114, encode, alike=False)
 
 
 class _ArrayDumper(Dumper):

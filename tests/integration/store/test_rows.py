@@ -57,6 +57,15 @@ def test_values_of_every_type_arrive_as_they_are(
         same()
 
 
+def test_json_that_only_python_takes_for_equal_arrives_as_it_is(shared_engine: Engine) -> None:
+    values = [{"a": 1}, {"a": True}, {"a": 1.0}, {"a": 1}]
+    written = [each.decode() for each in map(msgspec.json.encode, values)]
+    with shared_engine.connect() as connection:
+        query = text("select cast(one as text) from unnest(cast(:values as json[])) as of (one)")
+        found = connection.execute(query, {"values": of_json(msgspec.json.encode).array(values)}).scalars().all()
+    assert found == written
+
+
 def test_texts_arrive_as_they_are(shared_engine: Engine) -> None:
     with shared_engine.connect() as connection:
 
