@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Final
 
 from models.store.schema.revision import fault
@@ -20,6 +21,8 @@ from worker.settings.settings import Settings
 
 _VERSION_MIN: Final = 15
 _FULL: Final = 0.8  # of max_connections
+_AHEAD: Final = timedelta(days=2)  # of fourteen that are made beforehand
+_REST_MAX: Final = 16 << 20  # bytes without a day, up to which days are made: migration 0010
 
 
 def examine_database(settings: Settings) -> Iterator[Finding]:
@@ -53,6 +56,7 @@ def examine_database(settings: Settings) -> Iterator[Finding]:
         ("database.connections", lambda: _connections(server)),
         ("database.clock", lambda: clock("database.clock", "the database", server.at.timestamp(), ours, took / 2)),
         ("database.dead_letters", lambda: _dead_letters(server)),
+        ("database.days", lambda: _days(server)),
     )
 
 
@@ -153,3 +157,24 @@ def _dead_letters(server: Server) -> Iterator[Finding]:
         )  # fmt: skip
     elif server.dead_letters == 0:
         yield ok("database.dead_letters", "none")
+
+
+def _days(server: Server) -> Iterator[Finding]:
+    days = server.days
+    if days is None:
+        return
+    until = "no day has a partition" if days.last is None else f"partitions up to {days.last}"
+    if days.rest_bytes > _REST_MAX:
+        yield warning(
+            "database.days", f"{until}; {days.rest_bytes >> 20} MB of bodies are in none",
+            "No day is made while that is so, since it would keep jobs waiting: bodies are pruned one by one.",
+            "give them their days: docs/runbook.md, bodies without a day",
+        )  # fmt: skip
+    elif days.last is None or days.last < server.at.date() + _AHEAD:
+        yield warning(
+            "database.days", until,
+            "What comes after that is kept all the same, and pruned row by row instead of by the day.",
+            "see that beat runs and that an I/O worker serves its queue: `jobs.prune` makes them, fourteen days ahead",
+        )  # fmt: skip
+    else:
+        yield ok("database.days", until)

@@ -16,7 +16,8 @@ from models.store.connection.patience import PatientConnection
 from models.store.connection.session import snapshot
 from models.store.schema import revision
 from models.store.schema.revision import Tables
-from models.store.server import privileges, standbys
+from models.store.server import days, privileges, standbys
+from models.store.server.days import Days
 from models.store.server.diagnosis import Diagnosis, diagnose
 from models.store.server.standbys import Standbys
 
@@ -52,6 +53,7 @@ class Server:
     missing: list[str]  # privileges that we need and have not: "insert on jobs"
     beyond: list[str]  # what this role may do and does not need: "may delete on jobs"
     dead_letters: int | None  # None when that cannot be read
+    days: Days | None  # of bodies; None when there are none, or that cannot be known
 
 
 def examine(engine: Engine) -> Server | Diagnosis:
@@ -85,4 +87,5 @@ def _look(connection: Connection) -> Server:
         missing=missing,
         beyond=privileges.beyond(connection),
         dead_letters=connection.scalar(_LETTERS) if readable else None,
+        days=days.look(connection) if fit else None,
     )

@@ -10,6 +10,7 @@ from celery import Celery
 from balance_client.brokers.tls import advice
 from worker.brokers.refusals import next_step
 from worker.doctor.brokers import rabbitmq, redis_server
+from worker.doctor.brokers.partitions import examine_partitions
 from worker.doctor.finding import Finding, failure, ok
 from worker.doctor.steps import told
 from worker.encoding.urls import mask_url
@@ -36,6 +37,7 @@ def examine_broker(app: Celery, settings: Settings) -> Iterator[Finding]:
             )  # fmt: skip
             return
         yield ok("broker.reachable", mask_url(settings.broker_url))
+        yield from examine_partitions(settings)
         if settings.broker_kind == "redis":
             yield from redis_server.examine(channel, settings)
         else:

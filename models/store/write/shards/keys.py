@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any
 
@@ -11,11 +11,11 @@ from sqlalchemy import Engine
 from models.batch.records import Identity, StoredJob
 from models.domain.deciding.commands import Job
 from models.domain.sharding.place import bucket_of_key
-from models.domain.sharding.shard import Shard, schema_of
+from models.domain.sharding.shard import Shard
 from models.store.connection.arrays import texts
-from models.store.connection.session import each_committed, transaction, wait_as_for_a_write
+from models.store.connection.session import transaction, wait_as_for_a_write
 from models.store.write import jobs
-from models.store.write.shards.elsewhere import look_into
+from models.store.write.shards.elsewhere import ask, look_into
 
 
 def claim(engine: Engine, shard: Shard, wanted: Mapping[Identity, int]) -> dict[Identity, int]:
@@ -40,24 +40,17 @@ def settled(engine: Engine, shard: Shard, number: int, asked: Collection[Job]) -
     return found
 
 
-def _ask(engine: Engine, shard: Shard, statement: Any, wanted: Mapping[Identity, int]) -> Iterable[tuple[Any, ...]]:
-    """One statement for each shard that the keys lead to, which is never more than there are."""
-    of_shards: dict[int, list[Identity]] = {}
-    for identity in sorted(wanted):  # two that claim the same keys wait for each other in one order
-        of_shards.setdefault(shard.of(bucket_of_key(*identity)), []).append(identity)
-    asked = [
-        (statement(schema_of(number, shard.count)), _parameters(identities, wanted))
-        for number, identities in sorted(of_shards.items())
-    ]
-    return [row for found in each_committed(engine, asked) for row in found]
+def _ask(
+    engine: Engine, shard: Shard, statement: Callable[[str], str], wanted: Mapping[Identity, int]
+) -> list[tuple[Any, ...]]:
+    def parameters(identities: Collection[Identity]) -> dict[str, Any]:
+        return {
+            "producers": texts(producer for producer, _ in identities),
+            "keys": texts(key for _, key in identities),
+            "buckets": [wanted[identity] for identity in identities],
+        }
 
-
-def _parameters(identities: Collection[Identity], wanted: Mapping[Identity, int]) -> dict[str, Any]:
-    return {
-        "producers": texts(producer for producer, _ in identities),
-        "keys": texts(key for _, key in identities),
-        "buckets": [wanted[identity] for identity in identities],
-    }
+    return ask(engine, shard, sorted(wanted), lambda identity: bucket_of_key(*identity), statement, parameters)
 
 
 @cache

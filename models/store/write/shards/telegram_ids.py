@@ -9,7 +9,7 @@ was about to get it has it by then, or will not get it any more. docs/decisions/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -18,10 +18,10 @@ from sqlalchemy import Connection, Engine, text
 from models.domain.accounts import AccountKey
 from models.domain.errors import KeyRace
 from models.domain.sharding.place import bucket_of_telegram
-from models.domain.sharding.shard import Shard, schema_of
+from models.domain.sharding.shard import Shard
 from models.store.connection.session import each_committed, transaction, wait_as_for_a_write
 from models.store.write import profiles
-from models.store.write.shards.elsewhere import look_into
+from models.store.write.shards.elsewhere import ask, look_into
 
 _END: Final = text("""
     insert into telegram_terms as known (telegram_id, term)
@@ -117,24 +117,19 @@ def _ask(
     claims: Collection[Claim],
     new: Callable[[Claim], tuple[int, int]] = lambda each: (each.bucket, each.term),
 ) -> list[Claim]:
-    """One statement for each shard that the ids lead to. `new`: bucket and term that they are to have."""
-    of_shards: dict[int, list[Claim]] = {}
-    for each in sorted(claims):
-        of_shards.setdefault(shard.of(bucket_of_telegram(each.telegram_id)), []).append(each)
-    asked: list[tuple[str, dict[str, Any]]] = [
-        (
-            statement(schema_of(number, shard.count)),
-            {
-                "ids": [each.telegram_id for each in there],
-                "buckets": [each.bucket for each in there],
-                "terms": [each.term for each in there],
-                "new_buckets": [new(each)[0] for each in there],
-                "new_terms": [new(each)[1] for each in there],
-            },
-        )
-        for number, there in sorted(of_shards.items())
-    ]
-    return [Claim(*row) for found in each_committed(engine, asked) for row in found] if asked else []
+    """`new`: bucket and term that they are to have."""
+
+    def parameters(there: Sequence[Claim]) -> dict[str, Any]:
+        return {
+            "ids": [each.telegram_id for each in there],
+            "buckets": [each.bucket for each in there],
+            "terms": [each.term for each in there],
+            "new_buckets": [new(each)[0] for each in there],
+            "new_terms": [new(each)[1] for each in there],
+        }
+
+    found = ask(engine, shard, sorted(claims), lambda each: bucket_of_telegram(each.telegram_id), statement, parameters)
+    return [Claim(*row) for row in found]
 
 
 @cache
