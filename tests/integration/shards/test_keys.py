@@ -15,7 +15,7 @@ from models.domain.deciding.commands import Job
 from models.domain.errors import KeyElsewhere, TransientFault, WrongShard
 from models.domain.sharding.buckets import bucket_of_id
 from models.store.connection.session import each_committed
-from models.store.write.shards import keys
+from models.store.write.shards import elsewhere
 from tasks.apply import path
 from tasks.apply.retries import Failed
 from tests.integration.shards.sharded import Part, top_up, wallets
@@ -215,7 +215,7 @@ def test_what_it_costs_does_not_grow_with_the_batch(parts: list[Part]) -> None:
 
     real = each_committed
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keys, "each_committed", note)
+        patch.setattr(elsewhere, "each_committed", note)
         first.apply(*(top_up(one, f"key {number}") for number in range(200)))
         assert len(sent) == 2
         assert all("insert into" in statement for statement in sent)

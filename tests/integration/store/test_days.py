@@ -15,7 +15,11 @@ FILL = """
     insert into job_bodies (job_id, body)
     select cast(lpad(to_hex(n), 32, '0') as uuid), to_json(repeat('x', 1000)) from generate_series(1, :count) as n
 """
-DROP = "do $$ declare day text; begin for day in {days} loop execute format('drop table %I', day); end loop; end $$"
+DROP = """
+    do $$ declare day text; begin
+        for day in {days} loop execute 'drop table ' || quote_ident(day); end loop;
+    end $$
+"""
 LATER = """
     select c.relname from pg_class c where c.relname ~ '^job_bodies_[0-9]{8}$'
       and c.relname > 'job_bodies_' || to_char(clock_timestamp() at time zone 'utc' + interval '1 day', 'YYYYMMDD')
