@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event
-from time import monotonic
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
 import redis
 from kombu import Connection
 
-_ARRIVAL_S: Final = 10.0
-_POLL_S: Final = 0.05
 _UNACKNOWLEDGED: Final = "unacked"  # the hash in which kombu's Redis transport keeps what workers hold
 
 
@@ -47,14 +43,6 @@ def on_rabbitmq(url: str) -> Iterator[Broker]:
         yield broker
     finally:
         broker.delete()
-
-
-def arrived(broker: Broker, expected: int) -> int:
-    """How many messages wait, once all do: who publishes as Celery does, unconfirmed, may be ahead of RabbitMQ."""
-    deadline, pause = monotonic() + _ARRIVAL_S, Event()
-    while (count := broker.length()) < expected and monotonic() < deadline:
-        pause.wait(_POLL_S)
-    return count
 
 
 class _Redis:

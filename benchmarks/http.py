@@ -109,7 +109,7 @@ class _Asker:
 
     async def _ask(self, link: tuple[asyncio.StreamReader, asyncio.StreamWriter], message: Movement) -> None:
         reader, writer = link
-        body = json.dumps({"amount_kopeks": 100 * message.amount})
+        body = json.dumps({"amount_kopeks": message.amount})
         writer.write(
             f"POST /users/{message.account}/balance HTTP/1.1\r\n{self._head}Idempotency-Key: {message.key}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n{body}".encode()

@@ -26,6 +26,7 @@ from models.tables.accounts import Account, App, User, Wallet
 from models.tables.base import Base
 from models.tables.jobs import Job
 from models.tables.ledger import Entry
+from models.tables.top_ups import Policy
 from tasks.apply.path import apply
 
 APP_ID: Final = "bench"
@@ -71,6 +72,8 @@ def add_accounts(engine: Engine, kind: Kind, count: int, *, policy: bool = False
         _copy(connection, Account, f"id = {first}", named, range(2, count + 1))
         shown = {"account_id": f"{first} + n - 1", **changes}
         _copy(connection, profile, f"account_id = {first}", shown, range(2, count + 1))
+        if policy:
+            _copy(connection, Policy, f"account_id = {first}", {"account_id": f"{first} + n - 1"}, range(2, count + 1))
         connection.execute(text("update policies set due_at = null"))  # whoever has nothing is due
         connection.execute(text("select setval('accounts_id_seq', (select max(id) from accounts))"))
         if recorded:

@@ -12,7 +12,7 @@ from kombu import Exchange, Queue
 from balance_client import BalanceClient
 from balance_client.routing import queue_arguments
 from benchmarks.bench import Bench
-from benchmarks.broker import Broker, arrived
+from benchmarks.broker import Broker
 from benchmarks.contender import Incoherent
 from benchmarks.movement import Movement, movements
 from benchmarks.ours import job
@@ -26,8 +26,8 @@ def publishing(bench: Bench) -> None:
             messages = movements("uniform", bench.sizes.published, bench.sizes.accounts, bench.run_name())
             with bench.broker("redis") as broker:
                 rate = len(messages) / publish(broker, messages)
-                if (there := arrived(broker, len(messages))) != len(messages):
-                    raise Incoherent(f"{name}: {len(messages)} jobs were published, {there} arrived")
+                if (arrived := broker.length()) != len(messages):
+                    raise Incoherent(f"{name}: {len(messages)} jobs were published, {arrived} arrived")
             bench.figures.add("publishing", name, rate, "jobs/s")
             bench.say(f"publishing {name:<17} {repetition + 1}/{bench.sizes.repetitions}  {rate:9,.0f} jobs/s")
 

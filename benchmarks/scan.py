@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from threading import Event
 from time import perf_counter
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy import text
 
@@ -37,6 +36,7 @@ def scan(bench: Bench) -> None:
     """Measures both in turn: finding alone, and the whole scan with the top-ups."""
     sizes = bench.sizes
     with _wallets(bench, sizes.small_policies) as small, _wallets(bench, sizes.grown_policies) as grown:
+        marks = [OURS.mark(applier.engine) for applier in (small, grown)]
         appliers = [("small", small), ("grown", grown)]
         for repetition in range(sizes.scans):
             for name, applier in appliers[repetition % 2 :] + appliers[: repetition % 2]:
@@ -45,8 +45,8 @@ def scan(bench: Bench) -> None:
                 bench.figures.add("scan", f"{name}_scan", scan_ms, "ms")
                 turn = f"{repetition + 1}/{sizes.scans}"
                 bench.say(f"scan       {name:<17} {turn}  find {find_ms:.1f} ms, find and fill {scan_ms:.1f} ms")
-        for _, applier in appliers:
-            bench.figures.checked(OURS.check(applier.engine, UUID(int=0), whole=False))
+        for applier, mark in zip((small, grown), marks, strict=True):
+            bench.figures.checked(OURS.check(applier.engine, mark, whole=False))
 
 
 def _measure(bench: Bench, applier: RetryingApplier, repetition: int) -> tuple[float, float]:
