@@ -68,7 +68,7 @@ browser: $(READY)  ## pages of ours in Flower, as Chromium shows them
 screenshots: $(READY)  ## pictures of these pages, into docs/images
 	@$(PYTEST) tests/browser/pictures.py
 
-bench: $(READY)  ## measure beside plain and fast workers and PostgreSQL alone, 25 minutes (ARGS="--only hot": a part)
+bench: $(READY)  ## measure beside plain and fast workers and PostgreSQL alone, half an hour (ARGS="--only hot": a part)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-quick: $(READY)  ## the same with small sizes in three minutes: shows that it works, not how fast

@@ -66,7 +66,7 @@ FULL: Final = Sizes(
     storm_s=15.0,
     memory_jobs=500_000,
     every_contender=True,
-    latest_start_s=1_650.0,
+    latest_start_s=1_800.0,
 )
 QUICK: Final = Sizes(
     repetitions=1,

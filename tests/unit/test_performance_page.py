@@ -21,8 +21,7 @@ WHO = {
 
 
 def test_the_page_shows_the_figures_of_the_latest_run() -> None:
-    # What the last whole run did not measure yet is of a run of that part.
-    known = run("bound")["ratios"] | run("")["ratios"]
+    known = run()["ratios"]
     shown = ROW.findall(page())
     assert len(shown) >= 10
     assert {"redis_2_vs_plain", "redis_2_vs_fastest_peer", "redis_2_vs_bound_2", "cpu_vs_bound"} <= {*dict(shown)}
@@ -30,7 +29,7 @@ def test_the_page_shows_the_figures_of_the_latest_run() -> None:
 
 
 def test_the_page_shows_what_a_job_costs() -> None:
-    figures = next(found for found in (run("")["figures"], run("bound")["figures"]) if "cpu_us_per_job" in found)
+    figures = run()["figures"]
     shown = COST.findall(page())
     assert [who for who, *_ in shown] == [*WHO]
     assert shown == [
@@ -48,15 +47,14 @@ def test_the_page_shows_what_a_job_costs() -> None:
 
 
 def test_the_latest_run_is_a_whole_one() -> None:
-    latest = run("")["run"]
+    latest = run()["run"]
     assert not latest["quick"]
-    assert {"uniform", "hot", "latency", "growth", "scan", "memory"} <= set(latest["parts"])
-    assert not run("bound")["run"]["quick"]
+    assert {"bound", "uniform", "hot", "latency", "growth", "scan", "memory"} <= set(latest["parts"])
 
 
 def page() -> str:
     return (ROOT / "docs" / "performance.md").read_text()
 
 
-def run(folder: str) -> dict[str, Any]:
-    return dict(json.loads((RESULTS / folder / "latest.json").read_text()))
+def run() -> dict[str, Any]:
+    return dict(json.loads((RESULTS / "latest.json").read_text()))
