@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import JSON, Boolean, Connection, DateTime, Integer, LargeBinary, Text, Uuid
+from sqlalchemy import ARRAY, JSON, Boolean, Connection, DateTime, Integer, LargeBinary, Text, Uuid
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeEngine
@@ -122,8 +122,12 @@ def _records(table: type[DeclarativeBase], columns: tuple[str, ...]) -> tuple[st
 
 def _value(table: type[DeclarativeBase], column: str) -> str:
     """A value as the column takes it: its own type, or one that the server makes it of when it is assigned."""
-    kind = table.__table__.columns[column].type
-    return f'new."{column}"' if _elements_of(kind) is not None else f'cast(new."{column}" as {kind.compile(_DIALECT)})'
+    kind, given = table.__table__.columns[column].type, f'new."{column}"'
+    if _elements_of(kind) is not None:
+        return given
+    # What an array's own text is read by is not immutable, and Citus refuses it where rows are changed.
+    text = f"string_to_array({given}, chr({ord(_BETWEEN)}))" if isinstance(kind, ARRAY) else given
+    return f"cast({text} as {kind.compile(_DIALECT)})"
 
 
 def _elements(table: type[DeclarativeBase], columns: tuple[str, ...]) -> tuple[Elements, ...]:
@@ -136,13 +140,11 @@ def _elements_of(kind: TypeEngine[Any]) -> Elements | None:
 
 
 def _literal(value: Any) -> bytes:
-    """A number, or an array, as the server reads it from text."""
-    if isinstance(value, list | tuple):
-        quoted = (str(each).replace("\\", "\\\\").replace('"', '\\"') for each in value)
-        return ("{" + ",".join(f'"{each}"' for each in quoted) + "}").encode()
-    return str(value).encode()
+    """A number as the server reads it from text, or an array: of numbers, or of words of ours."""
+    return _BETWEEN.join(map(str, value)).encode() if isinstance(value, list | tuple) else str(value).encode()
 
 
+_BETWEEN: Final = "\x1f"  # the elements of an array: the separator of units
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]  # not in the stubs
 _AS_TEXT: Final = replace(TEXT, encode=_literal)
 _ELEMENTS: Final[Mapping[type[TypeEngine[Any]], Elements]] = {
