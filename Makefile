@@ -51,12 +51,13 @@ integration: $(READY) $(NODE_READY)  ## the path, the store and the brokers on r
 	@$(PYTEST) -n 2 tests/integration
 
 # What there is to try: a batch, what it waits for, what leaves, what is read, and what `verify` says.
-ON_CITUS := $(addprefix tests/integration/,citus apply events shards/test_keys.py shards/test_telegram_ids.py \
+ON_CITUS := $(addprefix tests/integration/,citus apply events \
 	$(addprefix store/test_,races.py prune.py outbox.py dead_letters.py records.py rows.py) cli/test_verify.py)
 
 citus: $(READY)  ## ledgers in schemas of a Citus cluster: BALANCE_TEST_CITUS_URL of its coordinator, as a superuser
 	@test -n "$$BALANCE_TEST_CITUS_URL" || { echo "set BALANCE_TEST_CITUS_URL to the URL of the coordinator"; exit 1; }
 	@$(PYTEST) -n 2 $(ON_CITUS)
+	@$(PYTEST) -n 0 $(addprefix tests/integration/shards/test_,keys.py telegram_ids.py) # whose schemas have one name
 	@BALANCE_TEST_CITUS_VIA=coordinator $(PYTEST) -n 2 tests/integration/apply tests/integration/store/test_races.py
 
 acceptance: $(READY)  ## whole processes: crashes, restarts, the compose file's own commands
